@@ -1,0 +1,160 @@
+"""Losses of each run: on probabilities, or fused with softmax on logits; and their derivatives.
+
+Every loss is a mean over the batch, in the letters of design: z logits, p = softmax(z), y the
+labels' one-hot rows, g = dL/dp. Squared error is summed over classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from study.nn.softmax import softmax, through_jacobian
+
+
+def one_hot(
+    labels: Int[Tensor, "*run batch"], like: Float[Tensor, "*run batch classes"]
+) -> Float[Tensor, "*run batch classes"]:
+    """Return labels as rows with a single 1, shaped and typed as ``like``."""
+    return torch.zeros_like(like).scatter_(-1, labels.unsqueeze(-1), 1.0)
+
+
+def cross_entropy(
+    p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
+) -> Float[Tensor, "*run"]:
+    """Return each run's mean of -log p_y, in nats.
+
+    Probabilities below the smallest normal number are taken as that number, so the loss is at most
+    87.3 in float32 and its gradient -y/p stays finite.
+
+    Examples
+    --------
+    >>> cross_entropy(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
+    tensor(0.6931)
+    """
+    chosen = p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    # Added as a constant: a clamped loss is flat, but the derivation's -1/p is what is studied.
+    lift = (chosen.clamp_min(torch.finfo(p.dtype).tiny) - chosen).detach()
+    return -(chosen + lift).log().mean(-1)
+
+
+def squared_error(
+    p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
+) -> Float[Tensor, "*run"]:
+    """Return each run's mean of the squared distance between p and y.
+
+    Examples
+    --------
+    >>> squared_error(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
+    tensor(0.5000)
+    """
+    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+
+
+def fused_cross_entropy(
+    z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
+) -> Float[Tensor, "*run"]:
+    """Return each run's cross-entropy from logits, through log-softmax.
+
+    Raises
+    ------
+    ValueError
+        ``z`` are probabilities already (double softmax): the loss could not fall below
+        log(1 + (K - 1)/e), 1.4612 for 10 classes.
+    """
+    _refuse_probabilities(z)
+    log_p = torch.log_softmax(z, -1)
+    return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+
+
+def fused_squared_error(
+    z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
+) -> Float[Tensor, "*run"]:
+    """Return each run's squared error from logits.
+
+    Raises
+    ------
+    ValueError
+        ``z`` are probabilities already.
+    """
+    _refuse_probabilities(z)
+    return squared_error(torch.softmax(z, -1), labels)
+
+
+def _refuse_probabilities(z: Tensor) -> None:
+    try:
+        sums = z.detach().sum(-1)
+        looks = bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+    except RuntimeError:
+        # Inside torch.func.vmap no value can be looked at; outside, every call is checked.
+        return
+    if looks and z.numel():
+        raise ValueError(
+            "z: expected logits, found probabilities (every row is non-negative and sums to 1); "
+            "a fused loss applies softmax itself: give it what softmax was given"
+        )
+
+
+def loss_of(
+    z: Float[Tensor, "*run batch classes"],
+    labels: Int[Tensor, "*run batch"],
+    loss: str,
+    backward: str,
+) -> Float[Tensor, "*run"]:
+    """Return the loss that a run trains on, differentiable by its backward rule."""
+    if backward == "fused":
+        # Not through the public functions: their look at the values would stop a GPU every step.
+        if loss == "cross_entropy":
+            log_p = torch.log_softmax(z, -1)
+            return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+        return squared_error(torch.softmax(z, -1), labels)
+    p = softmax(z, backward)
+    return cross_entropy(p, labels) if loss == "cross_entropy" else squared_error(p, labels)
+
+
+def loss_and_gradient(
+    z: Float[Tensor, "*run batch classes"],
+    labels: Int[Tensor, "*run batch"],
+    loss: str,
+    backward: str,
+) -> tuple[Float[Tensor, "*run"], Float[Tensor, "*run batch classes"]]:
+    """Return each run's loss and what its backward rule sends to the logits, by hand.
+
+    Cross-entropy has g = -y/p and squared error g = 2(p - y). Through the Jacobian the first
+    becomes p - y, which ``fused`` computes as such; ``identity`` sends g itself.
+
+    Parameters
+    ----------
+    z, labels
+        Logits and labels, with or without a leading run dimension.
+    loss, backward
+        As in `study.Model`.
+    """
+    batch = z.shape[-2]
+    p = torch.softmax(z, -1)
+    y = one_hot(labels, z)
+    if loss == "cross_entropy":
+        if backward == "fused":
+            value = -(torch.log_softmax(z, -1) * y).sum((-2, -1)) / batch
+            return value, (p - y) / batch
+        value = cross_entropy(p, labels)
+        g = -y / (p.clamp_min(torch.finfo(p.dtype).tiny) * batch)
+    else:
+        difference = p - y
+        value = difference.square().sum((-2, -1)) / batch
+        g = difference * (2.0 / batch)
+    if backward == "identity":
+        return value, g
+    if backward == "autograd":
+        return value, torch.ops.aten._softmax_backward_data(g, p, -1, z.dtype)
+    return value, through_jacobian(g, p)
+
+
+def exact_metrics(
+    z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+    """Return each example's cross-entropy and squared error, whatever was trained."""
+    each = functional.cross_entropy(z, labels, reduction="none")
+    return each, (torch.softmax(z, -1) - one_hot(labels, z)).square().sum(-1)

@@ -1,0 +1,104 @@
+"""StackedMLP: the networks of all runs in a stack, each parameter with a leading run dimension."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from study import seeds
+
+ALIGNMENT = 64  # bytes: a matrix product may round otherwise from an address that is not aligned
+
+ACTIVATIONS = {
+    "relu": (torch.relu, nn.ReLU),
+    "tanh": (torch.tanh, nn.Tanh),
+    "gelu": (functional.gelu, nn.GELU),
+    "sigmoid": (torch.sigmoid, nn.Sigmoid),
+}
+
+
+def aligned_stack(runs: int, shape: Sequence[int], like: Tensor | None = None) -> Tensor:
+    """Return zeros of shape [run, *shape] in which each run's part starts at an aligned address."""
+    dtype = torch.get_default_dtype() if like is None else like.dtype
+    device = None if like is None else like.device
+    size = math.prod(shape)
+    per_line = ALIGNMENT // dtype.itemsize
+    padded = -(-size // per_line) * per_line
+    flat = torch.zeros(runs, padded, dtype=dtype, device=device)
+    return flat[:, :size].view(runs, *shape)
+
+
+class StackedMLP(nn.Module):
+    """Multilayer perceptrons of the same widths, one a run.
+
+    Parameters
+    ----------
+    runs
+        How many networks.
+    widths
+        Sizes of all layers, from features to classes.
+    activation
+        ``relu``, ``tanh``, ``gelu`` or ``sigmoid``, after each layer but the last.
+
+    Examples
+    --------
+    >>> stack = StackedMLP(2, [784, 256, 10])
+    >>> stack(torch.rand(2, 5, 784)).shape
+    torch.Size([2, 5, 10])
+    >>> stack.network(1)(torch.rand(5, 784)).shape
+    torch.Size([5, 10])
+    """
+
+    def __init__(self, runs: int, widths: Sequence[int], activation: str = "relu") -> None:
+        super().__init__()
+        self.runs, self.widths, self.activation = runs, tuple(widths), activation
+        self.act, self._layer = ACTIVATIONS[activation]
+        layers = list(itertools.pairwise(self.widths))
+        self.weights = nn.ParameterList(aligned_stack(runs, (m, n)) for n, m in layers)
+        self.biases = nn.ParameterList(aligned_stack(runs, (m,)) for _, m in layers)
+        for run in range(runs):
+            self.initialize(run, seed=run)
+
+    def forward(self, x: Float[Tensor, "*run batch feature"]) -> Float[Tensor, "run batch classes"]:
+        """Return logits; ``x`` has a run dimension, or none when all runs see the same batch."""
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = self.act(x @ weight.mT + bias.unsqueeze(-2))
+        logits: Tensor = x @ self.weights[-1].mT + self.biases[-1].unsqueeze(-2)
+        return logits
+
+    @torch.no_grad()
+    def initialize(self, run: int, seed: int) -> None:
+        """Draw one run's weights by the rule of `torch.nn.Linear`: uniform in +-1/sqrt(fan_in)."""
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            bound = 1 / math.sqrt(weight.shape[-1])
+            for name, parameter in (("weight", weight[run]), ("bias", bias[run])):
+                drawn = seeds.uniform(seed, f"initial/{layer}/{name}", tuple(parameter.shape))
+                parameter.copy_(torch.from_numpy((2 * drawn - 1) * bound))
+
+    def rows(self, run: int | slice) -> list[Tensor]:
+        """Return weights and biases of one run, in layer order, sharing memory with the stack.
+
+        They are leaves of their own, so an optimizer can be given them as a parameter group.
+        """
+        both = zip(self.weights, self.biases, strict=True)
+        return [parameter.detach()[run] for pair in both for parameter in pair]
+
+    def network(self, run: int) -> nn.Sequential:
+        """Return one run's network, weights copied, as a plain `torch.nn.Sequential`."""
+        return sequential([row.clone() for row in self.rows(run)], self.activation)
+
+
+def sequential(parameters: Sequence[Tensor], activation: str) -> nn.Sequential:
+    """Build a plain network from weights and biases in layer order."""
+    modules: list[nn.Module] = []
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+        linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
+        modules += [linear, ACTIVATIONS[activation][1]()]
+    return nn.Sequential(*modules[:-1])
