@@ -1,0 +1,138 @@
+"""A study: a base run, what varies, and seeds; expanded to runs and grouped by program."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from study.checks import BadInput, check_fields, is_whole, setting, unknown_key
+from study.run import Facts, Run, fact_keys
+
+
+def _seeds(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(is_whole(seed) for seed in value)
+    return is_whole(value, 1)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All the runs that together answer a question.
+
+    Attributes
+    ----------
+    name : str
+        Names the study, and its folder below results/.
+    seeds : int or list of int
+        How many seeds, counted from 0, or which.
+    vary : dict
+        Dotted key to list of values; the product of all lists, times the seeds, are the runs.
+    base : Run
+        The facts all runs share.
+    evaluate_every : int
+        Epochs between exact evaluations; kept in each run.
+    stack : int or 'auto'
+        Largest number of runs trained at once.
+    checkpoint_every : int
+        Epochs between saved states: at most so many are done again after a kill.
+    keep_weights : bool
+        Keep the weights of finished runs.
+    out : str or None
+        Folder for the records; None is results/<name>.
+
+    Examples
+    --------
+    >>> study = Study(seeds=2, vary={"data.label_noise": [0, 1]})
+    >>> len(study.runs), [run.data.label_noise for run in study.runs]
+    (4, [0.0, 1.0, 0.0, 1.0])
+    """
+
+    name: str = setting(
+        "study",
+        "letters, digits, '.', '_' and '-', starting with a letter or digit",
+        lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", v) is not None,
+    )
+    seeds: int | list[int] = setting(
+        1, "a number of at least 1, or a list of whole numbers of at least 0", _seeds
+    )
+    vary: Mapping[str, list[Any]] = setting(
+        {}, "a mapping of dotted keys to lists of values", lambda v: isinstance(v, Mapping)
+    )
+    base: Run = Run()
+    stack: int | str = setting(
+        "auto", "a number of at least 1, or auto", lambda v: v == "auto" or is_whole(v, 1)
+    )
+    checkpoint_every: int = setting(10, "a whole number of at least 1", lambda v: is_whole(v, 1))
+    keep_weights: bool = setting(True, "true or false", lambda v: isinstance(v, bool))
+    out: str | None = setting(
+        None, "a folder", lambda v: v is None or (isinstance(v, str) and bool(v.strip()))
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if isinstance(self.seeds, (list, tuple)) and len(set(self.seeds)) != len(self.seeds):
+            twice = sorted({seed for seed in self.seeds if list(self.seeds).count(seed) > 1})
+            raise BadInput("seeds", "each seed once", f"{twice} more than once")
+        keys = fact_keys()
+        for key, values in self.vary.items():
+            if key == "seed":
+                raise BadInput("vary.seed", "seeds under the key seeds", values, "use seeds:")
+            if key not in keys and not str(key).startswith("optimizer."):
+                raise unknown_key(f"vary.{key}", keys)
+            if not isinstance(values, (list, tuple)) or not values:
+                raise BadInput(f"vary.{key}", "a list of at least one value", values)
+            texts = [json.dumps(value, default=str) for value in values]
+            if len(set(texts)) != len(texts):
+                raise BadInput(f"vary.{key}", "each value once", values)
+        _ = self.runs
+
+    @cached_property
+    def conditions(self) -> list[Facts]:
+        """The varied facts of each arm of the study, in the order of the config."""
+        product = itertools.product(*self.vary.values())
+        return [dict(zip(self.vary, values, strict=True)) for values in product]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """All runs, seed by seed.
+
+        Raises
+        ------
+        BadInput
+            A varied value out of its range.
+        """
+        numbers = list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+        base = self.base.facts()
+        # Facts leave out where the data lies and how Lightning is run: put them back.
+        extra = {
+            "data.root": self.base.data.root,
+            "trainer.accelerator": self.base.trainer.accelerator,
+            "trainer.callbacks": self.base.trainer.callbacks,
+            "trainer.logger": self.base.trainer.logger,
+        }
+        runs = []
+        for seed in numbers:
+            for condition in self.conditions:
+                try:
+                    runs.append(Run.of({**base, **extra, "seed": seed, **condition}))
+                except BadInput as fault:
+                    raise fault.under("vary") if fault.key in self.vary else fault from None
+        return runs
+
+    def condition(self, run: Run) -> Facts:
+        """Return the varied facts of one run."""
+        facts = run.facts()
+        return {key: facts[key] for key in self.vary}
+
+
+def by_program(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs that can share a stack, in the order they first appear."""
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.program, []).append(run)
+    return list(groups.values())
