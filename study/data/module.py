@@ -1,0 +1,213 @@
+"""StudyData: the LightningDataModule that feeds one run or a whole stack from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+from study import seeds
+from study.data.prepare import DataCache
+from study.nn.mlp import aligned_stack
+from study.run import Run
+from study.stack import Slot, Stack
+
+EVALUATED_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class RunTensors:
+    """A run's data on the training device: `study.data.prepare.RunData` as tensors."""
+
+    train_images: Float[Tensor, "source feature"]
+    test_images: Float[Tensor, "test feature"]
+    examples: Int[Tensor, " batch"]
+    labels: Int[Tensor, " batch"]
+    true_labels: Int[Tensor, " batch"]
+    redrawn: Tensor
+    test_labels: Int[Tensor, " test"]
+    test_noisy_labels: Int[Tensor, " test"]
+    hashes: tuple[str, str]
+
+    def train_parts(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the examples trained on in parts: which of them, and their images."""
+        whole = len(self.examples) == len(self.train_images)
+        for start in range(0, len(self.examples), EVALUATED_AT_ONCE):
+            part = slice(start, start + EVALUATED_AT_ONCE)
+            yield part, self.train_images[part if whole else self.examples[part]]
+
+    def test_parts(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the test images in parts."""
+        for start in range(0, len(self.test_images), EVALUATED_AT_ONCE):
+            part = slice(start, start + EVALUATED_AT_ONCE)
+            yield part, self.test_images[part]
+
+
+class ExampleOrder(Sampler[NDArray[np.int64]]):
+    """The order of a run's examples, in batches: a pure function of (seed, epoch)."""
+
+    def __init__(self, run: Run, examples: int) -> None:
+        self.run, self.examples, self.epoch = run, examples, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.examples // self.run.data.batch_size)
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        order = seeds.permutation(self.run.seed, "order", self.examples, self.epoch)
+        for start in range(0, self.examples, self.run.data.batch_size):
+            yield order[start : start + self.run.data.batch_size]
+
+
+class StackBatches:
+    """One epoch of a stack: at each step the next examples of every run that trains.
+
+    Yields images [run, batch, feature] and labels [run, batch], the images in one buffer that the
+    next step overwrites. Slots whose run has ended keep what they held.
+    """
+
+    def __init__(self, data: StudyData) -> None:
+        self.data = data
+        run = data.stack.first
+        self.examples, self.batch_size = run.data.examples, run.data.batch_size
+        shape = (self.batch_size, run.widths[0])
+        self.images = aligned_stack(len(data.stack.slots), shape).to(data.device)
+
+    def __len__(self) -> int:
+        return -(-self.examples // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        stack = self.data.stack
+        training = stack.training
+        device = self.data.device
+        labels = torch.zeros(len(stack.slots), self.examples, dtype=torch.int64, device=device)
+        orders = {}
+        for index in training:
+            slot = stack.slots[index]
+            tensors = self.data.tensors(slot)
+            order = seeds.permutation(slot.run.seed, "order", self.examples, slot.epoch)
+            shuffled = torch.from_numpy(order).to(device)
+            labels[index] = tensors.labels[shuffled]
+            orders[index] = (tensors.train_images, tensors.examples[shuffled])
+        for start in range(0, self.examples, self.batch_size):
+            step = slice(start, start + self.batch_size)
+            size = min(self.batch_size, self.examples - start)
+            for index, (images, chosen) in orders.items():
+                torch.index_select(images, 0, chosen[step], out=self.images[index, :size])
+            yield self.images[:, :size], labels[:, step]
+
+
+class StudyData(pl.LightningDataModule):
+    """Images and labels of a run, or of all runs of a stack.
+
+    Of a single run it gives ordinary batches, images [batch, feature] and labels [batch], that any
+    LightningModule can train on; of several runs, batches with a leading run dimension.
+
+    Parameters
+    ----------
+    runs
+        A run, several that share a program, or a stack.
+    cache
+        Data sets loaded before, to share.
+
+    Raises
+    ------
+    BadInput
+        On `setup`: the data set is missing or damaged.
+
+    Examples
+    --------
+    >>> data = StudyData(Run(data=Data(dataset="digits", label_noise=1.0)))
+    >>> data.setup()
+    >>> images, labels = next(iter(data.train_dataloader()))
+    >>> images.shape, labels.shape
+    (torch.Size([100, 64]), torch.Size([100]))
+    """
+
+    def __init__(
+        self,
+        runs: Run | Sequence[Run] | Stack = Run(),  # frozen
+        cache: DataCache | None = None,
+    ) -> None:
+        super().__init__()
+        self.single = isinstance(runs, Run)
+        self.stack = Stack.of(runs)
+        self.cache = cache or DataCache()
+        self._tensors: dict[str, RunTensors] = {}
+        self._on_device: dict[int, Tensor] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made: the trainer's device, or the CPU without one."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the data of the runs that have a slot."""
+        for slot in self.stack.slots:
+            self.tensors(slot)
+
+    def tensors(self, slot: Slot) -> RunTensors:
+        """Return the data of a slot's run, loading it when it is new."""
+        if slot.run.id not in self._tensors:
+            self._forget()
+            prepared = self.cache.prepare(slot.run)
+            arrays = {
+                field.name: self._move(getattr(prepared, field.name))
+                for field in fields(RunTensors)
+                if field.name != "hashes"
+            }
+            hashes = (prepared.data_hash, prepared.labels_hash)
+            self._tensors[slot.run.id] = RunTensors(hashes=hashes, **arrays)
+        return self._tensors[slot.run.id]
+
+    def _move(self, array: NDArray[np.generic]) -> Tensor:
+        # Runs share arrays: each goes to the device once.
+        if id(array) not in self._on_device:
+            self._on_device[id(array)] = torch.from_numpy(array).to(self.device)
+        return self._on_device[id(array)]
+
+    def _forget(self) -> None:
+        """Let go of what only ended runs needed."""
+        present = {slot.run.id for slot in self.stack.slots}
+        if all(run_id in present for run_id in self._tensors):
+            return
+        self._tensors = {k: v for k, v in self._tensors.items() if k in present}
+        self.cache.keep_only([slot.run for slot in self.stack.slots])
+        kept = {
+            id(tensor)
+            for tensors in self._tensors.values()
+            for tensor in vars(tensors).values()
+            if isinstance(tensor, Tensor)
+        }
+        self._on_device = {k: v for k, v in self._on_device.items() if id(v) in kept}
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]] | StackBatches:
+        """Return one epoch's training batches, in the epoch's own order."""
+        if not self.single:
+            return StackBatches(self)
+        slot = self.stack.slots[0]
+        tensors = self.tensors(slot)
+        chosen = TensorDataset(tensors.train_images[tensors.examples], tensors.labels)
+        order = ExampleOrder(slot.run, len(tensors.labels))
+        return DataLoader(chosen, batch_size=None, sampler=order)
+
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        """Return the test images with their true labels; the first run's, in a stack."""
+        slot = self.stack.slots[0]
+        tensors = self.tensors(slot)
+        test = TensorDataset(tensors.test_images, tensors.test_labels)
+        return DataLoader(test, batch_size=EVALUATED_AT_ONCE)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        """Return the test images: a study selects nothing, so it needs no third set."""
+        return self.test_dataloader()

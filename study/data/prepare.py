@@ -1,0 +1,138 @@
+"""From a run's facts to its arrays: the images it sees and the labels it is given."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.data.conditions import destroyed, noisy_labels, normalized, subset
+from study.data.sources import SOURCES, Images, load_images
+from study.run import Run
+from study.settings import Data
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The data of one run.
+
+    Attributes
+    ----------
+    train_images, test_images
+        All images of the source under the run's condition, [n, feature], float32. Runs that see
+        the same images share these arrays.
+    examples
+        Indices of the training images the run trains on, [m].
+    labels, true_labels, redrawn
+        For those: the labels trained on, the true ones, and which were redrawn, [m].
+    test_labels, test_noisy_labels
+        True test labels, and the same made as noisy as the training labels, [n_test].
+    data_hash, labels_hash
+        sha256 of the source's content, and of the examples chosen and the labels trained on.
+    """
+
+    train_images: NDArray[np.float32]
+    test_images: NDArray[np.float32]
+    examples: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    true_labels: NDArray[np.int64]
+    redrawn: NDArray[np.bool_]
+    test_labels: NDArray[np.int64]
+    test_noisy_labels: NDArray[np.int64]
+    data_hash: str
+    labels_hash: str
+
+
+class DataCache:
+    """Loads each source once and shares images between runs that see the same ones."""
+
+    def __init__(self) -> None:
+        self._sources: dict[tuple[str, str], tuple[Images, str]] = {}
+        self._images: dict[tuple[object, ...], tuple[NDArray[np.float32], ...]] = {}
+
+    def source(self, data: Data) -> tuple[Images, str]:
+        """Return a source's raw images and their checksum."""
+        key = (data.dataset, data.root)
+        if key not in self._sources:
+            images = load_images(data.dataset, data.root)
+            self._sources[key] = (images, images.checksum())
+        return self._sources[key]
+
+    def keep_only(self, runs: list[Run]) -> None:
+        """Forget images that none of ``runs`` sees."""
+        needed = {image_key(run) for run in runs}
+        self._images = {key: value for key, value in self._images.items() if key in needed}
+
+    def prepare(self, run: Run) -> RunData:
+        """Return the arrays of one run.
+
+        Raises
+        ------
+        BadInput
+            The data set is missing or damaged.
+        """
+        data, seed = run.data, run.seed
+        images, data_hash = self.source(data)
+        key = image_key(run)
+        if key not in self._images:
+            self._images[key] = _images(images, data, seed)
+        train_images, test_images = self._images[key]
+        classes = SOURCES[data.dataset].classes
+        available = len(images.train_labels)
+        examples = (
+            np.arange(available)
+            if data.train_examples is None
+            else subset(data.train_examples, available, seed)
+        )
+        noisy = noisy_labels(
+            images.train_labels, data.label_noise, classes, seed, scheme=data.label_scheme
+        )
+        test_noisy = noisy_labels(
+            images.test_labels,
+            data.label_noise,
+            classes,
+            seed,
+            scheme=data.label_scheme,
+            stream="test_labels",
+        )
+        labels = noisy.labels[examples]
+        labels_hash = hashlib.sha256(examples.tobytes() + labels.tobytes()).hexdigest()
+        return RunData(
+            train_images,
+            test_images,
+            examples,
+            labels,
+            images.train_labels[examples],
+            noisy.redrawn[examples],
+            images.test_labels,
+            test_noisy.labels,
+            data_hash,
+            labels_hash,
+        )
+
+
+def image_key(run: Run) -> tuple[object, ...]:
+    """Return what decides the images a run sees: runs with one key share them."""
+    data = run.data
+    seed = None if data.inputs == "original" else run.seed
+    return (data.dataset, data.root, data.inputs, data.normalize, seed)
+
+
+def _images(images: Images, data: Data, seed: int) -> tuple[NDArray[np.float32], ...]:
+    brightest = np.float32(SOURCES[data.dataset].brightest)
+    train = images.train_pixels / brightest
+    mean, deviation = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64))
+    result = []
+    for stream, pixels in (("train", train), ("test", images.test_pixels / brightest)):
+        shown = destroyed(
+            pixels.astype(np.float32, copy=False),
+            data.inputs,
+            seed,
+            mean=mean,
+            deviation=deviation,
+            stream=stream,
+        )
+        result.append(normalized(shown, data.normalize, mean=mean, deviation=deviation))
+    return tuple(result)

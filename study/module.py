@@ -1,0 +1,162 @@
+"""StudyModule: the LightningModule that trains and evaluates a stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from study.data.module import RunTensors, StudyData
+from study.engine import Engine
+from study.nn.losses import exact_metrics
+from study.nn.mlp import StackedMLP
+from study.run import Run
+from study.stack import DIVERGED, Slot, Stack
+
+
+class StudyModule(pl.LightningModule):
+    """Networks of all runs in a stack, trained with the study's own gradients.
+
+    Parameters
+    ----------
+    runs
+        A run, several that share a program, or a stack.
+
+    Examples
+    --------
+    >>> run = Run(data=Data(dataset="digits"), model=Model(hidden=(32,)))
+    >>> trainer = pl.Trainer(max_epochs=2, logger=False, enable_checkpointing=False,
+    ...                      enable_progress_bar=False, enable_model_summary=False)
+    >>> module = StudyModule(run)
+    >>> trainer.fit(module, StudyData(run))
+    >>> [row["epoch"] for row in module.stack.slots[0].history]
+    [0, 1, 2]
+    """
+
+    def __init__(self, runs: Run | Sequence[Run] | Stack = Run()) -> None:  # frozen
+        super().__init__()
+        self.automatic_optimization = False
+        self.stack = Stack.of(runs)
+        first = self.stack.first
+        self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
+        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
+        self._began = 0.0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make one optimizer with a parameter group a run."""
+        self.engine = Engine(self.network, [slot.run for slot in self.stack.slots])
+        self._losses = torch.zeros(len(self.stack.slots), device=self.device, dtype=torch.float64)
+        return self.engine.optimizer
+
+    def on_fit_start(self) -> None:
+        """Share the stack with the data, so that both know who trains."""
+        data = self.study_data
+        if data is not None and data.stack is not self.stack:
+            data.stack = self.stack
+
+    @property
+    def study_data(self) -> StudyData | None:
+        """The trainer's data, if they are a study's."""
+        data = getattr(self.trainer, "datamodule", None)
+        return data if isinstance(data, StudyData) else None
+
+    def on_train_epoch_start(self) -> None:
+        """Give free slots to waiting runs, and evaluate newcomers before they train."""
+        self.stack.refill()
+        for index, slot in enumerate(self.stack.slots):
+            if self._loaded[index] is not slot:
+                self.engine.load(index, slot.run, slot.state)
+                self._loaded[index], slot.state = slot, None
+                if slot.epoch == 0 and self.study_data is not None:
+                    slot.judge(self.evaluate(index, self.study_data.tensors(slot)))
+        self._losses.zero_()
+        self._began = time.perf_counter()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Take one step of every run that trains."""
+        images, labels = batch
+        if images.ndim == 2:  # ordinary batches of a single run
+            images, labels = images.unsqueeze(0), labels.unsqueeze(0)
+        self._losses += self.engine.backward(images, labels, self.stack.training)
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        optimizer.step()
+
+    def on_train_epoch_end(self) -> None:
+        """Count the epoch, evaluate the runs that are due, and end those that are through."""
+        training = self.stack.training
+        share = (time.perf_counter() - self._began) / max(len(training), 1)
+        finite = self._losses.isfinite().tolist()
+        rows = []
+        for index in training:
+            slot = self.stack.slots[index]
+            slot.epoch += 1
+            began = time.perf_counter()
+            if self.study_data is not None and (slot.due or not finite[index]):
+                rows.append(self.evaluate(index, self.study_data.tensors(slot)))
+                slot.judge(rows[-1])
+            if not finite[index]:
+                slot.status = DIVERGED
+            slot.seconds += share + time.perf_counter() - began
+        for name in rows[0] if rows else ():
+            self.log(name, sum(row[name] for row in rows) / len(rows), batch_size=1)
+        if self.stack.done:
+            self.trainer.should_stop = True
+
+    @torch.no_grad()
+    def evaluate(self, index: int, data: RunTensors) -> dict[str, float]:
+        """Return one run's exact metrics on all its training examples and the test set."""
+        train = torch.cat([self._logits(index, images) for _, images in data.train_parts()])
+        row = {f"train_{k}": v for k, v in _metrics(train, data.labels).items()}
+        right = train.argmax(-1) == data.labels
+        row["train_accuracy_true"] = _mean(train.argmax(-1) == data.true_labels)
+        row["train_accuracy_redrawn"] = _mean(right[data.redrawn])
+        row["train_accuracy_untouched"] = _mean(right[~data.redrawn])
+        test = torch.cat([self._logits(index, images) for _, images in data.test_parts()])
+        row |= {f"test_{k}": v for k, v in _metrics(test, data.test_labels).items()}
+        noisy = _metrics(test, data.test_noisy_labels)
+        return row | {f"test_noisy_{k}": v for k, v in noisy.items()}
+
+    def _logits(
+        self, index: int, images: Float[Tensor, "batch feature"]
+    ) -> Float[Tensor, "batch classes"]:
+        rows = self.engine.rows[index]
+        h = images.to(rows[0].dtype)
+        *hidden, (weight, bias) = zip(rows[::2], rows[1::2], strict=True)
+        for inner_weight, inner_bias in hidden:
+            h = self.network.act(torch.addmm(inner_bias, h, inner_weight.T))
+        return torch.addmm(bias, h, weight.T)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log the runs' mean metrics on ordinary batches, as ``val_…``."""
+        self._log_metrics("val", *batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log the runs' mean metrics on ordinary batches, as ``test_…``."""
+        self._log_metrics("test", *batch)
+
+    def _log_metrics(
+        self, part: str, images: Float[Tensor, "batch feature"], labels: Int[Tensor, " batch"]
+    ) -> None:
+        rows = [_metrics(logits, labels) for logits in self.network(images)]
+        for name in rows[0]:
+            value = sum(row[name] for row in rows) / len(rows)
+            self.log(f"{part}_{name}", value, batch_size=len(labels))
+
+
+def _metrics(z: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the means that are recorded whatever was trained, summed in float64."""
+    cross_entropy, squared_error = exact_metrics(z, labels)
+    return {
+        "cross_entropy": _mean(cross_entropy),
+        "squared_error": _mean(squared_error),
+        "accuracy": _mean(z.argmax(-1) == labels),
+    }
+
+
+def _mean(values: Tensor) -> float:
+    return values.mean(dtype=torch.float64).item() if values.numel() else float("nan")

@@ -1,0 +1,136 @@
+"""A stack: runs that share a program, trained together, each in a slot of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from study.checks import BadInput
+from study.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TRAINING, FITTED, FINISHED, DIVERGED = "training", "fitted", "finished", "diverged"
+
+
+@dataclass(eq=False)
+class Slot:
+    """A run's place in a stack, and how far it has come.
+
+    Attributes
+    ----------
+    run
+        The run trained here.
+    epoch
+        Epochs trained so far.
+    status
+        ``training``, or how it ended: ``fitted`` (its stop holds), ``finished`` (all its epochs)
+        or ``diverged`` (a loss that is no number).
+    epochs_to_fit
+        First evaluated epoch at which all training labels (or the share its stop names) were right.
+    seconds
+        Its share of the time its stack has trained.
+    history
+        A row for each evaluated epoch.
+    state
+        Saved tensors to go on from; None starts from the seed.
+    """
+
+    run: Run
+    epoch: int = 0
+    status: str = TRAINING
+    epochs_to_fit: int | None = None
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    state: Mapping[str, Tensor] | None = None
+
+    @property
+    def training(self) -> bool:
+        """Whether the run has not ended."""
+        return self.status == TRAINING
+
+    @property
+    def due(self) -> bool:
+        """Whether this epoch is one to evaluate."""
+        return (
+            self.epoch % self.run.evaluate_every == 0 or self.epoch >= self.run.trainer.max_epochs
+        )
+
+    def judge(self, row: Mapping[str, float]) -> None:
+        """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""
+        self.history.append({"run": self.run.id, "epoch": self.epoch, **row})
+        stop = self.run.stop
+        accuracy = 1.0 if stop.train_accuracy is None else stop.train_accuracy
+        if self.epochs_to_fit is None and row["train_accuracy"] >= accuracy:
+            self.epochs_to_fit = self.epoch
+        stops = [row["train_accuracy"] >= accuracy] if stop.train_accuracy is not None else []
+        if stop.train_cross_entropy is not None:
+            stops.append(row["train_cross_entropy"] <= stop.train_cross_entropy)
+        loss = row["train_cross_entropy"]
+        if loss != loss or loss == float("inf"):
+            self.status = DIVERGED
+        elif stops and all(stops):
+            self.status = FITTED
+        elif self.epoch >= self.run.trainer.max_epochs:
+            self.status = FINISHED
+
+
+class Stack:
+    """Runs of one program in slots; those that find no slot wait for one.
+
+    Parameters
+    ----------
+    slots
+        Runs and how far they have come.
+    size
+        How many are trained at once; None takes all.
+
+    Raises
+    ------
+    BadInput
+        No run, or runs that do not share a program.
+    """
+
+    def __init__(self, slots: Sequence[Slot], size: int | None = None) -> None:
+        if not slots:
+            raise BadInput("runs", "at least one run", 0)
+        first = slots[0].run
+        for slot in slots:
+            if slot.run.program != first.program:
+                differing = set(slot.run.program) ^ set(first.program)
+                raise BadInput("runs", "runs that share a program", ", ".join(sorted(differing)))
+        size = min(size or len(slots), len(slots))
+        self.slots = list(slots[:size])
+        self.waiting = deque(slots[size:])
+        self.all = list(slots)
+
+    @classmethod
+    def of(cls, runs: Run | Sequence[Run] | Stack) -> Stack:
+        """Make a stack of a run or of several; a stack stays itself."""
+        if isinstance(runs, Stack):
+            return runs
+        return cls([Slot(run) for run in ([runs] if isinstance(runs, Run) else runs)])
+
+    @property
+    def first(self) -> Run:
+        """A run to read the shared facts from."""
+        return self.all[0].run
+
+    @property
+    def training(self) -> list[int]:
+        """Indices of the slots whose run has not ended."""
+        return [index for index, slot in enumerate(self.slots) if slot.training]
+
+    @property
+    def done(self) -> bool:
+        """Whether no run is left to train."""
+        return not self.waiting and not self.training
+
+    def refill(self) -> None:
+        """Give the slots of ended runs to those that wait."""
+        for index, slot in enumerate(self.slots):
+            if not slot.training and self.waiting:
+                self.slots[index] = self.waiting.popleft()
