@@ -1,0 +1,91 @@
+"""The environment of a training: what of machine and versions may decide bits and time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study.engine import neighbours_felt
+from study.run import Run
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
+
+
+def environment(run: Run, device: torch.device) -> dict[str, Any]:
+    """Describe where ``run`` is about to be trained.
+
+    ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
+    ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
+    """
+    felt = neighbours_felt(run, device=str(device))
+    return {
+        "study": _version("study"),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device_name(device),
+        "precision": run.trainer.precision,
+        "products": "one run at a time" if device.type == "cpu" else "batched over runs",
+        "matmul": matmul_backend(device),
+        "stacking": "bitwise" if felt == 0 else "tolerance",
+        "tolerance": felt,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout this package lies in, if it lies in one."""
+    here = Path(__file__).resolve().parent
+    if not (here.parent / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def processor() -> str:
+    """Return the processor's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the device trained on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def matmul_backend(device: torch.device) -> str:
+    """Return what computes matrix products, and the instruction set it may use."""
+    if device.type == "cuda":
+        return f"cuBLAS, {torch.version.cuda}"
+    library = "MKL" if "mkl" in torch.__config__.show().lower() else "another BLAS"
+    return f"{library}, {torch.backends.cpu.get_cpu_capability()}"

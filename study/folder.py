@@ -1,0 +1,143 @@
+"""A study's folder, to write to: every file appears by rename, none is overwritten.
+
+study.yaml                  the config, every value written out; it runs again
+runs/<part>.parquet         one row a run that ended
+history/<part>.parquet      one row an evaluated epoch of those runs
+environment/<hash>.json     machine and versions, one file for each that trained runs
+weights/<run>.safetensors   the trained network
+checkpoints/                states of unfinished runs; gone when they end
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.checks import BadInput
+from study.files import sha256, write_whole
+from study.records import FORMAT, read_config, recorded_ids
+from study.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Folder:
+    """A study's folder, to write to.
+
+    Parameters
+    ----------
+    path
+        The folder; it need not exist.
+    name
+        The study's name.
+
+    Raises
+    ------
+    BadInput
+        The path is a file, another study's, something else's, or not writable.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        check_folder(path, name)
+
+    def begin(self, config: str) -> None:
+        """Create the folder and write the config; a different earlier one is kept, numbered."""
+        target = self.path / "study.yaml"
+        if target.exists() and target.read_text() != config:
+            number = 1
+            while (self.path / f"study.{number}.yaml").exists():
+                number += 1
+            write_whole(self.path / f"study.{number}.yaml", target.read_bytes())
+        if not target.exists() or target.read_text() != config:
+            write_whole(target, config.encode())
+
+    def write_environment(self, environment: Mapping[str, Any]) -> str:
+        """Write an environment once and return the hash that rows refer to it by."""
+        content = json.dumps(environment, indent=2, sort_keys=True).encode()
+        name = sha256([content])[:12]
+        write_whole(self.path / "environment" / f"{name}.json", content)
+        return name
+
+    def write_weights(self, run: Run, tensors: Mapping[str, Tensor]) -> None:
+        """Keep a trained network."""
+        from safetensors.torch import save
+
+        content = save(dict(tensors), {"run": run.id, "activation": run.model.activation})
+        write_whole(self.path / "weights" / f"{run.id}.safetensors", content)
+
+    def write_part(
+        self, rows: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write the rows of runs that ended, and of their epochs."""
+        name = sha256([str(row["run"]).encode() for row in rows])[:16]
+        write_whole(self.path / "history" / f"{name}.parquet", _parquet(history))
+        write_whole(self.path / "runs" / f"{name}.parquet", _parquet(rows))
+
+    def ended(self) -> set[str]:
+        """Return the ids of runs that have a row."""
+        return recorded_ids(self.path)
+
+
+def check_folder(path: Path, name: str) -> None:
+    """Raise `BadInput` when ``path`` cannot become, or is not, the folder of the study ``name``."""
+    existing = path
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise BadInput("out", "a folder", f"the file {existing}", "choose another --out")
+    if path.exists():
+        config = path / "study.yaml"
+        if not config.exists() and any(path.iterdir()):
+            raise BadInput(
+                "out",
+                "an empty folder or a study's",
+                f"{path} with other files",
+                "choose another --out",
+            )
+        if config.exists() and (found := read_config(path)["name"]) != name:
+            raise BadInput(
+                "out",
+                f"the folder of study '{name}'",
+                f"the study '{found}' in {path}",
+                "choose another --out or --name",
+            )
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise BadInput(
+            "out",
+            "a folder that can be written to",
+            f"{existing}: {error.strerror}",
+            "choose another --out",
+        ) from None
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plain = [
+        {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row.items()}
+        for row in rows
+    ]
+    table = pa.Table.from_pylist(plain).replace_schema_metadata({"study.format": FORMAT})
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def weights_hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of a network's weights, in the order of their names."""
+    return sha256(tensor_bytes(tensors[name]) for name in sorted(tensors))
+
+
+def tensor_bytes(tensor: Tensor) -> bytes:
+    """Return a tensor's elements as bytes, in order."""
+    return tensor.detach().cpu().contiguous().numpy().tobytes()

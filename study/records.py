@@ -1,0 +1,248 @@
+"""Records, to read: what runs left in a study's folder, as DataFrames, runs and networks.
+
+A part of ``history`` counts once the part of ``runs`` with its name is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from study.checks import BadInput
+from study.run import Run, fact_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from torch import nn
+
+FORMAT = "1"
+METRICS = ("cross_entropy", "squared_error", "accuracy")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the config in a study's folder.
+
+    Raises
+    ------
+    BadInput
+        No study's folder.
+    """
+    path = folder / "study.yaml"
+    if not path.is_file():
+        raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise BadInput(str(path), "a study's config", str(error)) from None
+    if not isinstance(config, dict) or "name" not in config:
+        raise BadInput(str(path), "a study's config", config)
+    return config
+
+
+def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a study's records.
+
+    Returns
+    -------
+    runs
+        One row a run that ended: ``run`` (its id), ``seed``, every fact under its dotted key (lists
+        as JSON text), ``status`` (fitted, finished, diverged), ``epochs`` trained,
+        ``epochs_to_fit`` (empty when never), ``parameters``, ``seconds`` (its share of the time its
+        stack trained), ``data_hash``, ``labels_hash``, ``weights_hash``, ``environment``.
+    history
+        One row an evaluated epoch, 0 before training: ``run``, ``epoch``, and for ``train_`` and
+        ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``. Train metrics are
+        against the labels trained on; ``train_accuracy_true`` against the true ones,
+        ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` on the examples whose label was
+        redrawn and was not (empty where there are none). Test metrics are against true labels,
+        ``test_noisy_`` ones against labels as noisy as the training set's.
+
+    Raises
+    ------
+    BadInput
+        No study's folder, or records of another version.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    read_config(folder)
+    (runs, history), damaged = _both(folder)
+    for path in damaged:
+        warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=2)
+    if not runs:
+        return pd.DataFrame(columns=run_columns()), pd.DataFrame(columns=history_columns())
+    frames = [_concatenate(tables).to_pandas() for tables in (runs, history)]
+    runs_frame = frames[0].drop_duplicates("run").sort_values(["seed", "run"])
+    history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
+    return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
+
+
+def recorded(
+    folder: Path, root: str | None = None
+) -> list[tuple[Run, dict[str, Any], list[dict[str, Any]]]]:
+    """Return each recorded run, made again from its facts, with its row and its history.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    root
+        Where data sets lie; the study's own setting when None.
+
+    Raises
+    ------
+    BadInput
+        No study's folder, or a row whose facts are not those of its id.
+    """
+    config = read_config(folder)
+    root = root or config.get("data", {}).get("root", "data")
+    (runs, history), _ = _both(folder)
+    if not runs:
+        return []
+    epochs: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in _concatenate(history).to_pylist():
+        epochs.setdefault(row["run"], {})[row["epoch"]] = row
+    rows = {row["run"]: row for row in _concatenate(runs).to_pylist()}
+    result = []
+    for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
+        run = Run.of({**_facts(row), "data.root": root})
+        if run.id != row["run"]:
+            raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
+        entries = epochs[row["run"]]
+        result.append((run, row, [entries[epoch] for epoch in sorted(entries)]))
+    return result
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    subjects = ("data.", "model.", "optimizer.", "stop.", "trainer.")
+    facts = {}
+    for key, value in row.items():
+        if key.startswith("optimizer.") and value is None:
+            continue  # another optimizer's argument
+        if key in ("seed", "evaluate_every") or key.startswith(subjects):
+            text = isinstance(value, str) and value[:1] in "[{"
+            facts[key] = json.loads(value) if text else value
+    return facts
+
+
+def _concatenate(tables: list[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def run_columns() -> list[str]:
+    """Return the columns of ``runs`` for a study with this package's Adam."""
+    outcome = ["status", "epochs", "epochs_to_fit", "parameters", "seconds"]
+    return [
+        "run",
+        *fact_keys(),
+        *outcome,
+        "data_hash",
+        "labels_hash",
+        "weights_hash",
+        "environment",
+    ]
+
+
+def history_columns() -> list[str]:
+    """Return the columns of ``history``."""
+    train = [f"train_{name}" for name in METRICS]
+    train += [f"train_accuracy_{which}" for which in ("true", "redrawn", "untouched")]
+    test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
+    return ["run", "epoch", *train, *test]
+
+
+def _both(folder: Path) -> tuple[tuple[list[pa.Table], list[pa.Table]], list[Path]]:
+    runs, damaged, names = _parts_named(folder / "runs")
+    whole_runs, whole_history = [], []
+    for table, name in zip(runs, names, strict=True):
+        path = folder / "history" / name
+        part = _read_part(path)
+        if part is None:
+            damaged.append(path)
+            continue
+        whole_runs.append(table)
+        whole_history.append(part)
+    return (whole_runs, whole_history), damaged
+
+
+def recorded_ids(folder: Path) -> set[str]:
+    """Return the ids of runs that have a row and a history."""
+    (runs, _), _ = _both(folder)
+    return {run for table in runs for run in table["run"].to_pylist()}
+
+
+def _parts_named(folder: Path) -> tuple[list[pa.Table], list[Path], list[str]]:
+    tables, damaged, names = [], [], []
+    for path in sorted(folder.glob("*.parquet")):
+        table = _read_part(path)
+        if table is None:
+            damaged.append(path)
+        else:
+            tables.append(table)
+            names.append(path.name)
+    return tables, damaged, names
+
+
+def _read_part(path: Path) -> pa.Table | None:
+    """Read one part; None when it is torn, missing or not a part of records."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError):
+        return None
+    found = (table.schema.metadata or {}).get(b"study.format")
+    if found is None:
+        return None
+    if found.decode() != FORMAT:
+        raise BadInput(
+            str(path),
+            f"records of format {FORMAT}",
+            found.decode(),
+            "use the study version it names",
+        )
+    return table.replace_schema_metadata(None)
+
+
+def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:
+    """Return a trained network as a plain `torch.nn.Sequential` on the CPU.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    run_id
+        The run's id, as in ``runs``.
+
+    Raises
+    ------
+    BadInput
+        No such weights, or a damaged file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from study.nn.mlp import sequential
+
+    path = Path(folder) / "weights" / f"{run_id}.safetensors"
+    if not path.is_file():
+        known = [item.stem for item in path.parent.glob("*.safetensors")]
+        expected = f"weights of one of {len(known)} runs in {folder}"
+        raise BadInput("run_id", expected, run_id, f"e.g. {known[0]}" if known else "")
+    try:
+        with safe_open(path, "pt") as file:
+            names = sorted(file.keys(), key=lambda name: (int(name.split(".")[0]), name[-1] != "t"))
+            tensors = [file.get_tensor(name) for name in names]
+            activation = file.metadata()["activation"]
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise BadInput(str(path), "a whole weights file", str(error)) from None
+    return sequential(tensors, activation)

@@ -1,0 +1,236 @@
+"""Train the runs of a study that have no row yet, stack by stack, and record each as it ends."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import signal
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from study import checkpoints
+from study.checks import BadInput
+from study.data.module import StudyData
+from study.data.prepare import DataCache
+from study.environment import environment
+from study.folder import Folder, weights_hash
+from study.module import StudyModule
+from study.nn.optimizers import make_optimizer
+from study.plan import StackPlan
+from study.run import Run
+from study.stack import Slot, Stack
+from study.study import Study
+
+
+class Interrupt:
+    """Asks for a stop at the next epoch's end; a second signal stops at once."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.requested = False
+        self._say = say
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._say("interrupted: finishing this epoch, then saving; once more stops at once")
+
+
+class Recorder(pl.callbacks.Checkpoint):
+    """Writes the rows of runs that ended, and checkpoints of those that have not.
+
+    A Lightning `Checkpoint`, so that it comes after the module's own end of an epoch.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: Folder,
+        interrupt: Interrupt,
+    ) -> None:
+        self.study, self.folder = study, folder
+        self.interrupt = interrupt
+        self.environment_hash = ""
+        self.writer = checkpoints.CheckpointWriter(folder.path)
+        self._recorded: set[str] = set()
+        self._since_checkpoint = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Record where this stack is trained."""
+        assert isinstance(pl_module, StudyModule)
+        here = environment(pl_module.stack.first, pl_module.device)
+        self.environment_hash = self.folder.write_environment(here)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Record what ended; save the rest when it is time or a stop was asked for."""
+        assert isinstance(pl_module, StudyModule)
+        stack = pl_module.stack
+        ended = [
+            index
+            for index, slot in enumerate(stack.slots)
+            if not slot.training and slot.run.id not in self._recorded
+        ]
+        if ended:
+            self._record(pl_module, ended)
+        self._since_checkpoint += 1
+        if self.interrupt.requested or self._since_checkpoint >= self.study.checkpoint_every:
+            self._since_checkpoint = 0
+            states = {
+                stack.slots[index].run.id: (stack.slots[index], pl_module.engine.save(index))
+                for index in stack.training
+            }
+            if states:
+                self.writer.write(states)
+        if self.interrupt.requested:
+            trainer.should_stop = True
+
+    def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
+        rows, history = [], []
+        for index in indices:
+            slot = module.stack.slots[index]
+            weights = weights_of(module.engine.save(index))
+            if self.study.keep_weights:
+                self.folder.write_weights(slot.run, weights)
+            rows.append(self._row(module, slot, weights))
+            history += slot.history
+            self._recorded.add(slot.run.id)
+        self.folder.write_part(rows, history)
+
+    def _row(
+        self, module: StudyModule, slot: Slot, weights: Mapping[str, torch.Tensor]
+    ) -> dict[str, Any]:
+        data = module.study_data
+        assert data is not None
+        data_hash, labels_hash = data.tensors(slot).hashes
+        return {
+            "run": slot.run.id,
+            **slot.run.facts(),
+            "status": slot.status,
+            "epochs": slot.epoch,
+            "epochs_to_fit": slot.epochs_to_fit,
+            "parameters": slot.run.parameters,
+            "seconds": slot.seconds,
+            "data_hash": data_hash,
+            "labels_hash": labels_hash,
+            "weights_hash": weights_hash(weights),
+            "environment": self.environment_hash,
+        }
+
+
+def weights_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the network's tensors in a run's state, without the optimizer's."""
+    return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}
+
+
+def instantiate(specifications: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    """Make the callbacks or loggers that a config names.
+
+    Raises
+    ------
+    BadInput
+        A class that cannot be imported, or that refuses its arguments.
+    """
+    made = []
+    for number, specification in enumerate(specifications):
+        path = specification["class_path"]
+        module, _, name = path.rpartition(".")
+        try:
+            make = getattr(importlib.import_module(module), name)
+            made.append(make(**(specification.get("init_args") or {})))
+        except Exception as error:  # whatever a user's own class raises is about its arguments
+            raise BadInput(
+                f"{key}[{number}]", "a class and the arguments it takes", path, str(error)
+            ) from None
+    return made
+
+
+def quiet() -> None:
+    """Keep Lightning's advice about hardware and loggers out of the study's own output."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning(\..*)?")
+
+
+def check_classes(runs: Sequence[Run]) -> None:
+    """Make each run's optimizer once on a scrap, so that a bad one is known before training.
+
+    Raises
+    ------
+    BadInput
+        An optimizer, callback or logger that cannot be made.
+    """
+    seen = set()
+    for run in runs:
+        if (text := repr(run.optimizer)) not in seen:
+            seen.add(text)
+            scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
+            make_optimizer([run.optimizer] * 2, scraps)
+    instantiate(runs[0].trainer.callbacks, "trainer.callbacks")
+
+
+def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
+    everyone = [*instantiate(run.trainer.callbacks, "trainer.callbacks"), *callbacks]
+    return pl.Trainer(
+        accelerator=run.trainer.accelerator,
+        devices=1,
+        precision=run.trainer.precision,
+        max_epochs=-1,
+        callbacks=everyone,
+        logger=instantiate(run.trainer.logger, "trainer.logger") or False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        # Otherwise Lightning adds a checkpoint of its own, in the working directory.
+        enable_checkpointing=any(isinstance(c, pl.callbacks.Checkpoint) for c in everyone),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def train(
+    study: Study,
+    plans: Sequence[StackPlan],
+    folder: Folder,
+    cache: DataCache,
+    watchers: Sequence[pl.Callback],
+    say: Callable[[str], None],
+) -> bool:
+    """Train every planned run; return whether all ended (false: interrupted, states saved)."""
+    with Interrupt(say) as interrupt:
+        for each in plans:
+            slots = checkpoints.resume(folder.path, each.runs, say)
+            # Those that have come furthest go first: their checkpoints are done with soonest.
+            slots.sort(key=lambda slot: -slot.epoch)
+            stack = Stack(slots, each.size)
+            recorder = Recorder(study, folder, interrupt)
+            trainer = make_trainer(each.runs[0], [*watchers, recorder])
+            trainer.fit(StudyModule(stack), StudyData(stack, cache))
+            if not stack.done:
+                return False
+            checkpoints.discard(folder.path, folder.ended())
+            if interrupt.requested:
+                return each is plans[-1]
+    return True
+
+
+def retrain(run: Run) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], tuple[str, str]]:
+    """Train one run alone, recording nothing; return its weights, history and data hashes."""
+    stack = Stack([Slot(run)])
+    module, data = StudyModule(stack), StudyData(stack)
+    make_trainer(run, []).fit(module, data)
+    weights = weights_of(module.engine.save(0))
+    return weights, stack.slots[0].history, data.tensors(stack.slots[0]).hashes
