@@ -1,0 +1,137 @@
+"""``python -m study.verify FOLDER``: retrain recorded runs, alone, and compare every bit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from study.checks import BadInput
+from study.fit import BAD_INPUT, DONE, FAILED, INTERRUPTED
+
+
+class Verdict(NamedTuple):
+    """What retraining one run showed.
+
+    Attributes
+    ----------
+    run
+        The run's id.
+    bitwise
+        Whether weights and history have the same bits.
+    difference
+        The largest difference in the history, relative to the recorded value.
+    allowed
+        The difference that the record's environment declares: 0 where it promised the same bits.
+    """
+
+    run: str
+    bitwise: bool
+    difference: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the record's promise is kept."""
+        return self.bitwise or 0 < self.difference <= self.allowed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m study.verify",
+        description="Retrain recorded runs, each alone, and compare weights and history.",
+    )
+    parser.add_argument("folder", type=Path, help="a study's folder")
+    parser.add_argument("--runs", type=int, default=4, help="how many, spread evenly (default: 4)")
+    parser.add_argument("--root", default=None, help="folder with downloaded data sets")
+    arguments = parser.parse_args(argv)
+    try:
+        return _verify(arguments.folder, arguments.runs, arguments.root)
+    except BadInput as fault:
+        print(f"study.verify: {fault}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _verify(folder: Path, number: int, root: str | None) -> int:
+    from study.records import recorded
+
+    if number < 1:
+        raise BadInput("--runs", "a number of at least 1", number)
+    entries = recorded(folder, root)
+    if not entries:
+        raise BadInput(str(folder), "at least one recorded run", 0, "train first")
+    number = min(number, len(entries))
+    chosen = [entries[index * len(entries) // number] for index in range(number)]
+    from study.training import quiet
+
+    quiet()
+    failed = 0
+    for run, row, history in chosen:
+        verdict = verify_run(folder, run, row, history)
+        failed += not verdict.holds
+        if verdict.bitwise:
+            said = "same bits"
+        else:
+            said = (
+                f"{'within' if verdict.holds else 'NOT within'} the declared tolerance: differs by "
+                f"{verdict.difference:.2g}, declared {verdict.allowed:.2g}"
+            )
+        print(f"{run.id}  seed {run.seed}  {said}", flush=True)
+    print(f"{number - failed} of {number} retrained runs hold ({len(entries)} recorded)")
+    return FAILED if failed else DONE
+
+
+def verify_run(
+    folder: Path, run: Any, row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+) -> Verdict:
+    """Retrain one run alone, as its environment says, and compare."""
+    import torch
+
+    from study.folder import weights_hash
+    from study.training import retrain
+
+    path = folder / "environment" / f"{row['environment']}.json"
+    try:
+        environment = json.loads(path.read_text())
+        torch.set_num_threads(environment["threads"])
+        tolerance = float(environment["tolerance"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
+    weights, again, hashes = retrain(run)
+    for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
+        if found != row[name]:
+            raise BadInput(
+                f"{run.id} {name}", row[name], found, "the data set differs from the recorded one"
+            )
+    difference = largest_difference(history, again)
+    same = weights_hash(weights) == row["weights_hash"] and difference == 0
+    # Rounding differences add up over the steps of a training.
+    steps = row["epochs"] * math.ceil(run.data.examples / run.data.batch_size)
+    return Verdict(run.id, same, difference, tolerance * steps)
+
+
+def largest_difference(
+    recorded: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]
+) -> float:
+    """Return the largest relative difference of two histories; infinite if shaped otherwise."""
+    if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
+        return math.inf
+    largest = 0.0
+    for old, new in zip(recorded, again, strict=True):
+        for name, value in old.items():
+            if name == "run" or value is None or (value != value and new[name] != new[name]):
+                continue
+            gap = abs(value - new[name])
+            largest = max(largest, gap / max(abs(value), 1e-12) if gap == gap else math.inf)
+    return largest
+
+
+if __name__ == "__main__":
+    sys.exit(main())
