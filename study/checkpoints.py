@@ -58,6 +58,16 @@ class CheckpointWriter:
         write_whole(self.folder / name, save(tensors, metadata))
         old = f"{self._writer}-{self._count - KEPT:06d}.safetensors"
         (self.folder / old).unlink(missing_ok=True)
+        if self._count == KEPT:
+            self._supersede({run: slot.epoch for run, (slot, _) in slots.items()})
+
+    def _supersede(self, epochs: Mapping[str, int]) -> None:
+        """Take away what earlier processes saved, where this one has come as far."""
+        for path in self.folder.glob("*.safetensors"):
+            if not path.name.startswith(self._writer):
+                saved = _progress(path)
+                if saved and all(e["epoch"] <= epochs.get(run, -1) for run, e in saved.items()):
+                    path.unlink(missing_ok=True)
 
 
 def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:

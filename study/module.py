@@ -76,7 +76,7 @@ class StudyModule(pl.LightningModule):
         self._losses.zero_()
         self._began = time.perf_counter()
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Take one step of every run that trains."""
         images, labels = batch
         if images.ndim == 2:  # ordinary batches of a single run
@@ -131,11 +131,11 @@ class StudyModule(pl.LightningModule):
             h = self.network.act(torch.addmm(inner_bias, h, inner_weight.T))
         return torch.addmm(bias, h, weight.T)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on ordinary batches, as ``val_…``."""
         self._log_metrics("val", *batch)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on ordinary batches, as ``test_…``."""
         self._log_metrics("test", *batch)
 

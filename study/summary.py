@@ -75,7 +75,8 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Table:
     table.add_column("condition")
     for heading in (*METRICS.values(), "epochs to fit", "fitted", "diverged"):
         table.add_column(heading, justify="right")
-    last = history.sort_values("epoch").groupby("run").last()
+    # Not groupby().last(), which would pass over the missing values of a run that diverged.
+    last = history.sort_values("epoch").drop_duplicates("run", keep="last").set_index("run")
     by_id = runs.set_index("run")
     arms: dict[str, list[str]] = {}
     for run in study.runs:

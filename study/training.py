@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from study import checkpoints
 from study.checks import BadInput
@@ -19,36 +18,13 @@ from study.data.module import StudyData
 from study.data.prepare import DataCache
 from study.environment import environment
 from study.folder import Folder, weights_hash
+from study.interrupt import Interrupt
 from study.module import StudyModule
 from study.nn.optimizers import make_optimizer
 from study.plan import StackPlan
 from study.run import Run
 from study.stack import Slot, Stack
 from study.study import Study
-
-
-class Interrupt:
-    """Asks for a stop at the next epoch's end; a second signal stops at once."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.requested = False
-        self._say = say
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupt:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        self._say("interrupted: finishing this epoch, then saving; once more stops at once")
 
 
 class Recorder(pl.callbacks.Checkpoint):
@@ -70,10 +46,12 @@ class Recorder(pl.callbacks.Checkpoint):
         self._recorded: set[str] = set()
         self._since_checkpoint = 0
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record where this stack is trained."""
         assert isinstance(pl_module, StudyModule)
-        here = environment(pl_module.stack.first, pl_module.device)
+        # Lightning has just taken SIGTERM, to leave without saving and with exit status 0.
+        self.interrupt.arm()
+        here = environment(pl_module.stack.first, trainer.strategy.root_device)
         self.environment_hash = self.folder.write_environment(here)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -188,6 +166,8 @@ def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     return pl.Trainer(
         accelerator=run.trainer.accelerator,
         devices=1,
+        # Under Slurm, too: a study is spread by runs, not by Lightning.
+        plugins=[LightningEnvironment()],
         precision=run.trainer.precision,
         max_epochs=-1,
         callbacks=everyone,

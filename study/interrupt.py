@@ -1,0 +1,57 @@
+"""Signals: the first asks for a stop at the epoch's end, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StoppedAtOnce(BaseException):
+    """A second signal came.
+
+    No `KeyboardInterrupt`: Lightning would catch that and leave with exit status 1.
+    """
+
+
+class Interrupt:
+    """While entered, takes SIGINT and SIGTERM.
+
+    Parameters
+    ----------
+    say
+        Shows a line to the person who interrupts.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether a signal has come.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.requested = False
+        self._say = say
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.arm()
+        return self
+
+    def arm(self) -> None:
+        """Take the signals, again if somebody else took them since."""
+        for number in SIGNALS:
+            signal.signal(number, self._take)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise StoppedAtOnce
+        self.requested = True
+        self._say("interrupted: finishing this epoch, then saving; once more stops at once")

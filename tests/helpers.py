@@ -1,0 +1,87 @@
+"""What several tests need: a small study, training without the command, and equal histories."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from study.data.module import StudyData
+from study.module import StudyModule
+from study.run import Run
+from study.settings import Data, Model, Trainer
+from study.stack import Slot, Stack
+
+SMALL = """
+name: small
+seeds: 2
+vary: {data.label_noise: [0, 1]}
+data: {dataset: digits, train_examples: 300}
+model: {hidden: [32]}
+trainer: {max_epochs: 6}
+checkpoint_every: 2
+"""
+
+
+def small_run(seed: int = 0, noise: float = 1.0, **facts: Any) -> Run:
+    """Return a run that trains in a fraction of a second."""
+    base = Run(
+        seed=seed,
+        data=Data(dataset="digits", train_examples=300, label_noise=noise),
+        model=Model(hidden=(32,)),
+        trainer=Trainer(max_epochs=3),
+    )
+    return Run.of({**base.facts(), **facts})
+
+
+def quiet_trainer(**arguments: Any) -> pl.Trainer:
+    """Return Lightning's Trainer without output, files or validation."""
+    settings = {
+        "max_epochs": -1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "limit_val_batches": 0,
+    }
+    return pl.Trainer(**{**settings, **arguments})
+
+
+def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StudyModule, Stack]:
+    """Train runs in one stack to their end."""
+    stack = Stack([Slot(run) for run in runs], size)
+    module = StudyModule(stack)
+    quiet_trainer(precision=runs[0].trainer.precision).fit(module, StudyData(stack))
+    return module, stack
+
+
+def same(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether two histories are equal to the bit, missing values included."""
+    return repr(list(a)) == repr(list(b))
+
+
+def fit_process(argv: Sequence[str], log: Path) -> ForkServerProcess:
+    """Start ``study.fit`` in a process of its own, forked from one that has imported everything."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(
+        ["helpers", "study.training", "study.display", "sklearn.datasets"]
+    )
+    process = context.Process(target=_fit, args=(list(argv), str(log)))
+    process.start()
+    return process
+
+
+def _fit(argv: list[str], log: str) -> None:
+    from study.fit import main
+
+    with Path(log).open("a") as file, contextlib.redirect_stdout(file):
+        os.dup2(file.fileno(), 2)
+        status = main(argv)
+    sys.exit(status)

@@ -1,0 +1,236 @@
+"""The command, end to end: what it leaves, what it does when called again, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from helpers import SMALL, fit_process
+
+import study
+from study.fit import main
+from study.records import history_columns, run_columns
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def fit(config: Path, out: Path, *more: str) -> int:
+    return main(["--config", str(config), "--out", str(out), *more])
+
+
+def test_a_study_leaves_the_records_it_documents(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a folder with spaces"
+    assert fit(config, out) == 0
+    runs, history = study.load(out)
+    assert set(runs.columns) == set(run_columns())
+    assert set(history.columns) == set(history_columns())
+    assert len(runs) == 4
+    assert runs.groupby("data.label_noise")["seed"].apply(sorted).tolist() == [[0, 1], [0, 1]]
+    assert history.groupby("run")["epoch"].apply(list).tolist() == [list(range(7))] * 4
+    assert runs["status"].tolist() == ["finished"] * 4
+    assert (runs["seconds"] > 0).all()
+    assert runs["epochs_to_fit"].isna().all()
+    assert len(set(runs["data_hash"])) == 1
+    assert len(set(runs["labels_hash"])) == 4
+    assert (out / "environment" / f"{runs['environment'][0]}.json").is_file()
+    assert not (out / "checkpoints").exists()
+    assert sorted(path.name for path in out.rglob("*.part")) == []
+    printed = capsys.readouterr().out
+    assert re.search(r"label_noise 0 .*± .* 0/2 +0", printed)
+    assert str(out) in printed
+
+
+def test_a_kept_network_gives_the_recorded_accuracy_and_needs_no_package(
+    config: Path, tmp_path: Path
+) -> None:
+    assert fit(config, tmp_path / "out", "--seeds", "1") == 0
+    runs, history = study.load(tmp_path / "out")
+    row = runs[runs["data.label_noise"] == 0].iloc[0]
+    network = study.load_network(tmp_path / "out", row["run"])
+    data = study.StudyData(
+        study.Run.of({"data.dataset": "digits", "data.train_examples": 300, "seed": 0})
+    )
+    data.setup()
+    (images, labels), *_ = data.test_dataloader()
+    accuracy = (network(images).argmax(-1) == labels).double().mean().item()
+    last = history[history["run"] == row["run"]].iloc[-1]
+    assert accuracy == pytest.approx(last["test_accuracy"], abs=1e-12)
+    assert {type(module).__module__ for module in network.modules()} == {
+        "torch.nn.modules.container",
+        "torch.nn.modules.linear",
+        "torch.nn.modules.activation",
+    }
+
+
+def test_weights_are_left_out_when_asked(config: Path, tmp_path: Path) -> None:
+    assert fit(config, tmp_path / "out", "--keep_weights", "false", "--seeds", "1") == 0
+    assert not (tmp_path / "out" / "weights").exists()
+    runs, _ = study.load(tmp_path / "out")
+    with pytest.raises(study.BadInput, match="run_id"):
+        study.load_network(tmp_path / "out", runs["run"][0])
+
+
+def test_the_same_command_again_trains_nothing_and_touches_nothing(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert fit(config, out) == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    capsys.readouterr()
+    assert fit(config, out) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert "all 4 runs are recorded already" in capsys.readouterr().out
+
+
+def test_more_seeds_are_added_and_the_earlier_config_is_kept(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert fit(config, out, "--seeds", "1") == 0
+    first, first_history = study.load(out)
+    assert fit(config, out, "--seeds", "3") == 0
+    runs, history = study.load(out)
+    assert len(runs) == 6
+    both = runs.merge(first, on="run", suffixes=("", "_first"))
+    assert len(both) == 2
+    assert both["seconds"].equals(both["seconds_first"])
+    kept = history[history["run"].isin(first["run"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first_history)
+    assert yaml.safe_load((out / "study.yaml").read_text())["seeds"] == 3
+    assert yaml.safe_load((out / "study.1.yaml").read_text())["seeds"] == 1
+
+
+def test_the_config_it_leaves_runs_again(config: Path, tmp_path: Path) -> None:
+    assert fit(config, tmp_path / "first", "--optimizer.lr", "0.01") == 0
+    assert fit(tmp_path / "first" / "study.yaml", tmp_path / "second") == 0
+    (first, _), (second, _) = (study.load(tmp_path / name) for name in ("first", "second"))
+    assert first["run"].tolist() == second["run"].tolist()
+    assert first["weights_hash"].tolist() == second["weights_hash"].tolist()
+
+
+def test_stack_size_does_not_change_the_records(config: Path, tmp_path: Path) -> None:
+    assert fit(config, tmp_path / "one", "--stack", "1") == 0
+    assert fit(config, tmp_path / "all", "--stack", "16") == 0
+    (one, one_history), (every, every_history) = (
+        study.load(tmp_path / name) for name in ("one", "all")
+    )
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), every.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(one_history, every_history)
+
+
+def test_any_torch_optimizer_trains_and_resumes(config: Path, tmp_path: Path) -> None:
+    momentum = ["--optimizer.class_path", "torch.optim.SGD", "--optimizer.init_args.lr", "0.1"]
+    momentum += ["--optimizer.init_args.momentum", "0.9"]
+    assert fit(config, tmp_path / "out", *momentum) == 0
+    runs, _ = study.load(tmp_path / "out")
+    assert runs["optimizer.class_path"].tolist() == ["torch.optim.SGD"] * 4
+    assert runs["optimizer.momentum"].tolist() == [0.9] * 4
+
+
+def test_lightning_s_callbacks_and_loggers_are_made_from_the_config(
+    config: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text(f"""
+trainer:
+  logger: [{{class_path: pytorch_lightning.loggers.CSVLogger, init_args: {{save_dir: {tmp_path}}}}}]
+  callbacks: [{{class_path: pytorch_lightning.callbacks.Timer}}]
+""")
+    assert fit(config, tmp_path / "out", "--config", str(more), "--seeds", "1") == 0
+    metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
+    assert "test_accuracy" in metrics
+
+
+def test_a_diverging_arm_is_recorded_as_such(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vary = '{"optimizer.lr": [0.001, 1e30]}'
+    assert fit(config, tmp_path / "out", "--vary", vary) == 0
+    runs, _ = study.load(tmp_path / "out")
+    assert runs.groupby("optimizer.lr")["status"].unique().map(list).tolist() == [
+        ["finished"],
+        ["diverged"],
+    ]
+    assert re.search(r"lr 1e\+30 .* 0/2 +2", capsys.readouterr().out)
+
+
+def test_a_plan_trains_and_writes_nothing(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "out", "--plan") == 0
+    assert not (tmp_path / "out").exists()
+    printed = capsys.readouterr().out
+    assert "4 runs (2 conditions x 2 seeds)" in printed
+    assert "2,410 a run" in printed  # (64 + 1) 32 + (32 + 1) 10
+    assert "at most 72" in printed  # 4 runs, 6 epochs, 3 batches
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
+    number: signal.Signals, config: Path, tmp_path: Path
+) -> None:
+    long = ["--trainer.max_epochs", "150"]
+    assert fit(config, tmp_path / "whole", *long) == 0
+    argv = ["--config", str(config), "--out", str(tmp_path / "cut"), *long]
+    log = tmp_path / "log"
+    process = fit_process([*argv, "--checkpoint_every", "1"], log)
+    wait_for(lambda: any((tmp_path / "cut").glob("checkpoints/*")))
+    signal_to(process.pid, number)
+    process.join(60)
+    assert process.exitcode == 130
+    assert "go on with: python -m study.fit --config" in " ".join(log.read_text().split())
+    assert any((tmp_path / "cut" / "checkpoints").iterdir())
+    assert main(argv) == 0
+    compare(tmp_path / "whole", tmp_path / "cut")
+
+
+def signal_to(pid: int | None, number: signal.Signals) -> None:
+    import os
+
+    assert pid is not None
+    os.kill(pid, number)
+
+
+def wait_for(condition: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    assert callable(condition)
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def compare(first: Path, second: Path) -> None:
+    """Assert that two folders hold the same records, all but how long they took."""
+    (runs, history), (other_runs, other_history) = study.load(first), study.load(second)
+    pd.testing.assert_frame_equal(
+        runs.drop(columns="seconds"), other_runs.drop(columns="seconds"), check_exact=True
+    )
+    pd.testing.assert_frame_equal(history, other_history, check_exact=True)
+
+
+def test_nothing_heavy_is_imported_for_help_plans_and_the_package_itself(config: Path) -> None:
+    heavy = ["torch", "pytorch_lightning", "seaborn", "wandb", "torchvision", "sklearn"]
+    script = f"""
+import sys, study
+from study.fit import main
+assert main(["--config", {str(config)!r}, "--plan"]) == 0
+try:
+    main(["--help"])
+except SystemExit as stop:
+    assert stop.code == 0
+print("imported:", [name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "imported: []", done.stderr

@@ -1,0 +1,121 @@
+"""StudyModule and StudyData as somebody uses them who knows Lightning and not the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from helpers import quiet_trainer, same, small_run, train_stack
+from pytorch_lightning.loggers import CSVLogger
+from torch import Tensor, nn
+
+from study import StudyData, StudyModule
+
+
+class OrdinaryModule(pl.LightningModule):
+    """A LightningModule that knows nothing of studies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Linear(64, 10)
+        self.seen: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        self.seen.append(labels.clone())
+        return nn.functional.cross_entropy(self.network(images), labels)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        images, labels = batch
+        self.log("accuracy", (self.network(images).argmax(-1) == labels).float().mean())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
+    module = OrdinaryModule()
+    trainer = quiet_trainer(max_epochs=3, limit_val_batches=None, num_sanity_val_steps=0)
+    trainer.fit(module, StudyData(small_run(noise=0)))
+    assert [len(labels) for labels in module.seen] == [100] * 9
+    assert trainer.callback_metrics["accuracy"] > 0.5
+    first, second = torch.cat(module.seen[:3]), torch.cat(module.seen[3:6])
+    assert not torch.equal(first, second)
+    assert torch.equal(first.sort().values, second.sort().values)
+
+
+def test_a_plain_trainer_gives_the_bits_that_a_stack_gives() -> None:
+    run = small_run()
+    module = StudyModule(run)
+    trainer = quiet_trainer(max_epochs=3, limit_val_batches=None)
+    trainer.fit(module, StudyData(run))
+    assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
+    assert trainer.global_step == 9
+    last = module.stack.slots[0].history[-1]
+    logged = trainer.callback_metrics
+    assert float(logged["train_accuracy"]) == pytest.approx(last["train_accuracy"])
+    assert float(logged["val_accuracy"]) == pytest.approx(last["test_accuracy"])
+
+
+def test_lightning_s_test_loop_reports_the_test_metrics() -> None:
+    run = small_run(noise=0)
+    module, data = StudyModule(run), StudyData(run)
+    trainer = quiet_trainer(max_epochs=2)
+    trainer.fit(module, data)
+    (result,) = trainer.test(module, data, verbose=False)
+    assert result["test_accuracy"] == pytest.approx(
+        module.stack.slots[0].history[-1]["test_accuracy"]
+    )
+
+
+def test_lightning_s_callbacks_and_loggers_see_the_runs(tmp_path: Path) -> None:
+    run = small_run(noise=0, **{"trainer.max_epochs": 50})
+    stopping = pl.callbacks.EarlyStopping("train_accuracy", mode="max", stopping_threshold=0.8)
+    trainer = quiet_trainer(callbacks=[stopping], logger=CSVLogger(tmp_path))
+    module = StudyModule(run)
+    trainer.fit(module, StudyData(run))
+    assert module.stack.slots[0].epoch < 50
+    assert "train_accuracy" in (Path(trainer.log_dir or "") / "metrics.csv").read_text()
+
+
+def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
+    stacked = StudyData([small_run(0), small_run(1)])
+    stacked.setup()
+    images, labels = next(iter(stacked.train_dataloader()))
+    assert images.shape == (2, 100, 64)
+    assert labels.shape == (2, 100)
+    single = StudyData(small_run(1))
+    single.setup()
+    alone, alone_labels = next(iter(single.train_dataloader()))
+    assert torch.equal(images[1], alone)
+    assert torch.equal(labels[1], alone_labels)
+
+
+def test_a_last_batch_that_is_smaller_is_trained_on() -> None:
+    run = small_run(**{"data.batch_size": 128})
+    data = StudyData([run])
+    data.setup()
+    sizes = [len(labels[0]) for _, labels in data.train_dataloader()]
+    assert sizes == [128, 128, 44]
+    assert train_stack([run])[1].slots[0].epoch == 3
+
+
+def test_runs_that_see_the_same_images_share_them() -> None:
+    data = StudyData([small_run(0), small_run(1), small_run(2, **{"data.inputs": "gaussian"})])
+    data.setup()
+    first, second, noise = (data.tensors(slot) for slot in data.stack.slots)
+    assert first.train_images is second.train_images
+    assert noise.train_images is not first.train_images
+
+
+def test_evaluation_keeps_accuracy_three_ways() -> None:
+    row = train_stack([small_run(noise=0.5, **{"trainer.max_epochs": 5})])[1].slots[0].history[-1]
+    data = StudyData(small_run(noise=0.5))
+    data.setup()
+    redrawn = data.tensors(data.stack.slots[0]).redrawn.float().mean().item()
+    both = redrawn * row["train_accuracy_redrawn"] + (1 - redrawn) * row["train_accuracy_untouched"]
+    assert row["train_accuracy"] == pytest.approx(both)
+    assert row["train_accuracy_true"] != row["train_accuracy"]
+    assert row["train_accuracy_untouched"] > row["train_accuracy_redrawn"]

@@ -1,0 +1,137 @@
+"""A run does not feel its neighbours, and what a stack does with runs that end."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from helpers import same, small_run, train_stack
+
+from study.checks import BadInput
+from study.engine import Engine
+from study.run import Run
+from study.stack import DIVERGED, FINISHED, FITTED, Slot, Stack
+
+
+def outcome(runs: list[Run], run: Run, size: int | None = None) -> tuple[dict, list[dict]]:
+    """Train ``runs`` together; return the final weights and the history of one of them."""
+    module, stack = train_stack(runs, size)
+    index = next(i for i, slot in enumerate(stack.slots) if slot.run.id == run.id)
+    return module.engine.save(index), stack.slots[index].history
+
+
+@pytest.mark.parametrize(("size", "position"), [(2, 0), (2, 1), (5, 3), (16, 0), (16, 15)])
+def test_a_run_has_the_same_bits_alone_and_at_any_place_of_a_stack(
+    size: int, position: int
+) -> None:
+    run = small_run(seed=99)
+    alone, history = outcome([run], run)
+    neighbours = [
+        small_run(seed, noise=seed % 2, **{"optimizer.lr": 0.01, "data.inputs": "gaussian"})
+        for seed in range(size - 1)
+    ]
+    stacked, stacked_history = outcome([*neighbours[:position], run, *neighbours[position:]], run)
+    assert same(history, stacked_history)
+    assert all(torch.equal(alone[name], stacked[name]) for name in alone)
+
+
+def test_a_run_that_waited_for_a_slot_has_the_bits_it_has_alone() -> None:
+    runs = [small_run(seed, **{"trainer.max_epochs": 2 + seed}) for seed in range(5)]
+    _, stack = train_stack(runs, size=2)
+    for slot in stack.all:
+        assert slot.epoch == slot.run.trainer.max_epochs
+        assert same(slot.history, train_stack([slot.run])[1].slots[0].history)
+
+
+def test_two_runs_with_one_seed_that_differ_in_the_backward_rule_start_from_the_same_weights() -> (
+    None
+):
+    first, second = (
+        train_stack([small_run(**{"model.backward": rule})])[1].slots[0].history
+        for rule in ("jacobian", "identity")
+    )
+    before = [{k: v for k, v in rows[0].items() if k != "run"} for rows in (first, second)]
+    assert same(before[:1], before[1:])
+    assert first[-1]["train_cross_entropy"] != second[-1]["train_cross_entropy"]
+
+
+def test_a_run_that_diverges_is_marked_and_leaves_the_others_as_they_are() -> None:
+    good = small_run(seed=1)
+    bad = small_run(seed=0, **{"optimizer.lr": 1e30, "model.backward": "jacobian"})
+    _, stack = train_stack([bad, good])
+    assert stack.slots[0].status == DIVERGED
+    assert stack.slots[0].epoch < good.trainer.max_epochs
+    assert math.isnan(stack.slots[0].history[-1]["train_cross_entropy"])
+    assert stack.slots[1].status == FINISHED
+    assert same(stack.slots[1].history, train_stack([good])[1].slots[0].history)
+
+
+def test_a_run_stops_at_the_first_epoch_that_fits_and_its_neighbour_goes_on() -> None:
+    facts = {"stop.train_accuracy": 0.9, "trainer.max_epochs": 30, "optimizer.lr": 0.01}
+    _, stack = train_stack([small_run(noise=0, **facts), small_run(noise=1, **facts)])
+    fitted, other = stack.slots
+    accuracies = [row["train_accuracy"] for row in fitted.history]
+    assert fitted.status == FITTED
+    assert fitted.epochs_to_fit == fitted.epoch == len(accuracies) - 1
+    assert accuracies[-1] >= 0.9 > max(accuracies[:-1])
+    assert other.epoch > fitted.epoch
+
+
+def test_a_stop_on_the_loss_waits_until_all_that_it_names_holds() -> None:
+    facts = {"stop.train_accuracy": 0.5, "stop.train_cross_entropy": 0.1, "optimizer.lr": 0.01}
+    slot = train_stack([small_run(noise=0, **facts, **{"trainer.max_epochs": 60})])[1].slots[0]
+    assert slot.status == FITTED
+    assert slot.epochs_to_fit is not None
+    assert slot.epochs_to_fit < slot.epoch
+    assert slot.history[-1]["train_cross_entropy"] <= 0.1
+
+
+def test_evaluation_keeps_its_schedule_and_never_misses_the_last_epoch() -> None:
+    run = small_run(**{"evaluate_every": 3, "trainer.max_epochs": 7})
+    assert [row["epoch"] for row in train_stack([run])[1].slots[0].history] == [0, 3, 6, 7]
+
+
+def test_a_run_that_fits_before_training_ends_without_a_step() -> None:
+    slot = train_stack([small_run(**{"stop.train_accuracy": 0.0})])[1].slots[0]
+    assert (slot.status, slot.epoch) == (FITTED, 0)
+
+
+def test_gradients_are_clipped_run_by_run() -> None:
+    clipped = small_run(**{"trainer.gradient_clip_val": 1e-3})
+    free = small_run()
+    _, stack = train_stack([clipped, free])
+    assert same(stack.slots[1].history, train_stack([free])[1].slots[0].history)
+    assert stack.slots[0].history[-1] != stack.slots[1].history[-1]
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_other_precisions_train_and_stay_near_single_precision(precision: str) -> None:
+    facts = {"model.gradients": "autograd"}
+    single = train_stack([small_run(noise=0, **facts)])[1].slots[0].history[-1]
+    other = train_stack([small_run(noise=0, **facts, **{"trainer.precision": precision})])[1]
+    # bfloat16 keeps 8 bits of each product.
+    assert other.slots[0].history[-1]["train_cross_entropy"] == pytest.approx(
+        single["train_cross_entropy"], rel=1e-5 if precision == "64-true" else 2e-2
+    )
+
+
+def test_batched_products_give_what_one_by_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [small_run(seed, noise=0, **{"trainer.max_epochs": 2 + seed}) for seed in range(3)]
+    _, one_by_one = train_stack(runs)
+    init = Engine.__init__
+    monkeypatch.setattr(Engine, "__init__", lambda self, *a, **k: init(self, *a, batched=True))
+    module, batched = train_stack(runs)
+    assert module.engine.batched
+    for one, other in zip(one_by_one.slots, batched.slots, strict=True):
+        # Products of another shape may round otherwise; three epochs enlarge that a little.
+        assert other.history[-1]["train_cross_entropy"] == pytest.approx(
+            one.history[-1]["train_cross_entropy"], rel=1e-4
+        )
+
+
+def test_runs_of_different_programs_share_no_stack() -> None:
+    with pytest.raises(BadInput, match=r"model.activation"):
+        Stack([Slot(small_run()), Slot(small_run(**{"model.activation": "tanh"}))])
+    with pytest.raises(BadInput, match="at least one run"):
+        Stack([])

@@ -1,0 +1,83 @@
+"""`study.verify` says the same bits where they are the same, and only there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import SMALL
+
+from study.fit import main as fit
+from study.verify import largest_difference, main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL)
+    assert fit(["--config", str(config), "--out", str(tmp_path / "out")]) == 0
+    return tmp_path / "out"
+
+
+def change(path: Path, column: str, value: object) -> None:
+    table = pq.read_table(path)
+    index = table.schema.get_field_index(column)
+    array = pa.array([value] * len(table), type=table.schema.types[index])
+    pq.write_table(table.set_column(index, column, array), path)
+
+
+def test_untouched_records_hold(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main([str(folder), "--runs", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.endswith("same bits") for line in lines] == [True, True, True, False]
+    assert lines[-1] == "3 of 3 retrained runs hold (4 recorded)"
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value"),
+    [("history", "test_accuracy", 0.99), ("runs", "weights_hash", "0" * 64)],
+)
+def test_a_record_changed_by_hand_does_not_hold(
+    part: str, column: str, value: object, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (folder / part).iterdir():
+        change(path, column, value)
+    assert main([str(folder), "--runs", "1"]) == 1
+    assert "NOT within the declared tolerance" in capsys.readouterr().out
+
+
+def test_a_declared_tolerance_is_allowed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder / "environment").iterdir():
+        environment = json.loads(path.read_text())
+        path.write_text(json.dumps({**environment, "tolerance": 0.1}))
+    for path in (folder / "history").iterdir():
+        change(path, "test_accuracy", 0.2)
+    assert main([str(folder), "--runs", "1"]) == 0
+    assert "within the declared tolerance: differs by" in capsys.readouterr().out
+
+
+def test_changed_data_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder / "runs").iterdir():
+        change(path, "data_hash", "0" * 64)
+    assert main([str(folder)]) == 2
+    assert "the data set differs from the recorded one" in capsys.readouterr().err
+
+
+def test_a_folder_without_records_is_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert "no study.yaml" in capsys.readouterr().err
+
+
+def test_differences_are_relative_and_missing_values_equal() -> None:
+    old = [{"run": "a", "epoch": 0, "loss": 2.0, "none": float("nan")}]
+    new = [{"run": "a", "epoch": 0, "loss": 2.5, "none": float("nan")}]
+    assert largest_difference(old, old) == 0
+    assert largest_difference(old, new) == 0.25
+    assert largest_difference(old, []) == float("inf")
+    assert largest_difference(old, [{**old[0], "loss": float("nan")}]) == float("inf")
