@@ -1,23 +1,40 @@
-"""One training step of a stack: gradients of every run, each clipped alone, and one optimizer.
+"""The training steps of a stack: every run's gradients, clipped alone, and its update.
 
-A CPU takes the runs one after another: one run's matrices fit its cache, and a run's products have
-the shapes they have alone, so its bits do not depend on its neighbours. A GPU takes all runs as
-batched products, because there launches decide.
+On a CPU the runs are independent tasks of a pool of threads, one core each: a run's products have
+the shapes they have alone, so its bits depend neither on its neighbours nor on the number of
+threads, and its update comes while its gradient is still in the core's cache. A GPU takes all runs
+as batched products, because there launches decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.nn.utils import get_total_norm
 
+from study.data.module import StackBatch, WholeBatch
+from study.nn.adam import Adam
 from study.nn.gradients import METHODS
 from study.nn.mlp import StackedMLP, aligned_stack
 from study.nn.optimizers import make_optimizer, restore, saved
 from study.run import Run
+
+T = TypeVar("T")
+
+
+def cores() -> int:
+    """Return how many cores to train on: as many as torch would use for one product."""
+    return torch.get_num_threads()
+
+
+def one_core_threads(number: int) -> ThreadPoolExecutor:
+    """Return a pool whose threads each compute on one core."""
+    return ThreadPoolExecutor(number, "run", initializer=torch.set_num_threads, initargs=(1,))
 
 
 class Engine:
@@ -48,6 +65,11 @@ class Engine:
             [gradient[slot] for gradient in self.gradients] for slot in range(network.runs)
         ]
         self.optimizer = make_optimizer([run.optimizer for run in runs], self.rows)
+        self.updates = isinstance(self.optimizer, Adam)
+        model = self.runs[0].model
+        self.method = METHODS[model.gradients]
+        self.how = {"activation": model.activation, "loss": model.loss, "backward": model.backward}
+        self.pool = None if self.batched else one_core_threads(min(network.runs, cores()))
 
     def load(self, slot: int, run: Run, state: Mapping[str, Tensor] | None = None) -> None:
         """Put a run into a slot: its saved state, or the weights its seed gives."""
@@ -60,38 +82,76 @@ class Engine:
         """Return copies of all tensors that a slot's run needs to go on."""
         return saved(self.optimizer, slot)
 
-    @torch.no_grad()
-    def backward(
-        self,
-        images: Float[Tensor, "run batch feature"],
-        labels: Int[Tensor, "run batch"],
-        training: Sequence[int],
+    def steps(
+        self, batch: StackBatch | WholeBatch, training: Sequence[int]
     ) -> Float[Tensor, " run"]:
-        """Set the gradients of the slots in ``training``, clear the others', return the losses."""
-        model = self.runs[0].model
-        method = METHODS[model.gradients]
-        how = {"activation": model.activation, "loss": model.loss, "backward": model.backward}
+        """Take a batch's steps for the slots in ``training``; return each slot's summed loss.
+
+        With this package's Adam the weights are updated here; any other optimizer finds the
+        gradients of a batch's only step and is to be stepped afterwards.
+        """
+        losses = self.whole[0].new_zeros(self.network.runs, dtype=torch.float64)
         if self.batched:
-            losses = method(self.whole, images, labels, self.gradients, **how)
+            for images, labels in batch.of_all():
+                losses += self._all(images, labels, training)
         else:
-            losses = self.whole[0].new_zeros(self.network.runs)
-            for slot in training:
-                out = self.gradient_rows[slot]
-                losses[slot] = method(self.rows[slot], images[slot], labels[slot], out, **how)
+            found = self.each(lambda slot: self._one(slot, batch.of(slot)), training)
+            losses[list(training)] = torch.tensor(found, dtype=torch.float64)
         present = set(training)
         for slot, rows in enumerate(self.rows):
             for row, gradient in zip(rows, self.gradient_rows[slot], strict=True):
-                row.grad = gradient if slot in present else None
-            if slot in present:
-                self._clip(slot)
+                waits = slot in present and not self.updates
+                row.grad = gradient if waits else None
         return losses
 
-    def _clip(self, slot: int) -> None:
-        trainer = self.runs[slot].trainer
-        if trainer.gradient_clip_val is None:
-            return
-        clip = clip_grad_norm_ if trainer.gradient_clip_algorithm == "norm" else clip_grad_value_
-        clip(self.rows[slot], trainer.gradient_clip_val)
+    def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
+        """Do a task for each slot, on a CPU side by side, and return what they return."""
+        if self.pool is None:
+            return [task(slot) for slot in slots]
+        mixed = torch.is_autocast_enabled("cpu")
+        narrow = torch.get_autocast_dtype("cpu")
+
+        def isolated(slot: int) -> T:
+            # Both are settings of a thread, and the pool's threads know nothing of the caller's.
+            with torch.no_grad(), torch.autocast("cpu", narrow, enabled=mixed):
+                return task(slot)
+
+        return list(self.pool.map(isolated, slots))
+
+    def _one(self, slot: int, steps: Iterable[tuple[Tensor, Tensor]]) -> float:
+        rows, out = self.rows[slot], self.gradient_rows[slot]
+        total = 0.0
+        for images, labels in steps:
+            images = images.to(rows[0].dtype)
+            total += float(self.method(rows, images, labels, out, **self.how))
+            self._finish(slot)
+        return total
+
+    @torch.no_grad()
+    def _all(self, images: Tensor, labels: Tensor, training: Sequence[int]) -> Tensor:
+        images = images.to(self.whole[0].dtype)
+        losses = self.method(self.whole, images, labels, self.gradients, **self.how)
+        for slot in training:
+            self._finish(slot)
+        return losses
+
+    def _finish(self, slot: int) -> None:
+        """Clip a slot's gradients and, where the optimizer can, update its weights at once."""
+        trainer, gradients = self.runs[slot].trainer, self.gradient_rows[slot]
+        if trainer.gradient_clip_val is not None:
+            clip(gradients, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+        if isinstance(self.optimizer, Adam):
+            self.optimizer.update(self.optimizer.param_groups[slot], gradients)
+
+
+def clip(gradients: list[Tensor], bound: float, algorithm: str) -> None:
+    """Bound one run's gradients in place: their common norm, or each element."""
+    if algorithm == "value":
+        torch._foreach_clamp_min_(gradients, -bound)
+        torch._foreach_clamp_max_(gradients, bound)
+        return
+    norm = get_total_norm(gradients)
+    torch._foreach_mul_(gradients, (bound / (norm + 1e-6)).clamp(max=1.0))
 
 
 def neighbours_felt(run: Run, batched: bool | None = None, device: str = "cpu") -> float:
@@ -111,8 +171,8 @@ def neighbours_felt(run: Run, batched: bool | None = None, device: str = "cpu") 
         for slot, seed in enumerate(slots):
             network.initialize(slot, seed)
         for step in range(3):
-            chosen = images[step][slots].to(device), labels[step][slots].to(device)
-            engine.backward(*chosen, list(range(len(slots))))
+            batch = WholeBatch(images[step][slots].to(device), labels[step][slots].to(device))
+            engine.steps(batch, range(len(slots)))
             engine.optimizer.step()
         results.append(engine.save(slots.index(1)))
     alone, stacked = results

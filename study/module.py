@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.data.module import RunTensors, StudyData
+from study.data.module import RunTensors, StackBatch, StudyData, WholeBatch
 from study.engine import Engine
 from study.nn.losses import exact_metrics
 from study.nn.mlp import StackedMLP
@@ -28,6 +28,7 @@ class StudyModule(pl.LightningModule):
 
     Examples
     --------
+    >>> from study import Data, Model, Run, StudyData
     >>> run = Run(data=Data(dataset="digits"), model=Model(hidden=(32,)))
     >>> trainer = pl.Trainer(max_epochs=2, logger=False, enable_checkpointing=False,
     ...                      enable_progress_bar=False, enable_model_summary=False)
@@ -67,45 +68,56 @@ class StudyModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
         self.stack.refill()
-        for index, slot in enumerate(self.stack.slots):
-            if self._loaded[index] is not slot:
-                self.engine.load(index, slot.run, slot.state)
-                self._loaded[index], slot.state = slot, None
-                if slot.epoch == 0 and self.study_data is not None:
-                    slot.judge(self.evaluate(index, self.study_data.tensors(slot)))
+        new = [i for i, slot in enumerate(self.stack.slots) if self._loaded[i] is not slot]
+        for index in new:
+            slot = self.stack.slots[index]
+            self.engine.load(index, slot.run, slot.state)
+            self._loaded[index], slot.state = slot, None
+        self._evaluate_all([index for index in new if self.stack.slots[index].epoch == 0])
         self._losses.zero_()
         self._began = time.perf_counter()
 
-    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
-        """Take one step of every run that trains."""
-        images, labels = batch
-        if images.ndim == 2:  # ordinary batches of a single run
-            images, labels = images.unsqueeze(0), labels.unsqueeze(0)
-        self._losses += self.engine.backward(images, labels, self.stack.training)
+    def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
+        """Take the batch's steps of every run that trains."""
+        if isinstance(batch, StackBatch):
+            self._losses += self.engine.steps(batch, self.stack.training)
+        else:  # an ordinary batch of a single run
+            images, labels = batch
+            alone = WholeBatch(images.unsqueeze(0), labels.unsqueeze(0))
+            self._losses += self.engine.steps(alone, self.stack.training)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
+        # Counts the step for Lightning; the engine has left it no gradient that it used itself.
         optimizer.step()
 
     def on_train_epoch_end(self) -> None:
         """Count the epoch, evaluate the runs that are due, and end those that are through."""
         training = self.stack.training
-        share = (time.perf_counter() - self._began) / max(len(training), 1)
         finite = self._losses.isfinite().tolist()
-        rows = []
+        for index in training:
+            self.stack.slots[index].epoch += 1
+        due = [index for index in training if self.stack.slots[index].due or not finite[index]]
+        rows = self._evaluate_all(due)
+        share = (time.perf_counter() - self._began) / max(len(training), 1)
         for index in training:
             slot = self.stack.slots[index]
-            slot.epoch += 1
-            began = time.perf_counter()
-            if self.study_data is not None and (slot.due or not finite[index]):
-                rows.append(self.evaluate(index, self.study_data.tensors(slot)))
-                slot.judge(rows[-1])
+            slot.seconds += share
             if not finite[index]:
                 slot.status = DIVERGED
-            slot.seconds += share + time.perf_counter() - began
         for name in rows[0] if rows else ():
             self.log(name, sum(row[name] for row in rows) / len(rows), batch_size=1)
         if self.stack.done:
             self.trainer.should_stop = True
+
+    def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
+        """Evaluate some slots' runs on their data, if they are a study's, and judge them."""
+        if self.study_data is None:
+            return []
+        data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
+        rows = self.engine.each(lambda index: self.evaluate(index, data[index]), indices)
+        for index, row in zip(indices, rows, strict=True):
+            self.stack.slots[index].judge(row)
+        return rows
 
     @torch.no_grad()
     def evaluate(self, index: int, data: RunTensors) -> dict[str, float]:

@@ -83,7 +83,7 @@ def test_lightning_s_callbacks_and_loggers_see_the_runs(tmp_path: Path) -> None:
 def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
     stacked = StudyData([small_run(0), small_run(1)])
     stacked.setup()
-    images, labels = next(iter(stacked.train_dataloader()))
+    images, labels = next(next(iter(stacked.train_dataloader())).of_all())
     assert images.shape == (2, 100, 64)
     assert labels.shape == (2, 100)
     single = StudyData(small_run(1))
@@ -97,7 +97,8 @@ def test_a_last_batch_that_is_smaller_is_trained_on() -> None:
     run = small_run(**{"data.batch_size": 128})
     data = StudyData([run])
     data.setup()
-    sizes = [len(labels[0]) for _, labels in data.train_dataloader()]
+    (batch,) = data.train_dataloader()
+    sizes = [len(labels) for _, labels in batch.of(0)]
     assert sizes == [128, 128, 44]
     assert train_stack([run])[1].slots[0].epoch == 3
 

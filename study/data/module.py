@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,6 +20,7 @@ from study.run import Run
 from study.stack import Slot, Stack
 
 EVALUATED_AT_ONCE = 2_000
+STEPS_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -69,49 +70,108 @@ class ExampleOrder(Sampler[NDArray[np.int64]]):
             yield order[start : start + self.run.data.batch_size]
 
 
-class StackBatches:
-    """One epoch of a stack: at each step the next examples of every run that trains.
+class StackBatch:
+    """The next mini-batches of every run that trains.
 
-    Yields images [run, batch, feature] and labels [run, batch], the images in one buffer that the
-    next step overwrites. Slots whose run has ended keep what they held.
+    Runs do not feel each other, so each may take several steps at a time: what Lightning costs is
+    paid once for them all, and a run's weights stay in a cache meanwhile.
+
+    Parameters
+    ----------
+    epoch
+        Each training slot's images, its examples in this epoch's order, and their labels.
+    buffers
+        Where a slot's mini-batch is gathered, [slot, batch, feature].
+    steps
+        Which examples each step takes.
     """
+
+    def __init__(
+        self,
+        epoch: Mapping[int, tuple[Tensor, Tensor, Tensor]],
+        buffers: Tensor,
+        steps: Sequence[slice],
+    ) -> None:
+        self.epoch, self.buffers, self.steps = epoch, buffers, steps
+
+    def of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield a slot's images [batch, feature], in a buffer used again, and labels [batch]."""
+        images, examples, labels = self.epoch[slot]
+        for step in self.steps:
+            chosen = examples[step]
+            out = self.buffers[slot, : len(chosen)]
+            yield torch.index_select(images, 0, chosen, out=out), labels[step]
+
+    def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield all slots' images [run, batch, feature] and labels [run, batch].
+
+        Slots whose run has ended keep the images they held, with labels of zeros.
+        """
+        for step in self.steps:
+            size = 0
+            for slot, (images, examples, _) in self.epoch.items():
+                size = len(examples[step])
+                torch.index_select(images, 0, examples[step], out=self.buffers[slot, :size])
+            labels = torch.zeros(
+                len(self.buffers), size, dtype=torch.int64, device=self.buffers.device
+            )
+            for slot, (_, _, ordered) in self.epoch.items():
+                labels[slot] = ordered[step]
+            yield self.buffers[:, :size], labels
+
+
+class WholeBatch:
+    """One mini-batch of every run, given as tensors: images [run, batch, feature] and labels."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels
+
+    def of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield a slot's images [batch, feature] and labels [batch]."""
+        yield self.images[slot], self.labels[slot]
+
+    def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield all slots' images and labels."""
+        yield self.images, self.labels
+
+
+class StackBatches:
+    """One epoch of a stack, as `StackBatch`es of up to `STEPS_AT_ONCE` steps."""
 
     def __init__(self, data: StudyData) -> None:
         self.data = data
         run = data.stack.first
-        self.examples, self.batch_size = run.data.examples, run.data.batch_size
-        shape = (self.batch_size, run.widths[0])
-        self.images = aligned_stack(len(data.stack.slots), shape).to(data.device)
+        shape = (run.data.batch_size, run.widths[0])
+        self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
+        size, examples = run.data.batch_size, run.data.examples
+        self.steps = [slice(start, start + size) for start in range(0, examples, size)]
+        # Another optimizer than this package's updates all runs at once, after each step.
+        self.at_once = STEPS_AT_ONCE if run.optimizer.class_path == "study.Adam" else 1
 
     def __len__(self) -> int:
-        return -(-self.examples // self.batch_size)
+        return -(-len(self.steps) // self.at_once)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        stack = self.data.stack
-        training = stack.training
-        device = self.data.device
-        labels = torch.zeros(len(stack.slots), self.examples, dtype=torch.int64, device=device)
-        orders = {}
-        for index in training:
-            slot = stack.slots[index]
+    def __iter__(self) -> Iterator[StackBatch]:
+        epoch = {}
+        for index in self.data.stack.training:
+            slot = self.data.stack.slots[index]
             tensors = self.data.tensors(slot)
-            order = seeds.permutation(slot.run.seed, "order", self.examples, slot.epoch)
-            shuffled = torch.from_numpy(order).to(device)
-            labels[index] = tensors.labels[shuffled]
-            orders[index] = (tensors.train_images, tensors.examples[shuffled])
-        for start in range(0, self.examples, self.batch_size):
-            step = slice(start, start + self.batch_size)
-            size = min(self.batch_size, self.examples - start)
-            for index, (images, chosen) in orders.items():
-                torch.index_select(images, 0, chosen[step], out=self.images[index, :size])
-            yield self.images[:, :size], labels[:, step]
+            order = seeds.permutation(slot.run.seed, "order", len(tensors.labels), slot.epoch)
+            shuffled = torch.from_numpy(order).to(self.data.device)
+            epoch[index] = (
+                tensors.train_images,
+                tensors.examples[shuffled],
+                tensors.labels[shuffled],
+            )
+        for start in range(0, len(self.steps), self.at_once):
+            yield StackBatch(epoch, self.buffers, self.steps[start : start + self.at_once])
 
 
 class StudyData(pl.LightningDataModule):
     """Images and labels of a run, or of all runs of a stack.
 
     Of a single run it gives ordinary batches, images [batch, feature] and labels [batch], that any
-    LightningModule can train on; of several runs, batches with a leading run dimension.
+    LightningModule can train on; of several runs, `StackBatch`es.
 
     Parameters
     ----------
@@ -127,6 +187,7 @@ class StudyData(pl.LightningDataModule):
 
     Examples
     --------
+    >>> from study import Data, Run
     >>> data = StudyData(Run(data=Data(dataset="digits", label_noise=1.0)))
     >>> data.setup()
     >>> images, labels = next(iter(data.train_dataloader()))

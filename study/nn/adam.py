@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -100,20 +100,27 @@ class Adam(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._update(group)
+            thetas = [theta for theta in group["params"] if theta.grad is not None]
+            if thetas:
+                self._update(thetas, [theta.grad for theta in thetas], group)
         return loss
 
-    def _update(self, group: dict[str, Any]) -> None:
-        thetas = [theta for theta in group["params"] if theta.grad is not None]
-        if not thetas:
-            return
-        if any(theta.grad.is_sparse for theta in thetas):
+    @torch.no_grad()
+    def update(self, group: dict[str, Any], gradients: list[Tensor]) -> None:
+        """Update one group's parameters by gradients given here, in their order.
+
+        For who has a gradient at hand and wants it used before the next is computed.
+        """
+        self._update(group["params"], gradients, group)
+
+    def _update(self, thetas: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        if any(g.is_sparse for g in gradients):
             raise RuntimeError("Adam does not support sparse gradients")
         states = [self._state_of(theta) for theta in thetas]
         kernel = group["fused"] and all(
             theta.is_floating_point() and theta.device.type in ("cpu", "cuda") for theta in thetas
         )
-        (_fused_update if kernel else _written_update)(thetas, states, group)
+        (_fused_update if kernel else _written_update)(thetas, gradients, states, group)
 
     def _state_of(self, theta: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[theta]
@@ -125,7 +132,10 @@ class Adam(Optimizer):
 
 
 def _fused_update(
-    thetas: list[Tensor], states: list[dict[str, Tensor]], group: dict[str, Any]
+    thetas: list[Tensor],
+    gradients: list[Tensor],
+    states: Sequence[dict[str, Tensor]],
+    group: dict[str, Any],
 ) -> None:
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
     ts = [state["t"] for state in states]
@@ -133,7 +143,7 @@ def _fused_update(
     beta1, beta2 = group["betas"]
     kernel(
         thetas,
-        [theta.grad for theta in thetas if theta.grad is not None],
+        gradients,
         [state["m"] for state in states],
         [state["v"] for state in states],
         [],
@@ -149,13 +159,15 @@ def _fused_update(
 
 
 def _written_update(
-    thetas: list[Tensor], states: list[dict[str, Tensor]], group: dict[str, Any]
+    thetas: list[Tensor],
+    gradients: list[Tensor],
+    states: Sequence[dict[str, Tensor]],
+    group: dict[str, Any],
 ) -> None:
     lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
     decay = group["weight_decay"]
-    for theta, state in zip(thetas, states, strict=True):
-        g, m, v = theta.grad, state["m"], state["v"]
-        assert g is not None
+    for theta, g, state in zip(thetas, gradients, states, strict=True):
+        m, v = state["m"], state["v"]
         state["t"] += 1
         t = state["t"].item()
         if decay and group["decoupled_weight_decay"]:
