@@ -51,7 +51,7 @@ class BadInput(ValueError):
 
 
 def _short(found: object, limit: int = 120) -> str:
-    text = repr(found)
+    text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -62,10 +62,12 @@ def nearest(name: object, names: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, names: Iterable[str]) -> BadInput:
-    """Build the fault of a key that nothing reads."""
+    """Build the fault of a key that nothing reads; of dotted names, its own subject's are shown."""
     names = list(names)
     hint = nearest(key, names) or nearest(key.rpartition(".")[2], names)
-    return BadInput(key, f"one of {', '.join(names)}", hint=hint or "remove it")
+    subject = key.partition(".")[0]
+    shown = [name for name in names if name.startswith(f"{subject}.")] or names
+    return BadInput(key, f"one of {', '.join(shown)}", hint=hint or "remove it")
 
 
 def setting(default: Any, expected: str, valid: Valid, *, fact: bool = True) -> Any:
@@ -104,8 +106,8 @@ def check_fields(instance: Any) -> None:
 
 
 def is_whole(value: object, least: int = 0) -> bool:
-    """Tell whether ``value`` is an ``int`` (no ``bool``) of at least ``least``."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """Tell whether ``value`` is an ``int`` (no ``bool``) of at least ``least``, in 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
 
 
 def is_number(value: object, least: float = 0.0, most: float = math.inf) -> bool:
@@ -121,3 +123,8 @@ def is_number(value: object, least: float = 0.0, most: float = math.inf) -> bool
 def is_positive(value: object) -> bool:
     """Tell whether ``value`` is a finite number above zero."""
     return is_number(value) and value != 0
+
+
+def is_path(value: object) -> bool:
+    """Tell whether ``value`` can name a file or folder."""
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value

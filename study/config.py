@@ -16,7 +16,16 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from study.checks import BadInput, nearest, unknown_key
 from study.run import Run
-from study.settings import AdamSettings, Data, Model, Optimizer, Stop, Trainer, make_settings
+from study.settings import (
+    AdamSettings,
+    Data,
+    Model,
+    Optimizer,
+    Stop,
+    Trainer,
+    all_at_once,
+    make_settings,
+)
 from study.study import Study
 
 SUBJECTS: dict[str, type] = {"data": Data, "model": Model, "stop": Stop, "trainer": Trainer}
@@ -25,6 +34,8 @@ OPTIMIZER_HELP = (
     + ", ".join(f"{field.name}: {field.default}" for field in dataclasses.fields(AdamSettings))
     + "), or class_path and init_args of any torch optimizer"
 )
+# YAML 1.1 wants a dot and a sign in the exponent; everybody else takes 1e-3 for a number.
+EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
 
 
 class Request(NamedTuple):
@@ -35,16 +46,30 @@ class Request(NamedTuple):
     plan: bool
 
 
+class Layer(NamedTuple):
+    """One config file: where it is, and its tree with optimizer and vary one level deep."""
+
+    path: str
+    tree: dict[str, Any]
+
+
 def parser() -> ArgumentParser:
     """Return the parser of ``python -m study.fit``."""
     result = ArgumentParser(
         prog="python -m study.fit",
-        description="Train every run of a study and leave records that can be trusted.",
+        description="Train every run of a study and leave records that can be trusted. Options "
+        "override config files, wherever they stand.",
         exit_on_error=False,
         allow_abbrev=False,
+        print_config=None,  # jsonargparse's own would print --plan, too, and not check values
     )
-    result.add_argument("--config", action="config", help="Config file; several are layered.")
+    result.add_argument(
+        "--config", action="append", help="Config file; of several, a later one overrides."
+    )
     result.add_argument("--plan", action="store_true", help="Print what would be trained; stop.")
+    result.add_argument(
+        "--print_config", action="store_true", help="Print the whole config, to run again; stop."
+    )
     docs = _attribute_docs(Study)
     for field in dataclasses.fields(Study):
         if field.name in ("base", "vary"):
@@ -55,7 +80,8 @@ def parser() -> ArgumentParser:
             default=field.default,
             help=docs[field.name],
         )
-    result.add_argument("--vary", type=dict[str, list[Any]], default={}, help=docs["vary"])
+    help_vary = f"{docs['vary']} A later vary replaces an earlier one; --vary.KEY sets one list."
+    result.add_argument("--vary", type=dict[str, Any], default={}, help=help_vary)
     result.add_argument(
         "--evaluate_every", type=int, default=Run().evaluate_every, help=docs["evaluate_every"]
     )
@@ -100,20 +126,53 @@ def read(argv: Sequence[str] | None = None) -> Request:
         After ``--help`` and ``--print_config``.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    _check_files(argv)
+    layers = [_layer(path) for path in _config_paths(argv)]
+    try:
+        values = _parse(argv, layers)
+        study = study_of(values)
+    except BadInput as fault:
+        raise _in_its_file(fault, layers, argv) from None
+    if values["print_config"]:
+        sys.stdout.write(study_yaml(study))
+        if study.out is not None:
+            sys.stdout.write(_dump({"out": study.out}))
+        raise SystemExit(0)
+    out = Path(study.out or f"results/{study.name}").expanduser()
+    return Request(study, out, bool(values["plan"]))
+
+
+def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:
+    """Parse the command line on top of config files."""
+    below = Namespace()  # type: ignore[no-untyped-call]
+    optimizer: dict[str, Any] = {}
+    for _, tree in layers:
+        for key, value in tree.items():
+            if key == "optimizer":
+                optimizer = _override(optimizer, value)
+            elif key in SUBJECTS:
+                for name, setting in value.items():
+                    below[f"{key}.{name}"] = setting
+            else:
+                below[key] = value
     arguments = parser()
     try:
-        values = arguments.parse_args(argv)
+        values = arguments.parse_args(argv, namespace=below).as_dict()
     except ArgumentError as error:
         raise _fault(str(error), arguments) from None
-    study = study_of(values)
-    out = Path(study.out or f"results/{study.name}").expanduser()
-    return Request(study, out, bool(values.plan))
+    values["vary"] = _one_level(values["vary"] or {})
+    values["optimizer"] = _override(optimizer, _optimizer(values["optimizer"] or {}))
+    return values
 
 
-def study_of(values: Namespace | Mapping[str, Any]) -> Study:
+def _override(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lay an optimizer's settings over others; those of another class are left behind."""
+    ours, theirs = (each.get("class_path", "study.Adam") for each in (above, below))
+    keep = "class_path" not in above or ours == theirs
+    return {**below, **above} if keep else above
+
+
+def study_of(tree: Mapping[str, Any]) -> Study:
     """Build the study that parsed values describe."""
-    tree = dict(values.as_dict() if isinstance(values, Namespace) else values)
     parts = {
         subject: make_settings(subject, settings, tree.get(subject) or {})
         for subject, settings in SUBJECTS.items()
@@ -148,7 +207,7 @@ def study_yaml(study: Study) -> str:
         "checkpoint_every": study.checkpoint_every,
         "keep_weights": study.keep_weights,
     }
-    return yaml.safe_dump(tree, sort_keys=False)
+    return _dump(tree)
 
 
 def _plain(value: Any) -> Any:
@@ -157,84 +216,179 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _check_files(argv: Sequence[str]) -> None:
-    """Find faults of config files that the parser would report without their place."""
-    for path in _config_paths(argv):
-        if not path.is_file():
-            siblings = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-            raise BadInput(
-                "--config", "a config file", str(path), nearest(path, siblings) or "check the path"
-            )
-        try:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            place = f"{path}, line {mark.line + 1}" if mark else str(path)
-            raise BadInput(place, "YAML", getattr(error, "problem", str(error))) from None
-        except (UnicodeDecodeError, OSError) as error:
-            raise BadInput(str(path), "a readable text file", str(error)) from None
-        if not isinstance(tree, Mapping):
-            raise BadInput(str(path), "a mapping of keys to values", tree)
-        _check_keys(tree, str(path))
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, but 1e-3 is a number, a date is text, and no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                problem = f"the key '{key.value}' stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
-def _config_paths(argv: Sequence[str]) -> list[Path]:
-    paths = [arg.partition("=")[2] for arg in argv if arg.startswith("--config=")]
-    paths += [after for arg, after in itertools.pairwise(argv) if arg == "--config"]
-    return [Path(path) for path in paths]
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads: text like 1e-3 in quotes."""
 
 
-def _check_keys(tree: Mapping[Any, Any], place: str) -> None:
-    top = [field.name for field in dataclasses.fields(Study) if field.name != "base"]
-    top += ["evaluate_every", "optimizer", *SUBJECTS]
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _each in (_Loader, _Dumper):
+    _each.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+
+
+def _dump(tree: Mapping[str, Any]) -> str:
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
+
+
+def _config_paths(argv: Sequence[str]) -> list[str]:
+    pairs = itertools.pairwise([*argv, ""])
+    return [
+        after if arg == "--config" else arg.partition("=")[2]
+        for arg, after in pairs
+        if arg == "--config" or arg.startswith("--config=")
+    ]
+
+
+def _layer(name: str) -> Layer:
+    """Read a config file and check its keys."""
+    path = Path(name)
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise BadInput(
+            "--config", "a config file", name, nearest(path, siblings) or "check the path"
+        )
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}, line {mark.line + 1}" if mark else name
+        problem = getattr(error, "problem", None) or str(error)
+        hint = "; indent with spaces" if "'\\t'" in problem else ""
+        raise BadInput(place, "YAML", hint=problem + hint) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise BadInput(name, "a text file in UTF-8", hint=str(error)) from None
+    if tree is None:
+        raise BadInput(name, "a mapping of keys to values", hint="the file is empty")
+    if not isinstance(tree, Mapping):
+        raise BadInput(name, "a mapping of keys to values", tree)
+    try:
+        return Layer(name, _checked(tree))
+    except BadInput as fault:
+        raise fault.in_file(name) from None
+
+
+def _checked(tree: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a config file's tree, its keys known and its mappings where they belong."""
+    mappings = ["optimizer", "vary", *SUBJECTS]
+    known = [
+        field.name for field in dataclasses.fields(Study) if field.name not in ("base", "vary")
+    ]
+    known += ["evaluate_every", *mappings]
+    result = {}
     for key, value in tree.items():
-        if key not in top:
-            raise unknown_key(str(key), top).in_file(place)
-        if key not in SUBJECTS and key not in ("optimizer", "vary"):
-            continue
-        if not isinstance(value, Mapping):
-            raise BadInput(key, "a mapping of keys to values", value).in_file(place)
+        subject, dot, name = str(key).partition(".")
+        if dot and subject in mappings:
+            hint = f"write {name} below {subject}:"
+            raise BadInput(str(key), "keys without dots outside vary", hint=hint)
+        if key not in known:
+            raise unknown_key(str(key), known)
+        if key in mappings and not isinstance(value, Mapping):
+            raise BadInput(key, "a mapping of keys to values", value)
         if key in SUBJECTS:
-            names = [field.name for field in dataclasses.fields(SUBJECTS[key])]
+            names = [f"{key}.{field.name}" for field in dataclasses.fields(SUBJECTS[key])]
             for name in value:
-                if name not in names:
-                    fault = unknown_key(f"{key}.{name}", [f"{key}.{known}" for known in names])
-                    raise fault.in_file(place)
+                if f"{key}.{name}" not in names:
+                    raise unknown_key(f"{key}.{name}", names)
+        if key == "optimizer":
+            value = _optimizer(value)
+        result[key] = _one_level(value) if key == "vary" else value
+    return result
+
+
+def _optimizer(value: Mapping[Any, Any]) -> dict[str, Any]:
+    try:
+        return all_at_once(value)
+    except BadInput as fault:
+        raise fault.under("optimizer") from None
+
+
+def _one_level(vary: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
+    """Return varied values under their dotted keys, from whichever nesting."""
+    result: dict[str, Any] = {}
+    for key, value in vary.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            result |= _one_level(value, f"{name}.")
+        else:
+            result[name.replace("optimizer.init_args.", "optimizer.")] = value
+    return result
+
+
+def _in_its_file(fault: BadInput, layers: Sequence[Layer], argv: Sequence[str]) -> BadInput:
+    """Return a fault with the config file that its key stands in, unless an option gave it."""
+    options = [arg[2:].partition("=")[0].rstrip("+") for arg in argv if arg.startswith("--")]
+    if any(f"{fault.key}.".startswith(f"{option}.") for option in options):
+        return fault
+    for path, tree in reversed(layers):
+        if _has(tree, fault.key):
+            return fault.in_file(path)
+    return fault
+
+
+def _has(tree: Any, key: str) -> bool:
+    head, _, rest = key.partition(".")
+    return isinstance(tree, Mapping) and (key in tree or _has(tree.get(head), rest))
 
 
 def _fault(message: str, arguments: ArgumentParser) -> BadInput:
     """Turn the parser's message, several lines long, into one line with its key."""
     known = [action.dest for action in arguments._actions if action.dest != "help"]
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    unrecognized = re.search(r"[Uu]nrecognized arguments: (\S+)", message)
-    if unrecognized:
-        key = unrecognized[1].partition("=")[0]
-        hint = nearest(key, [f"--{name}" for name in known]) or "see --help"
-        return BadInput(key, "an option of study.fit", hint=hint)
-    refused = re.search(
-        r"does not accept option '([^']+)'|[Kk]ey '([^']+)' is not expected", message
+    unrecognized = re.search(
+        r"[Uu]nrecognized arguments: (\S+)|does not accept option '([^']+)'", message
     )
-    if refused:
-        return unknown_key(refused[1] or refused[2], known)
+    if unrecognized:
+        key = (unrecognized[1] or unrecognized[2]).partition("=")[0]
+        own = [f"--{name}" for name in known if f"--{name}".startswith(f"{key}.")]
+        hint = f"e.g. {own[0]}" if own else nearest(key, [f"--{name}" for name in known])
+        if key.endswith((".yaml", ".yml")):
+            hint = f"did you mean '--config {key}'?"
+        return BadInput(key, "an option of study.fit", hint=hint or "see --help")
     named = re.search(r'Parser key "([^"]+)"|argument --?([\w.]+)', message)
-    if named:
-        key = (named[1] or named[2]).strip()
-        found = re.search(r"(?:Got|Given) value: (.*)", message)
-        expected, names = _expected(key)
-        value: object = found[1] if found else ...
-        return BadInput(key, expected, value, nearest(value, names) if found else "")
-    return BadInput("command line", "options of study.fit", " ".join(lines), "see --help")
+    if named is None:
+        return BadInput("command line", "options of study.fit", message, "see --help")
+    key = named[1] or named[2]
+    expected, names = _expected(key)
+    found = re.search(r"(?:Got|Given) value: (.*)", message)
+    if found is None:
+        missing = "no value was given" if "expected" in message else ""
+        return BadInput(key, expected, hint=missing)
+    value = _as_yaml(found[1])
+    hint = nearest(value, names)
+    if key in ("name", "out", "data.root") and not isinstance(value, (str, list, dict)):
+        hint = "put it in quotes"
+    return BadInput(key, expected, value, hint)
+
+
+def _as_yaml(text: str) -> Any:
+    """Return what the parser shows as text as what it was in the config."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError:
+        return text
 
 
 def _expected(key: str) -> tuple[str, list[str]]:
     """Return the declaration of a key in words, and the names it chooses from."""
     subject, _, name = key.partition(".")
-    owner: type = SUBJECTS.get(subject, Study) if name else Study
+    if subject == "optimizer":
+        return "a mapping: study.Adam's arguments, or class_path and init_args", []
+    owner = SUBJECTS[subject] if name else Run if key == "evaluate_every" else Study
     declared = {field.name: field.metadata for field in dataclasses.fields(owner)}
-    if key == "evaluate_every":
-        declared = {field.name: field.metadata for field in dataclasses.fields(Run)}
-    text = str(declared[name or subject]["expected"]) if (name or subject) in declared else ""
-    if key.startswith("optimizer"):
-        text = "a mapping: study.Adam's arguments, or class_path and init_args"
+    options = {"config": "a config file", "plan": "no value", "print_config": "no value"}
+    text = options.get(key) or str(declared[name or key]["expected"])
     names = text.removeprefix("one of ").split(", ") if text.startswith("one of ") else []
-    return text or "another value", names
+    return text, names

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from study.checks import BadInput
+from study.interrupt import StoppedAtOnce
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -22,11 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as fault:
         print(f"study.fit: {fault}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedAtOnce):
         print(f"stopped at once; go on with: {command(argv)}", file=sys.stderr)
         return INTERRUPTED
     except (OSError, MemoryError) as error:
-        print(f"study.fit: {error}; go on with: {command(argv)}", file=sys.stderr)
+        what = str(error) or type(error).__name__
+        print(f"study.fit: {what}; go on with: {command(argv)}", file=sys.stderr)
         return FAILED
 
 

@@ -86,37 +86,36 @@ class Folder:
 
 def check_folder(path: Path, name: str) -> None:
     """Raise `BadInput` when ``path`` cannot become, or is not, the folder of the study ``name``."""
-    existing = path
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir():
-        raise BadInput("out", "a folder", f"the file {existing}", "choose another --out")
-    if path.exists():
-        config = path / "study.yaml"
-        if not config.exists() and any(path.iterdir()):
-            raise BadInput(
-                "out",
-                "an empty folder or a study's",
-                f"{path} with other files",
-                "choose another --out",
-            )
-        if config.exists() and (found := read_config(path)["name"]) != name:
-            raise BadInput(
-                "out",
-                f"the folder of study '{name}'",
-                f"the study '{found}' in {path}",
-                "choose another --out or --name",
-            )
+    other = "choose another --out"
     try:
+        existing = path
+        while not (existing.exists() or existing.is_symlink()):
+            existing = existing.parent
+        if not existing.is_dir():
+            raise BadInput("out", "a folder", hint=f"{existing} is a file: {other}")
+        if existing == path:
+            _check_content(path, name, other)
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        raise BadInput(
-            "out",
-            "a folder that can be written to",
-            f"{existing}: {error.strerror}",
-            "choose another --out",
-        ) from None
+        expected = "a folder that can be written to"
+        raise BadInput("out", expected, str(path), f"{error.strerror}: {other}") from None
+
+
+def _check_content(path: Path, name: str, other: str) -> None:
+    if not (path / "study.yaml").exists():
+        if any(path.iterdir()):
+            hint = f"{path} has other files: {other}"
+            raise BadInput("out", "an empty folder or a study's", hint=hint)
+        return
+    try:
+        found = read_config(path)["name"]
+    except BadInput:
+        hint = f"study.yaml in {path} is no study's config: {other}"
+        raise BadInput("out", "a study's folder", hint=hint) from None
+    if found != name:
+        hint = f"{path} is that of '{found}': {other} or --name"
+        raise BadInput("out", f"the folder of study '{name}'", hint=hint)
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from study.checks import (
     check_fields,
     choice,
     is_number,
+    is_path,
     is_positive,
     is_whole,
     setting,
@@ -50,9 +52,7 @@ class Data:
     """
 
     dataset: str = choice("mnist5k", *SOURCES)
-    root: str = setting(
-        "data", "a folder", lambda v: isinstance(v, str) and bool(v.strip()), fact=False
-    )
+    root: str = setting("data", "a folder", is_path, fact=False)
     label_noise: float = setting(0.0, "a probability in [0, 1]", lambda v: is_number(v, 0, 1))
     label_scheme: Literal["uniform", "permuted"] = choice("uniform", "uniform", "permuted")
     inputs: Literal["original", "shuffled_pixels", "random_pixels", "gaussian"] = choice(
@@ -164,6 +164,10 @@ class AdamSettings:
         object.__setattr__(self, "betas", tuple(float(beta) for beta in self.betas))
 
 
+def _import_path(value: object) -> bool:
+    return isinstance(value, str) and "." in value and all(map(str.isidentifier, value.split(".")))
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """An optimizer by class and arguments; this package's Adam unless another is named.
@@ -178,8 +182,8 @@ class Optimizer:
 
     class_path: str = setting(
         "study.Adam",
-        "an import path, e.g. torch.optim.SGD",
-        lambda v: isinstance(v, str) and all(part.isidentifier() for part in v.split(".")),
+        "an import path, e.g. study.Adam or torch.optim.SGD",
+        _import_path,
     )
     init_args: Mapping[str, Any] = setting(
         {},
@@ -196,17 +200,30 @@ class Optimizer:
                 if key not in names:
                     raise unknown_key(key, [*names, "class_path", "init_args"])
             args = dataclasses.asdict(AdamSettings(**args))
+        for key, value in args.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise BadInput(key, "a finite number", value)
         object.__setattr__(self, "init_args", args)
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Optimizer:
         """Read the config's form: ``class_path`` and ``init_args``, or the arguments at once."""
-        args = dict(mapping)
-        class_path = args.pop("class_path", "study.Adam")
-        inner = args.pop("init_args", None) or {}
-        if not isinstance(inner, Mapping):
-            raise BadInput("init_args", "a mapping of argument names to values", inner)
-        return cls(class_path, {**inner, **args})
+        args = all_at_once(mapping)
+        return cls(args.pop("class_path", "study.Adam"), args)
+
+
+def all_at_once(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an optimizer's class_path and arguments side by side, without init_args."""
+    args = dict(optimizer)
+    inner = args.pop("init_args", None)
+    if inner is None:
+        return args
+    if not isinstance(inner, Mapping):
+        raise BadInput("init_args", "a mapping of argument names to values", inner)
+    for key in inner:
+        if key in args:
+            raise BadInput(str(key), "one value", hint="it is both in init_args and beside it")
+    return {**args, **inner}
 
 
 @dataclass(frozen=True)
@@ -235,7 +252,8 @@ class Stop:
 def _classes(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(
         isinstance(item, Mapping)
-        and isinstance(item.get("class_path"), str)
+        and _import_path(item.get("class_path"))
+        and isinstance(item.get("init_args") or {}, Mapping)
         and set(item) <= {"class_path", "init_args"}
         for item in value
     )
@@ -274,11 +292,11 @@ class Trainer:
         None, "a number above 0, or null", lambda v: v is None or is_positive(v)
     )
     gradient_clip_algorithm: Literal["norm", "value"] = choice("norm", "norm", "value")
-    callbacks: list[Any] = setting(
-        [], "a list of mappings with class_path and init_args", _classes, fact=False
+    callbacks: list[dict[str, Any]] = setting(
+        [], "a list of mappings with class_path (a.B) and init_args", _classes, fact=False
     )
-    logger: list[Any] = setting(
-        [], "a list of mappings with class_path and init_args", _classes, fact=False
+    logger: list[dict[str, Any]] = setting(
+        [], "a list of mappings with class_path (a.B) and init_args", _classes, fact=False
     )
 
     def __post_init__(self) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from study.checks import BadInput, check_fields, is_whole, setting, unknown_key
+from study.checks import (
+    BadInput,
+    check_fields,
+    is_path,
+    is_whole,
+    nearest,
+    setting,
+    unknown_key,
+)
 from study.run import Facts, Run, fact_keys
+
+MOST_RUNS = 100_000
 
 
 def _seeds(value: object) -> bool:
@@ -61,7 +71,9 @@ class Study:
         1, "a number of at least 1, or a list of whole numbers of at least 0", _seeds
     )
     vary: Mapping[str, list[Any]] = setting(
-        {}, "a mapping of dotted keys to lists of values", lambda v: isinstance(v, Mapping)
+        {},
+        "a mapping of dotted keys to lists of values",
+        lambda v: isinstance(v, Mapping) and all(isinstance(key, str) for key in v),
     )
     base: Run = Run()
     stack: int | str = setting(
@@ -69,27 +81,41 @@ class Study:
     )
     checkpoint_every: int = setting(10, "a whole number of at least 1", lambda v: is_whole(v, 1))
     keep_weights: bool = setting(True, "true or false", lambda v: isinstance(v, bool))
-    out: str | None = setting(
-        None, "a folder", lambda v: v is None or (isinstance(v, str) and bool(v.strip()))
-    )
+    out: str | None = setting(None, "a folder", lambda v: v is None or is_path(v))
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if isinstance(self.seeds, (list, tuple)) and len(set(self.seeds)) != len(self.seeds):
-            twice = sorted({seed for seed in self.seeds if list(self.seeds).count(seed) > 1})
-            raise BadInput("seeds", "each seed once", f"{twice} more than once")
-        keys = fact_keys()
+        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
         for key, values in self.vary.items():
-            if key == "seed":
-                raise BadInput("vary.seed", "seeds under the key seeds", values, "use seeds:")
-            if key not in keys and not str(key).startswith("optimizer."):
-                raise unknown_key(f"vary.{key}", keys)
-            if not isinstance(values, (list, tuple)) or not values:
-                raise BadInput(f"vary.{key}", "a list of at least one value", values)
-            texts = [json.dumps(value, default=str) for value in values]
-            if len(set(texts)) != len(texts):
-                raise BadInput(f"vary.{key}", "each value once", values)
+            self._check_varied(key, values)
+        number = len(seeds) * math.prod(map(len, self.vary.values()))
+        if number > MOST_RUNS:
+            raise BadInput("seeds", f"at most {MOST_RUNS} runs in a study", number)
+        if len(set(seeds)) != len(seeds):
+            raise BadInput("seeds", "each seed once", self.seeds)
         _ = self.runs
+
+    def _check_varied(self, key: str, values: object) -> None:
+        name, known = f"vary.{key}", [key for key in fact_keys() if key != "seed"]
+        if key in ("seed", "seeds"):
+            raise BadInput(name, "a fact other than the seed", hint="give seeds under seeds:")
+        if key == "optimizer.init_args":
+            raise BadInput(name, "the optimizer's arguments one by one", hint="e.g. optimizer.lr")
+        if key not in known and not key.startswith("optimizer."):
+            raise _unknown_fact(key, known).under("vary")
+        if not isinstance(values, (list, tuple)) or not values:
+            raise BadInput(name, "a list of at least one value", values)
+        if any(value in values[:index] for index, value in enumerate(values)):
+            raise BadInput(name, "each value once", values)
+        # study.Adam's arguments are all written out, and no other class takes every one.
+        own = self.base.optimizer.class_path == "study.Adam"
+        if key == "optimizer.class_path" and own and list(values) != ["study.Adam"]:
+            raise BadInput(
+                name,
+                "classes that take the arguments of optimizer.class_path, which is study.Adam",
+                values,
+                "set optimizer.class_path to one of torch's, with arguments that all take",
+            )
 
     @cached_property
     def conditions(self) -> list[Facts]:
@@ -128,6 +154,13 @@ class Study:
         """Return the varied facts of one run."""
         facts = run.facts()
         return {key: facts[key] for key in self.vary}
+
+
+def _unknown_fact(key: str, known: list[str]) -> BadInput:
+    if any(name.startswith(f"{key.partition('.')[0]}.") for name in known):
+        return unknown_key(key, known)
+    hint = nearest(key, known) or "see --help"
+    return BadInput(key, "a run's dotted key, e.g. data.label_noise", hint=hint)
 
 
 def by_program(runs: Sequence[Run]) -> list[list[Run]]:

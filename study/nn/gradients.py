@@ -56,23 +56,26 @@ def derived_gradients(
         torch.matmul(delta.mT, h[layer], out=out[2 * layer])
         torch.sum(delta, -2, out=out[2 * layer + 1])
         if layer:
-            delta = torch.matmul(delta, weights[layer])
-            delta.mul_(_slope(activation, u[layer - 1], h[layer]))
+            delta = _through(
+                activation, torch.matmul(delta, weights[layer]), u[layer - 1], h[layer]
+            )
     return value
 
 
-def _slope(activation: str, u: Tensor, h: Tensor) -> Tensor:
-    """Return act'(u), given u and h = act(u)."""
+def _through(activation: str, delta: Tensor, u: Tensor, h: Tensor) -> Tensor:
+    """Return delta * act'(u), given u and h = act(u)."""
     if activation == "relu":
-        return h > 0
+        # delta where h > 0, in one pass.
+        passed: Tensor = torch.ops.aten.threshold_backward(delta, h, 0)
+        return passed
     if activation == "tanh":
-        return 1 - h.square()
+        return delta * (1 - h.square())
     if activation == "sigmoid":
-        return h * (1 - h)
+        return delta * (h * (1 - h))
     # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
     density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
-    slope: Tensor = torch.special.ndtr(u) + u * density
-    return slope
+    through: Tensor = delta * (torch.special.ndtr(u) + u * density)
+    return through
 
 
 def autograd_gradients(

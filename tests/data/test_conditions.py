@@ -1,0 +1,264 @@
+"""Conditions: how many labels are redrawn and which, nested over noise, and destroyed inputs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import chi2_contingency, chisquare, kstest
+
+from study import seeds
+from study.data.conditions import BLOCK, destroyed, noisy_labels, normalized, subset
+
+LABELS = np.arange(20_000) % 10
+SCHEMES = ["uniform", "permuted"]
+
+# Draws are the same every time: a p-value below this means a wrong distribution, not bad luck.
+UNLIKELY = 1e-3
+
+some = settings(max_examples=50, deadline=None, derandomize=True)
+numbers = st.integers(0, 2**40)
+probability = st.floats(0, 1)
+
+
+def images(n: int, features: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return images without two equal pixels."""
+    return seeds.uniform(seed, "images", (n, features)).astype(np.float32)
+
+
+# Labels
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@some
+@given(labels=st.lists(st.integers(0, 9), max_size=30), seed=numbers)
+def test_without_noise_every_label_stays(scheme: str, labels: list[int], seed: int) -> None:
+    true = np.array(labels, dtype=np.int64)
+    noisy = noisy_labels(true, 0.0, 10, seed, scheme=scheme)
+    assert np.array_equal(noisy.labels, true)
+    assert not noisy.redrawn.any()
+
+
+def test_even_the_smallest_draw_leaves_a_label_without_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seeds, "uniform", lambda seed, stream, shape, counter=0: np.zeros(shape))
+    assert not noisy_labels(LABELS, 0.0, 10, seed=0).redrawn.any()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_with_noise_of_1_every_label_is_redrawn(scheme: str) -> None:
+    assert noisy_labels(LABELS, 1.0, 10, seed=0, scheme=scheme).redrawn.all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("noise", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_about_the_share_asked_for_is_redrawn_and_nine_tenths_of_it_changed(
+    noise: float, seed: int, scheme: str
+) -> None:
+    noisy = noisy_labels(LABELS, noise, 10, seed, scheme=scheme)
+    n = len(LABELS)
+    # Five standard deviations of a binomial distribution.
+    for count, share in (
+        (noisy.redrawn.sum(), noise),
+        ((noisy.labels != LABELS).sum(), 0.9 * noise),
+    ):
+        assert abs(count - share * n) < 5 * math.sqrt(n * share * (1 - share))
+    assert np.array_equal(noisy.labels[~noisy.redrawn], LABELS[~noisy.redrawn])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@some
+@given(
+    labels=st.lists(st.integers(0, 3), max_size=50),
+    seed=numbers,
+    noises=st.tuples(probability, probability).map(sorted),
+)
+def test_what_is_redrawn_at_lower_noise_is_among_what_is_redrawn_at_higher(
+    scheme: str, labels: list[int], seed: int, noises: list[float]
+) -> None:
+    true = np.array(labels, dtype=np.int64)
+    low, high = (noisy_labels(true, noise, 4, seed, scheme=scheme) for noise in noises)
+    assert (high.redrawn | ~low.redrawn).all()
+    if scheme == "uniform":
+        assert np.array_equal(low.labels[low.redrawn], high.labels[low.redrawn])
+
+
+@some
+@given(labels=st.lists(st.integers(0, 3), max_size=50), seed=numbers, noise=probability)
+def test_permuted_labels_keep_the_count_of_every_class(
+    labels: list[int], seed: int, noise: float
+) -> None:
+    true = np.array(labels, dtype=np.int64)
+    noisy = noisy_labels(true, noise, 4, seed, scheme="permuted")
+    assert sorted(noisy.labels.tolist()) == sorted(labels)
+    # Those not chosen stay, so the chosen ones keep their counts among themselves.
+    assert np.array_equal(noisy.labels[~noisy.redrawn], true[~noisy.redrawn])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_redrawn_labels_know_nothing_of_the_true_ones(scheme: str) -> None:
+    noisy = noisy_labels(LABELS, 1.0, 10, seed=0, scheme=scheme).labels
+    table = np.zeros((10, 10), dtype=int)
+    np.add.at(table, (LABELS, noisy), 1)
+    assert chi2_contingency(table).pvalue > UNLIKELY
+
+
+def test_uniform_labels_take_every_class_as_often() -> None:
+    noisy = noisy_labels(np.zeros(20_000, dtype=np.int64), 1.0, 10, seed=0).labels
+    assert chisquare(np.bincount(noisy, minlength=10)).pvalue > UNLIKELY
+
+
+def test_which_labels_are_redrawn_is_a_function_of_the_seed_and_the_stream() -> None:
+    first, again = (noisy_labels(LABELS, 0.5, 10, seed=3) for _ in range(2))
+    assert all(map(np.array_equal, first, again))
+    for other in (
+        noisy_labels(LABELS, 0.5, 10, seed=4),
+        noisy_labels(LABELS, 0.5, 10, seed=3, stream="test_labels"),
+    ):
+        # Independent masks agree on half of 20,000 labels, give or take 71.
+        assert abs((first.redrawn == other.redrawn).sum() - 10_000) < 5 * 71
+
+
+def test_the_true_labels_are_left_as_they_were() -> None:
+    true = LABELS.copy()
+    for scheme in SCHEMES:
+        noisy_labels(true, 1.0, 10, seed=0, scheme=scheme)
+    assert np.array_equal(true, LABELS)
+
+
+# Subsets
+
+
+@some
+@given(
+    available=st.integers(0, 200),
+    sizes=st.tuples(st.integers(0, 200), st.integers(0, 200)),
+    seed=numbers,
+)
+def test_a_smaller_subset_is_in_a_larger_one(
+    available: int, sizes: tuple[int, int], seed: int
+) -> None:
+    small, large = sorted(min(size, available) for size in sizes)
+    inner, outer = subset(small, available, seed), subset(large, available, seed)
+    assert (len(inner), len(outer)) == (small, large)
+    assert set(inner.tolist()) <= set(outer.tolist()) <= set(range(available))
+    assert np.array_equal(inner, np.unique(inner))  # sorted, and each once
+    assert subset(available, available, seed).tolist() == list(range(available))
+
+
+def test_every_example_is_as_likely_to_be_in_a_subset() -> None:
+    counts = np.bincount(np.concatenate([subset(10, 40, seed) for seed in range(400)]))
+    assert len(counts) == 40
+    # 400 draws with probability 1/4: 100, give or take 8.7.
+    assert np.abs(counts - 100).max() < 5 * 8.7
+
+
+# Inputs
+
+
+def change(
+    pixels: NDArray[np.float32], inputs: str, seed: int = 0, stream: str = "train"
+) -> NDArray[np.float32]:
+    """Return images under a condition, with the mean and deviation of no data set."""
+    return destroyed(pixels, inputs, seed, mean=0.25, deviation=0.5, stream=stream)
+
+
+def test_original_images_stay() -> None:
+    pixels = images(5, 20)
+    assert np.array_equal(change(pixels, "original"), pixels)
+
+
+def test_shuffled_pixels_are_one_permutation_for_all_images_train_and_test_alike() -> None:
+    positions = np.tile(np.arange(50, dtype=np.float32), (30, 1))
+    train, test = (change(positions, "shuffled_pixels", stream=s) for s in ("train", "test"))
+    assert np.array_equal(train, test)
+    assert (train == train[0]).all()
+    assert sorted(train[0].tolist()) == list(range(50))
+    assert not np.array_equal(train[0], positions[0])
+    assert not np.array_equal(train, change(positions, "shuffled_pixels", seed=1))
+    assert train.flags.c_contiguous
+
+
+def test_random_pixels_are_a_permutation_of_each_image_and_another_for_each() -> None:
+    positions = np.tile(np.arange(50, dtype=np.float32), (BLOCK + 30, 1))
+    shown = change(positions, "random_pixels")
+    assert np.array_equal(np.sort(shown, axis=1), positions)
+    assert len(np.unique(shown, axis=0)) == len(shown)  # also over the edge of a block
+    # A pixel's new place is uniform: the first one's, over all images.
+    assert chisquare(np.bincount(shown[:, 0].astype(int), minlength=50)).pvalue > UNLIKELY
+
+
+def test_random_pixels_and_gaussian_images_differ_between_train_and_test_and_seeds() -> None:
+    pixels = images(5, 50)
+    for inputs in ("random_pixels", "gaussian"):
+        shown = [
+            change(pixels, inputs, *which) for which in ((0, "train"), (0, "test"), (1, "train"))
+        ]
+        assert not any(np.array_equal(shown[i], shown[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_gaussian_images_have_the_mean_and_deviation_asked_for_whatever_was_there() -> None:
+    pixels = images(BLOCK + 200, 50)
+    shown = change(pixels, "gaussian")
+    assert shown.dtype == np.float32
+    # Five standard errors of mean and deviation of 60,000 draws.
+    assert abs(shown.mean(dtype=np.float64) - 0.25) < 5 * 0.5 / math.sqrt(60_000)
+    assert abs(shown.std(dtype=np.float64) - 0.5) < 5 * 0.5 / math.sqrt(120_000)
+    assert kstest(shown.ravel(), "norm", args=(0.25, 0.5)).pvalue > UNLIKELY
+    assert np.array_equal(shown, change(np.zeros_like(pixels), "gaussian"))
+    assert len(np.unique(shown[:, 0])) > BLOCK  # blocks do not repeat each other
+
+
+@pytest.mark.parametrize("inputs", ["original", "shuffled_pixels", "random_pixels", "gaussian"])
+def test_a_condition_is_a_function_of_its_seed_and_changes_no_image_in_place(inputs: str) -> None:
+    pixels = images(7, 30)
+    first, again = change(pixels, inputs), change(pixels, inputs)
+    assert np.array_equal(first, again)
+    assert first.dtype == np.float32
+    assert first.shape == pixels.shape
+    assert np.array_equal(pixels, images(7, 30))
+
+
+@pytest.mark.parametrize("inputs", ["random_pixels", "gaussian"])
+def test_the_first_images_are_the_same_however_many_follow(inputs: str) -> None:
+    pixels = images(2 * BLOCK, 4)
+    whole, part = change(pixels, inputs), change(pixels[: BLOCK + 5], inputs)
+    assert np.array_equal(whole[: BLOCK + 5], part)
+
+
+# Normalisation
+
+
+def test_normalisation_by_the_data_set_uses_the_numbers_given() -> None:
+    pixels = np.array([[0.0, 1.0], [0.5, 0.25]], dtype=np.float32)
+    shown = normalized(pixels, "dataset", mean=0.5, deviation=0.25)
+    assert shown.tolist() == [[-2, 2], [0, -1]]
+    assert shown.dtype == np.float32
+
+
+def test_normalisation_by_image_gives_each_mean_0_and_deviation_1() -> None:
+    shown = normalized(images(20, 100), "image", mean=9, deviation=9)
+    assert shown.dtype == np.float32
+    # Sums of a hundred float32 numbers.
+    assert np.abs(shown.mean(axis=1)).max() < 1e-6
+    assert np.abs(shown.std(axis=1) - 1).max() < 1e-6
+
+
+@some
+@given(value=st.integers(0, 255), features=st.integers(1, 800))
+def test_an_image_of_one_colour_is_nearly_zero_and_no_nan(value: int, features: int) -> None:
+    pixels = np.full((2, features), value, np.float32) / np.float32(255)
+    shown = normalized(pixels, "image", mean=0, deviation=1)
+    # Exactly zero but for the rounding of the mean.
+    assert np.abs(shown).max() < 1e-5
+
+
+def test_no_normalisation_leaves_the_pixels() -> None:
+    pixels = images(3, 4)
+    assert np.array_equal(normalized(pixels, "none", mean=9, deviation=9), pixels)
