@@ -56,6 +56,7 @@ class Engine:
         self.network, self.runs = network, list(runs)
         device = network.weights[0].device
         self.batched = device.type != "cpu" if batched is None else batched
+        network.align()
         self.whole = network.rows(slice(None))
         self.rows = [network.rows(slot) for slot in range(network.runs)]
         self.gradients = [

@@ -70,5 +70,6 @@ def normal(seed: int, stream: str, shape: tuple[int, ...], counter: int = 0) -> 
     """Return standard normal numbers, by the inverse of the distribution function."""
     from scipy.special import ndtri
 
-    # The middle of each interval: 0 itself would give minus infinity.
-    return np.asarray(ndtri(uniform(seed, stream, shape, counter) + 2.0**-54))
+    # The middle of each interval, as 0 and 1 would give infinities; the last rounds up to 1.
+    middles = uniform(seed, stream, shape, counter) + 2.0**-54
+    return np.asarray(ndtri(np.minimum(middles, 1 - 2.0**-53)))

@@ -135,3 +135,29 @@ def test_runs_of_different_programs_share_no_stack() -> None:
         Stack([Slot(small_run()), Slot(small_run(**{"model.activation": "tanh"}))])
     with pytest.raises(BadInput, match="at least one run"):
         Stack([])
+
+
+@pytest.mark.parametrize("hidden", [(91, 55), (43, 65)])
+def test_double_precision_keeps_a_run_s_bits_too(hidden: tuple[int, ...]) -> None:
+    # Casting a network packs its rows tight, where a product may round otherwise.
+    facts = {"trainer.precision": "64-true", "model.hidden": hidden, "data.batch_size": 29}
+    runs = [small_run(seed, **facts) for seed in range(3)]
+    _, stack = train_stack(runs)
+    for slot in stack.slots:
+        assert same(slot.history, train_stack([slot.run])[1].slots[0].history)
+
+
+def test_a_run_takes_no_number_of_its_optimizer_from_its_neighbour() -> None:
+    sgd = {"optimizer.class_path": "torch.optim.SGD", "optimizer.lr": 0.1}
+    with_momentum = Run.of({**facts_without_optimizer(), **sgd, "optimizer.momentum": 0.9})
+    plain = Run.of({**facts_without_optimizer(), **sgd})
+    alone = train_stack([plain])[1].slots[0].history
+    for runs, size in (([with_momentum, plain], 2), ([with_momentum, plain], 1)):
+        _, stack = train_stack(runs, size)
+        slot = next(slot for slot in stack.all if slot.run.id == plain.id)
+        assert same(slot.history, alone)
+
+
+def facts_without_optimizer() -> dict[str, object]:
+    facts = small_run().facts()
+    return {key: value for key, value in facts.items() if not key.startswith("optimizer.")}

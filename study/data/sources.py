@@ -133,9 +133,9 @@ def _idx(folder_name: str, torchvision_class: str, root: Path) -> Images:
     arrays = [read_idx(path) for path in paths if path is not None]
     train_pixels, train_labels, test_pixels, test_labels = arrays
     return Images(
-        train_pixels.reshape(len(train_pixels), -1),
+        train_pixels.reshape(len(train_pixels), math.prod(train_pixels.shape[1:])),
         train_labels.astype(np.int64),
-        test_pixels.reshape(len(test_pixels), -1),
+        test_pixels.reshape(len(test_pixels), math.prod(test_pixels.shape[1:])),
         test_labels.astype(np.int64),
     )
 
@@ -165,14 +165,14 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raise BadInput(str(path), "an idx file of bytes", content[:4], "fetch it again")
     dimensions = content[3]
     start = 4 + 4 * dimensions
+    damaged = "the file is truncated or damaged: fetch it again"
+    if dimensions not in (1, 3) or len(content) < start:
+        raise BadInput(str(path), "sizes of 1 or 3 dimensions", content[3:start], damaged)
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
-    if len(shape) != dimensions or len(content) - start != math.prod(shape):
-        raise BadInput(
-            str(path),
-            f"{math.prod(shape)} bytes of data for shape {shape}",
-            f"{max(len(content) - start, 0)} bytes",
-            "the file is truncated or damaged: fetch it again",
-        )
+    found = len(content) - start
+    if found != math.prod(shape):
+        expected = f"{math.prod(shape)} bytes of data for shape {shape}"
+        raise BadInput(str(path), expected, f"{found} bytes", damaged)
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

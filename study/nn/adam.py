@@ -87,7 +87,7 @@ class Adam(Optimizer):
         super().add_param_group(param_group)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch's own overloads allow this
+    def step(self, closure: Callable[[], Tensor | float] | None = None) -> Tensor | float | None:  # type: ignore[override]  # torch's own overloads allow this
         """Update every parameter that has a gradient.
 
         Parameters
@@ -125,7 +125,8 @@ class Adam(Optimizer):
     def _state_of(self, theta: Tensor) -> dict[str, Tensor]:
         state: dict[str, Tensor] = self.state[theta]
         if not state:
-            state["t"] = torch.zeros((), dtype=torch.float32, device=theta.device)
+            # The paper's t, under the one name that torch does not cast to the weights' type.
+            state["step"] = torch.zeros((), dtype=torch.float32, device=theta.device)
             state["m"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
             state["v"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
         return state
@@ -138,7 +139,7 @@ def _fused_update(
     group: dict[str, Any],
 ) -> None:
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-    ts = [state["t"] for state in states]
+    ts = [state["step"] for state in states]
     torch._foreach_add_(ts, 1)
     beta1, beta2 = group["betas"]
     kernel(
@@ -168,8 +169,8 @@ def _written_update(
     decay = group["weight_decay"]
     for theta, g, state in zip(thetas, gradients, states, strict=True):
         m, v = state["m"], state["v"]
-        state["t"] += 1
-        t = state["t"].item()
+        state["step"] += 1
+        t = state["step"].item()
         if decay and group["decoupled_weight_decay"]:
             theta.mul_(1 - lr * decay)
         elif decay:

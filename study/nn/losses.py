@@ -18,7 +18,8 @@ def one_hot(
     labels: Int[Tensor, "*run batch"], like: Float[Tensor, "*run batch classes"]
 ) -> Float[Tensor, "*run batch classes"]:
     """Return labels as rows with a single 1, shaped and typed as ``like``."""
-    return torch.zeros_like(like).scatter_(-1, labels.unsqueeze(-1), 1.0)
+    classes = torch.arange(like.shape[-1], device=like.device)
+    return (labels.unsqueeze(-1) == classes).to(like.dtype)
 
 
 def cross_entropy(
@@ -85,8 +86,10 @@ def fused_squared_error(
 
 def _refuse_probabilities(z: Tensor) -> None:
     try:
-        sums = z.detach().sum(-1)
-        looks = bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+        # The sum in single precision; each term keeps the rounding of its own.
+        sums = z.detach().sum(-1, dtype=torch.promote_types(z.dtype, torch.float32))
+        near = max(1e-3, torch.finfo(z.dtype).eps)
+        looks = bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=near))
     except RuntimeError:
         # Inside torch.func.vmap no value can be looked at; outside, every call is checked.
         return

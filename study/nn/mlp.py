@@ -72,6 +72,12 @@ class StackedMLP(nn.Module):
         logits: Tensor = x @ self.weights[-1].mT + self.biases[-1].unsqueeze(-2)
         return logits
 
+    def align(self) -> None:
+        """Lay the parameters out as `aligned_stack` does: a cast or a move packs them tight."""
+        for parameter in self.parameters():
+            aligned = aligned_stack(self.runs, parameter.shape[1:], parameter.data)
+            parameter.data = aligned.copy_(parameter.data)
+
     @torch.no_grad()
     def initialize(self, run: int, seed: int) -> None:
         """Draw one run's weights by the rule of `torch.nn.Linear`: uniform in +-1/sqrt(fan_in)."""

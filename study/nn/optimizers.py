@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,17 +48,29 @@ def make_optimizer(
     BadInput
         The class refuses the arguments, or cannot keep runs apart.
     """
-    make = optimizer_class(settings[0])
     groups = [
-        {"params": list(parameters), **each.init_args}
+        {"params": list(parameters), **_numbers(each)}
         for each, parameters in zip(settings, rows, strict=True)
     ]
+    return _made(settings[0], groups)
+
+
+def _numbers(settings: Optimizer) -> dict[str, Any]:
+    """Return all numbers of a run's group, those left to the class's defaults, too.
+
+    A group that names only some takes the others from the optimizer, which is to say from
+    whichever run came first.
+    """
+    return _made(settings, [{"params": [torch.zeros(1)]}]).defaults
+
+
+def _made(settings: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    make = optimizer_class(settings)
     try:
-        # The arguments are given twice: as defaults the class checks their names, too.
-        return make(groups, **settings[0].init_args)
+        return make(groups, **settings.init_args)
     except (TypeError, ValueError, RuntimeError) as error:
         raise BadInput(
-            "optimizer", f"arguments that {settings[0].class_path} takes", str(error)
+            "optimizer", f"arguments that {settings.class_path} takes", str(error)
         ) from None
 
 
@@ -89,7 +102,10 @@ def restore(
     state: Mapping[str, Tensor] | None,
 ) -> None:
     """Give a group to a run: its numbers, and its saved tensors or a fresh optimizer state."""
-    optimizer.param_groups[group].update(settings.init_args)
+    numbers = optimizer.param_groups[group]
+    numbers.update(_numbers(settings))
+    # As torch does: a step counter lies on the CPU unless a kernel on the device reads it.
+    device_counts = isinstance(optimizer, Adam) or numbers.get("fused") or numbers.get("capturable")
     for name, parameter in _named(optimizer, group):
         optimizer.state.pop(parameter, None)
         if state is None:
@@ -99,7 +115,8 @@ def restore(
         prefix = f"optimizer.{name}."
         for key, value in state.items():
             if key.startswith(prefix):
-                device = value.device if value.ndim == 0 else parameter.device
+                stays = value.ndim == 0 and not device_counts
+                device = value.device if stays else parameter.device
                 optimizer.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
 
 

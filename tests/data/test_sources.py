@@ -190,6 +190,9 @@ DAMAGED = {
     "something else": b"<html>404 Not Found</html>",
     "a header without sizes": WHOLE[:4],
     "no pixels": WHOLE[:16],
+    "a header cut inside its sizes": WHOLE[:10],
+    "no dimensions": WHOLE[:3] + b"\x00" + WHOLE[4:],
+    "dimensions beyond belief": WHOLE[:3] + b"\xff" + WHOLE[4:] * 9,
     "a byte too few": WHOLE[:-1],
     "a byte too many": WHOLE + b"\x00",
 }

@@ -293,7 +293,7 @@ def test_a_parameter_without_a_gradient_is_untouched_and_has_no_state(fused: boo
     adam.step()
     assert torch.equal(parameters[1].detach(), before)
     assert parameters[1] not in adam.state
-    assert adam.state[parameters[0]]["t"] == 1
+    assert adam.state[parameters[0]]["step"] == 1
 
 
 @BOTH

@@ -127,7 +127,7 @@ def test_a_saved_state_is_named_as_a_sequential_and_is_a_copy() -> None:
     optimizer.step()
     state = saved(optimizer, 1)
     assert {key for key in state if key.startswith("optimizer.")} == {
-        f"optimizer.{weight}.{name}" for weight in weights for name in ("t", "m", "v")
+        f"optimizer.{weight}.{name}" for weight in weights for name in ("step", "m", "v")
     }
     kept = {key: tensor.clone() for key, tensor in state.items()}
     feed(rows[1], 1, seed=1)
