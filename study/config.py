@@ -5,37 +5,37 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from study.checks import BadInput, nearest, unknown_key
+from study.checks import BadInput
+from study.config_faults import parser_fault
+from study.config_files import (
+    SUBJECTS,
+    Layer,
+    dump_yaml,
+    in_its_file,
+    one_level,
+    optimizer_at_once,
+    read_layer,
+)
 from study.run import Run
 from study.settings import (
     AdamSettings,
-    Data,
-    Model,
     Optimizer,
-    Stop,
-    Trainer,
-    all_at_once,
     make_settings,
 )
 from study.study import Study
 
-SUBJECTS: dict[str, type] = {"data": Data, "model": Model, "stop": Stop, "trainer": Trainer}
 OPTIMIZER_HELP = (
     "study.Adam's arguments ("
     + ", ".join(f"{field.name}: {field.default}" for field in dataclasses.fields(AdamSettings))
     + "), or class_path and init_args of any torch optimizer"
 )
-# YAML 1.1 wants a dot and a sign in the exponent; everybody else takes 1e-3 for a number.
-EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
 
 
 class Request(NamedTuple):
@@ -44,13 +44,6 @@ class Request(NamedTuple):
     study: Study
     out: Path
     plan: bool
-
-
-class Layer(NamedTuple):
-    """One config file: where it is, and its tree with optimizer and vary one level deep."""
-
-    path: str
-    tree: dict[str, Any]
 
 
 def parser() -> ArgumentParser:
@@ -126,16 +119,16 @@ def read(argv: Sequence[str] | None = None) -> Request:
         After ``--help`` and ``--print_config``.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    layers = [_layer(path) for path in _config_paths(argv)]
+    layers = [read_layer(path) for path in _config_paths(argv)]
     try:
         values = _parse(argv, layers)
         study = study_of(values)
     except BadInput as fault:
-        raise _in_its_file(fault, layers, argv) from None
+        raise in_its_file(fault, layers, argv) from None
     if values["print_config"]:
         sys.stdout.write(study_yaml(study))
         if study.out is not None:
-            sys.stdout.write(_dump({"out": study.out}))
+            sys.stdout.write(dump_yaml({"out": study.out}))
         raise SystemExit(0)
     out = Path(study.out or f"results/{study.name}").expanduser()
     return Request(study, out, bool(values["plan"]))
@@ -158,9 +151,9 @@ def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:
     try:
         values = arguments.parse_args(argv, namespace=below).as_dict()
     except ArgumentError as error:
-        raise _fault(str(error), arguments) from None
-    values["vary"] = _one_level(values["vary"] or {})
-    values["optimizer"] = _override(optimizer, _optimizer(values["optimizer"] or {}))
+        raise parser_fault(str(error), arguments) from None
+    values["vary"] = one_level(values["vary"] or {})
+    values["optimizer"] = _override(optimizer, optimizer_at_once(values["optimizer"] or {}))
     return values
 
 
@@ -207,41 +200,13 @@ def study_yaml(study: Study) -> str:
         "checkpoint_every": study.checkpoint_every,
         "keep_weights": study.keep_weights,
     }
-    return _dump(tree)
+    return dump_yaml(tree)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, but 1e-3 is a number, a date is text, and no key stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                problem = f"the key '{key.value}' stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads: text like 1e-3 in quotes."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _each in (_Loader, _Dumper):
-    _each.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
-
-
-def _dump(tree: Mapping[str, Any]) -> str:
-    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False)
 
 
 def _config_paths(argv: Sequence[str]) -> list[str]:
@@ -251,144 +216,3 @@ def _config_paths(argv: Sequence[str]) -> list[str]:
         for arg, after in pairs
         if arg == "--config" or arg.startswith("--config=")
     ]
-
-
-def _layer(name: str) -> Layer:
-    """Read a config file and check its keys."""
-    path = Path(name)
-    if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise BadInput(
-            "--config", "a config file", name, nearest(path, siblings) or "check the path"
-        )
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}, line {mark.line + 1}" if mark else name
-        problem = getattr(error, "problem", None) or str(error)
-        hint = "; indent with spaces" if "'\\t'" in problem else ""
-        raise BadInput(place, "YAML", hint=problem + hint) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise BadInput(name, "a text file in UTF-8", hint=str(error)) from None
-    if tree is None:
-        raise BadInput(name, "a mapping of keys to values", hint="the file is empty")
-    if not isinstance(tree, Mapping):
-        raise BadInput(name, "a mapping of keys to values", tree)
-    try:
-        return Layer(name, _checked(tree))
-    except BadInput as fault:
-        raise fault.in_file(name) from None
-
-
-def _checked(tree: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a config file's tree, its keys known and its mappings where they belong."""
-    mappings = ["optimizer", "vary", *SUBJECTS]
-    known = [
-        field.name for field in dataclasses.fields(Study) if field.name not in ("base", "vary")
-    ]
-    known += ["evaluate_every", *mappings]
-    result = {}
-    for key, value in tree.items():
-        subject, dot, name = str(key).partition(".")
-        if dot and subject in mappings:
-            hint = f"write {name} below {subject}:"
-            raise BadInput(str(key), "keys without dots outside vary", hint=hint)
-        if key not in known:
-            raise unknown_key(str(key), known)
-        if key in mappings and not isinstance(value, Mapping):
-            raise BadInput(key, "a mapping of keys to values", value)
-        if key in SUBJECTS:
-            names = [f"{key}.{field.name}" for field in dataclasses.fields(SUBJECTS[key])]
-            for name in value:
-                if f"{key}.{name}" not in names:
-                    raise unknown_key(f"{key}.{name}", names)
-        if key == "optimizer":
-            value = _optimizer(value)
-        result[key] = _one_level(value) if key == "vary" else value
-    return result
-
-
-def _optimizer(value: Mapping[Any, Any]) -> dict[str, Any]:
-    try:
-        return all_at_once(value)
-    except BadInput as fault:
-        raise fault.under("optimizer") from None
-
-
-def _one_level(vary: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
-    """Return varied values under their dotted keys, from whichever nesting."""
-    result: dict[str, Any] = {}
-    for key, value in vary.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            result |= _one_level(value, f"{name}.")
-        else:
-            result[name.replace("optimizer.init_args.", "optimizer.")] = value
-    return result
-
-
-def _in_its_file(fault: BadInput, layers: Sequence[Layer], argv: Sequence[str]) -> BadInput:
-    """Return a fault with the config file that its key stands in, unless an option gave it."""
-    options = [arg[2:].partition("=")[0].rstrip("+") for arg in argv if arg.startswith("--")]
-    if any(f"{fault.key}.".startswith(f"{option}.") for option in options):
-        return fault
-    for path, tree in reversed(layers):
-        if _has(tree, fault.key):
-            return fault.in_file(path)
-    return fault
-
-
-def _has(tree: Any, key: str) -> bool:
-    head, _, rest = key.partition(".")
-    return isinstance(tree, Mapping) and (key in tree or _has(tree.get(head), rest))
-
-
-def _fault(message: str, arguments: ArgumentParser) -> BadInput:
-    """Turn the parser's message, several lines long, into one line with its key."""
-    known = [action.dest for action in arguments._actions if action.dest != "help"]
-    unrecognized = re.search(
-        r"[Uu]nrecognized arguments: (\S+)|does not accept option '([^']+)'", message
-    )
-    if unrecognized:
-        key = (unrecognized[1] or unrecognized[2]).partition("=")[0]
-        own = [f"--{name}" for name in known if f"--{name}".startswith(f"{key}.")]
-        hint = f"e.g. {own[0]}" if own else nearest(key, [f"--{name}" for name in known])
-        if key.endswith((".yaml", ".yml")):
-            hint = f"did you mean '--config {key}'?"
-        return BadInput(key, "an option of study.fit", hint=hint or "see --help")
-    named = re.search(r'Parser key "([^"]+)"|argument --?([\w.]+)', message)
-    if named is None:
-        return BadInput("command line", "options of study.fit", message, "see --help")
-    key = named[1] or named[2]
-    expected, names = _expected(key)
-    found = re.search(r"(?:Got|Given) value: (.*)", message)
-    if found is None:
-        missing = "no value was given" if "expected" in message else ""
-        return BadInput(key, expected, hint=missing)
-    value = _as_yaml(found[1])
-    hint = nearest(value, names)
-    if key in ("name", "out", "data.root") and not isinstance(value, (str, list, dict)):
-        hint = "put it in quotes"
-    return BadInput(key, expected, value, hint)
-
-
-def _as_yaml(text: str) -> Any:
-    """Return what the parser shows as text as what it was in the config."""
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError:
-        return text
-
-
-def _expected(key: str) -> tuple[str, list[str]]:
-    """Return the declaration of a key in words, and the names it chooses from."""
-    subject, _, name = key.partition(".")
-    if subject == "optimizer":
-        return "a mapping: study.Adam's arguments, or class_path and init_args", []
-    owner = SUBJECTS[subject] if name else Run if key == "evaluate_every" else Study
-    declared = {field.name: field.metadata for field in dataclasses.fields(owner)}
-    options = {"config": "a config file", "plan": "no value", "print_config": "no value"}
-    text = options.get(key) or str(declared[name or key]["expected"])
-    names = text.removeprefix("one of ").split(", ") if text.startswith("one of ") else []
-    return text, names

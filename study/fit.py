@@ -75,7 +75,7 @@ def _fit(argv: Sequence[str]) -> int:
         with display:
             done = train(study, plans, folder, cache, [display], console.print)
         if not done:
-            console.print(f"interrupted, state saved; go on with: {command(argv)}", soft_wrap=True)
+            console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
             return INTERRUPTED
     else:
         console.print(f"{study.name}: all {len(study.runs)} runs are recorded already")

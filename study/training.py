@@ -55,7 +55,7 @@ class Recorder(pl.callbacks.Checkpoint):
         self.environment_hash = self.folder.write_environment(here)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record what ended; save the rest when it is time or a stop was asked for."""
+        """Record what ended, and save the rest when it is time."""
         assert isinstance(pl_module, StudyModule)
         stack = pl_module.stack
         ended = [
@@ -66,16 +66,26 @@ class Recorder(pl.callbacks.Checkpoint):
         if ended:
             self._record(pl_module, ended)
         self._since_checkpoint += 1
-        if self.interrupt.requested or self._since_checkpoint >= self.study.checkpoint_every:
-            self._since_checkpoint = 0
-            states = {
-                stack.slots[index].run.id: (stack.slots[index], pl_module.engine.save(index))
-                for index in stack.training
-            }
-            if states:
-                self.writer.write(states)
+        if self._since_checkpoint >= self.study.checkpoint_every:
+            self._checkpoint(pl_module)
         if self.interrupt.requested:
             trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save what was stopped before its end, by a signal or by a callback of the user's."""
+        assert isinstance(pl_module, StudyModule)
+        if self._since_checkpoint:
+            self._checkpoint(pl_module)
+
+    def _checkpoint(self, module: StudyModule) -> None:
+        self._since_checkpoint = 0
+        slots = module.stack.slots
+        states = {
+            slots[index].run.id: (slots[index], module.engine.save(index))
+            for index in module.stack.training
+        }
+        if states:
+            self.writer.write(states)
 
     def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
         rows, history = [], []

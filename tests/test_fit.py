@@ -196,6 +196,23 @@ def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
     compare(tmp_path / "whole", tmp_path / "cut")
 
 
+def test_a_callback_that_stops_training_leaves_it_to_be_resumed(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "whole") == 0
+    stopping = tmp_path / "stopping.yaml"
+    stopping.write_text("""
+trainer:
+  callbacks:
+    - class_path: pytorch_lightning.callbacks.EarlyStopping
+      init_args: {monitor: train_accuracy, mode: max, stopping_threshold: 0.0}
+""")
+    assert fit(config, tmp_path / "cut", "--config", str(stopping)) == 130
+    assert "stopped, state saved" in " ".join(capsys.readouterr().out.split())
+    assert fit(config, tmp_path / "cut") == 0
+    compare(tmp_path / "whole", tmp_path / "cut")
+
+
 def signal_to(pid: int | None, number: signal.Signals) -> None:
     import os
 
