@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from study.checks import BadInput
 from study.data.prepare import image_key
 from study.data.sources import SOURCES
 from study.run import Run
@@ -61,9 +62,21 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
 
     ``auto`` takes as many runs as there are, at most 64 and at most what fits half of the memory
     that is free.
+
+    Raises
+    ------
+    BadInput
+        A network larger than the machine's memory.
     """
     plans = []
     for group in by_program(runs):
+        largest = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if run_bytes(group[0]) > largest:
+            raise BadInput(
+                "model.hidden",
+                f"a network that this machine's {largest / 2**30:.0f} GiB of memory hold",
+                list(group[0].model.hidden),
+            )
         if isinstance(study.stack, int):
             size = study.stack
         else:

@@ -11,6 +11,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers import Logger
 
 from study import checkpoints
 from study.checks import BadInput
@@ -125,7 +127,7 @@ def weights_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}
 
 
-def instantiate(specifications: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: str) -> list[Any]:
     """Make the callbacks or loggers that a config names.
 
     Raises
@@ -144,6 +146,8 @@ def instantiate(specifications: Sequence[Mapping[str, Any]], key: str) -> list[A
             raise BadInput(
                 f"{key}[{number}]", "a class and the arguments it takes", path, str(error)
             ) from None
+        if not isinstance(made[-1], kind):
+            raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
     return made
 
 
@@ -154,34 +158,59 @@ def quiet() -> None:
 
 
 def check_classes(runs: Sequence[Run]) -> None:
-    """Make each run's optimizer once on a scrap, so that a bad one is known before training.
+    """Make the Trainer, and try each run's optimizer on a scrap, before anything is written.
 
     Raises
     ------
     BadInput
-        An optimizer, callback or logger that cannot be made.
+        An optimizer, callback, logger or accelerator that cannot be had.
     """
     seen = set()
     for run in runs:
         if (text := repr(run.optimizer)) not in seen:
             seen.add(text)
             scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
-            make_optimizer([run.optimizer] * 2, scraps)
-    instantiate(runs[0].trainer.callbacks, "trainer.callbacks")
+            try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
+    try:
+        make_trainer(runs[0], [])
+    except MisconfigurationException as error:
+        raise BadInput(
+            "trainer.accelerator",
+            "an accelerator of this machine",
+            runs[0].trainer.accelerator,
+            str(error),
+        ) from None
+
+
+def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
+    """Take one step, as some optimizers refuse ordinary gradients or need a closure."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
+    try:
+        optimizer.step()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(
+            "optimizer.class_path",
+            "an optimizer of dense gradients, without a closure",
+            class_path,
+            str(error),
+        ) from None
 
 
 def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
-    everyone = [*instantiate(run.trainer.callbacks, "trainer.callbacks"), *callbacks]
+    wanted = run.trainer
+    everyone = [*instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks"), *callbacks]
     return pl.Trainer(
-        accelerator=run.trainer.accelerator,
+        accelerator=wanted.accelerator,
         devices=1,
         # Under Slurm, too: a study is spread by runs, not by Lightning.
         plugins=[LightningEnvironment()],
-        precision=run.trainer.precision,
+        precision=wanted.precision,
         max_epochs=-1,
         callbacks=everyone,
-        logger=instantiate(run.trainer.logger, "trainer.logger") or False,
+        logger=instantiate(wanted.logger, Logger, "trainer.logger") or False,
         limit_val_batches=0,
         num_sanity_val_steps=0,
         # Otherwise Lightning adds a checkpoint of its own, in the working directory.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 import torchvision
 
 from study.checks import BadInput, check_fields, nearest
@@ -656,8 +657,9 @@ CLASS_CASES = [
     Case(
         "argument the optimizer does not take",
         ["--optimizer.class_path", "torch.optim.SGD", "--optimizer.init_args.momentun", "0.9"],
-        "optimizer",
-        "momentun",
+        "optimizer.momentun",
+        "one of optimizer.lr, optimizer.momentum",
+        "optimizer.momentum",
     ),
     Case(
         "value the optimizer refuses",
@@ -692,6 +694,36 @@ CLASS_CASES = [
         "trainer.callbacks[0]",
         "found 'pytorch_lightning.callbacks.Timer'; Timer.__init__() got an unexpected",
     ),
+    Case(
+        "callback that is none",
+        ["--trainer.callbacks", "[{class_path: builtins.dict}]"],
+        "trainer.callbacks[0]",
+        "a Lightning Callback, found 'builtins.dict'",
+    ),
+    Case(
+        "no such logger",
+        ["--trainer.logger", "[{class_path: pytorch_lightning.loggers.Nope}]"],
+        "trainer.logger[0]",
+        "found 'pytorch_lightning.loggers.Nope'",
+    ),
+    Case(
+        "optimizer of sparse gradients",
+        ["--optimizer.class_path", "torch.optim.SparseAdam"],
+        "optimizer.class_path",
+        "an optimizer of dense gradients, without a closure, found 'torch.optim.SparseAdam'",
+    ),
+    Case(
+        "accelerator that is not there",
+        ["--trainer.accelerator", "gpu"],
+        "trainer.accelerator",
+        "an accelerator of this machine, found 'gpu'",
+    ),
+    Case(
+        "network larger than the machine",
+        ["--model.hidden", "[1000000000000]"],
+        "model.hidden",
+        "of memory hold, found [1000000000000]",
+    ),
 ]
 
 
@@ -700,6 +732,8 @@ def test_bad_classes_are_answered_with_one_line_and_leave_nothing(
     case: Case, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert isinstance(case.given, list)
+    if "gpu" in case.given and torch.cuda.is_available():
+        pytest.skip("this machine has the accelerator that is to be missing")
     assert main(["--data.dataset", "digits", *case.given]) == 2
     check_line(capsys.readouterr().err, case.key, case.expected, case.nearest)
     assert list(work.iterdir()) == []

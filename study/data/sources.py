@@ -200,6 +200,7 @@ def _cifar10(root: Path) -> Images:
 def _download(torchvision_class: str, root: Path) -> None:
     import torchvision
 
+    before = _folders(root)
     print(f"{torchvision_class} is not under {root}: downloading it", flush=True)
     try:
         for train in (True, False):
@@ -212,9 +213,18 @@ def _download(torchvision_class: str, root: Path) -> None:
         )
         if torchvision_class == "FashionMNIST":
             hint += "; on Debian apt-get install dataset-fashion-mnist is enough"
+        for folder in sorted(_folders(root) - before, reverse=True):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        why = f"none ({' '.join(str(error).split())})"
         raise BadInput(
-            "data.root", f"{torchvision_class}'s files under {root}", f"none ({error})", hint
+            "data.root", f"{torchvision_class}'s files under {root}", why, hint
         ) from None
+
+
+def _folders(root: Path) -> set[Path]:
+    """Return the folders on the way to ``root`` and below it."""
+    return {path for path in (*root.parents, root, *root.rglob("*")) if path.is_dir()}
 
 
 SOURCES: dict[str, Source] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from study.checks import BadInput
+from study.checks import BadInput, nearest, unknown_key
 from study.nn.adam import Adam
 from study.settings import Optimizer
 
@@ -24,17 +25,19 @@ def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:
     """
     if settings.class_path == "study.Adam":
         return Adam
-    module, _, name = settings.class_path.rpartition(".")
+    path = settings.class_path
+    module, _, name = path.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BadInput(
-            "optimizer.class_path", "a class that can be imported", settings.class_path, str(error)
-        ) from None
+        home = importlib.import_module(module)
+    except (ImportError, ValueError) as error:
+        expected = "a class that can be imported"
+        raise BadInput("optimizer.class_path", expected, path, str(error)) from None
+    found = getattr(home, name, None)
+    if found is None:
+        hint = nearest(name, vars(home)) or f"{module} has no {name}"
+        raise BadInput("optimizer.class_path", "a class that can be imported", path, hint)
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
-        raise BadInput(
-            "optimizer.class_path", "a subclass of torch.optim.Optimizer", settings.class_path
-        )
+        raise BadInput("optimizer.class_path", "a subclass of torch.optim.Optimizer", path)
     return found
 
 
@@ -66,6 +69,10 @@ def _numbers(settings: Optimizer) -> dict[str, Any]:
 
 def _made(settings: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     make = optimizer_class(settings)
+    known = [name for name in inspect.signature(make).parameters if name != "params"]
+    for name in settings.init_args:
+        if name not in known:
+            raise unknown_key(f"optimizer.{name}", [f"optimizer.{each}" for each in known])
     try:
         return make(groups, **settings.init_args)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -307,3 +307,18 @@ def test_a_home_folder_may_be_written_with_a_tilde(
     write(tmp_path / "sets", small_fashion_mnist())
     with pytest.raises(BadInput, match=r"found \(\(6, 784\)"):
         load_images("fashion_mnist", "~/sets")
+
+
+def test_a_failed_download_takes_its_folders_away_and_leaves_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(root: str, *, train: bool, download: bool) -> None:
+        (Path(root) / "KMNIST" / "raw").mkdir(parents=True)
+        raise RuntimeError("Error downloading:\n  no route")
+
+    monkeypatch.setattr("torchvision.datasets.KMNIST", fail)
+    kept = tmp_path / "sets" / "empty"
+    kept.mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"none \(Error downloading: no route\)"):
+        load_images("kmnist", tmp_path / "sets" / "here" / "data")
+    assert list((tmp_path / "sets").iterdir()) == [kept]

@@ -160,7 +160,6 @@ def test_a_class_that_is_no_torch_optimizer_is_refused_by_name(class_path: str) 
 @pytest.mark.parametrize(
     ("class_path", "arguments"),
     [
-        ("torch.optim.SGD", {"lr": 0.1, "momentm": 0.9}),
         ("torch.optim.SGD", {"lr": -0.1}),
         ("torch.optim.SGD", {"lr": "fast"}),
         ("torch.optim.AdamW", {"betas": [0.9, 1.0]}),
@@ -177,6 +176,14 @@ def test_arguments_that_the_class_refuses_are_refused(
     with pytest.raises(BadInput, match=f"arguments that {class_path} takes") as fault:
         make_optimizer(settings, [stack.rows(slot) for slot in range(2)])
     assert fault.value.key.startswith("optimizer")
+
+
+def test_an_argument_that_the_class_does_not_know_is_named_with_the_nearest() -> None:
+    stack = StackedMLP(1, WIDTHS)
+    settings = [Optimizer("torch.optim.SGD", {"lr": 0.1, "momentm": 0.9})]
+    with pytest.raises(BadInput, match=r"did you mean 'optimizer\.momentum'\?") as fault:
+        make_optimizer(settings, [stack.rows(0)])
+    assert fault.value.key == "optimizer.momentm"
 
 
 def test_an_optimizer_whose_state_is_no_tensor_is_refused_when_it_is_to_be_saved() -> None:
