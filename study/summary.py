@@ -72,7 +72,7 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Table:
     the means of losses that are no numbers.
     """
     table = Table(box=None, header_style="bold")
-    table.add_column("condition")
+    table.add_column("condition", no_wrap=True)
     for heading in (*METRICS.values(), "epochs to fit", "fitted", "diverged"):
         table.add_column(heading, justify="right")
     # Not groupby().last(), which would pass over the missing values of a run that diverged.

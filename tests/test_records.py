@@ -137,3 +137,9 @@ def test_a_weights_file_that_is_damaged_is_refused(folder: Folder) -> None:
     path.write_bytes(b"torn")
     with pytest.raises(BadInput, match="a whole weights file"):
         study.load_network(folder.path, "abc")
+
+
+def test_files_have_the_rights_that_the_user_s_files_have(tmp_path: Path) -> None:
+    (tmp_path / "ordinary").write_bytes(b"")
+    write_whole(tmp_path / "whole", b"")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
