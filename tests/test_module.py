@@ -120,3 +120,16 @@ def test_evaluation_keeps_accuracy_three_ways() -> None:
     assert row["train_accuracy"] == pytest.approx(both)
     assert row["train_accuracy_true"] != row["train_accuracy"]
     assert row["train_accuracy_untouched"] > row["train_accuracy_redrawn"]
+
+
+def test_runs_keep_their_own_labels_where_data_are_copied_to_a_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A copy leaves the array to be freed, and its address to be given to the next run's.
+    share = torch.from_numpy
+    monkeypatch.setattr("torch.from_numpy", lambda array: share(array).clone())
+    runs = [small_run(seed, noise=1, **{"trainer.max_epochs": 1}) for seed in range(12)]
+    _, stack = train_stack(runs)
+    monkeypatch.undo()
+    for slot in stack.all:
+        assert same(slot.history, train_stack([slot.run])[1].slots[0].history)

@@ -58,6 +58,8 @@ def noisy_labels(
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
     redrawn = seeds.uniform(seed, f"{stream}/redrawn", labels.shape) < noise
+    if not redrawn.any():
+        return NoisyLabels(labels, redrawn)
     noisy = labels.copy()
     if scheme == "permuted":
         chosen = np.flatnonzero(redrawn)

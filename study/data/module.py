@@ -205,7 +205,7 @@ class StudyData(pl.LightningDataModule):
         self.stack = Stack.of(runs)
         self.cache = cache or DataCache()
         self._tensors: dict[str, RunTensors] = {}
-        self._on_device: dict[int, Tensor] = {}
+        self._on_device: dict[int, tuple[NDArray[np.generic], Tensor]] = {}
 
     @property
     def device(self) -> torch.device:
@@ -232,10 +232,10 @@ class StudyData(pl.LightningDataModule):
         return self._tensors[slot.run.id]
 
     def _move(self, array: NDArray[np.generic]) -> Tensor:
-        # Runs share arrays: each goes to the device once.
+        # Runs share arrays: each goes to the device once, and is kept, lest its id name another.
         if id(array) not in self._on_device:
-            self._on_device[id(array)] = torch.from_numpy(array).to(self.device)
-        return self._on_device[id(array)]
+            self._on_device[id(array)] = (array, torch.from_numpy(array).to(self.device))
+        return self._on_device[id(array)][1]
 
     def _forget(self) -> None:
         """Let go of what only ended runs needed."""
@@ -250,7 +250,7 @@ class StudyData(pl.LightningDataModule):
             for tensor in vars(tensors).values()
             if isinstance(tensor, Tensor)
         }
-        self._on_device = {k: v for k, v in self._on_device.items() if id(v) in kept}
+        self._on_device = {k: v for k, v in self._on_device.items() if id(v[1]) in kept}
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]] | StackBatches:
         """Return one epoch's training batches, in the epoch's own order."""

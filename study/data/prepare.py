@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from study.data.conditions import destroyed, noisy_labels, normalized, subset
 from study.data.sources import SOURCES, Images, load_images
 from study.run import Run
 from study.settings import Data
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,20 @@ class DataCache:
             scheme=data.label_scheme,
             stream="test_labels",
         )
-        labels = noisy.labels[examples]
+
+        def chosen(array: NDArray[T]) -> NDArray[T]:
+            # Without a copy where nothing is chosen: runs share what the source has.
+            return array if data.train_examples is None else array[examples]
+
+        labels = chosen(noisy.labels)
         labels_hash = hashlib.sha256(examples.tobytes() + labels.tobytes()).hexdigest()
         return RunData(
             train_images,
             test_images,
             examples,
             labels,
-            images.train_labels[examples],
-            noisy.redrawn[examples],
+            chosen(images.train_labels),
+            chosen(noisy.redrawn),
             images.test_labels,
             test_noisy.labels,
             data_hash,
