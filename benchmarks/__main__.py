@@ -8,70 +8,116 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.common import WORKLOADS
+from benchmarks.contenders import CONTENDERS, OURS
 
-OURS = "study, 16 runs"
+Results = dict[str, list[dict[str, float]]]
+ACCURACY_APART = 0.01
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run all contenders, or, with ``--only``, one of them in this process."""
+    """Run the contenders; 1 when one failed or did not train as the others did."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
     parser.add_argument("--epochs", type=int, default=2, help="epochs a measurement trains")
-    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="784-256-10")
+    parser.add_argument("--only", help="names of contenders that hold this text, and the study's")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.epochs < 2:
-        parser.error("--epochs: expected at least 2, as the first is warm-up")
-    if arguments.only:
-        from benchmarks.contenders import CONTENDERS
-
-        timing = CONTENDERS[arguments.only](arguments.epochs)
-        print(json.dumps({"seconds": timing.seconds, "accuracy": timing.accuracy}))
+        parser.error("--epochs: expected at least 2, as the first warms up")
+    if arguments.one:
+        timing = CONTENDERS[arguments.one](WORKLOADS[arguments.workload], arguments.epochs)
+        print(json.dumps(timing._asdict()))
         return 0
-    show(measure(arguments.rounds, arguments.epochs))
-    return 0
+    names = [n for n in CONTENDERS if n == OURS or (arguments.only or "") in n]
+    status = 0
+    for workload in WORKLOADS if arguments.workload == "all" else [arguments.workload]:
+        results, failed = measure(workload, names, arguments.rounds, arguments.epochs)
+        if OURS not in results:
+            return 1
+        text = markdown(workload, results)
+        print(text)
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / f"{workload}.md").write_text(text)
+        figure(workload, results, arguments.out / f"{workload}.png")
+        status |= failed | (not trained_alike(results))
+    return status
 
 
-def measure(rounds: int, epochs: int) -> dict[str, list[dict[str, float]]]:
-    """Time every contender once a round, in turn."""
-    from benchmarks.contenders import CONTENDERS
-
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+def measure(workload: str, names: Sequence[str], rounds: int, epochs: int) -> tuple[Results, bool]:
+    """Time every contender once a round, in turn; one that fails is left out, loudly."""
+    results: Results = {name: [] for name in names}
     for number in range(rounds):
-        for name in CONTENDERS:
-            command = [sys.executable, "-m", "benchmarks", "--only", name, "--epochs", str(epochs)]
+        for name in [name for name in names if name in results]:
+            command = [sys.executable, "-m", "benchmarks", "--one", name]
+            command += ["--workload", workload, "--epochs", str(epochs)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
+                print(f"{name} failed: {done.stderr.strip()[-500:]}", file=sys.stderr)
+                del results[name]
+                continue
             results[name].append(json.loads(done.stdout.splitlines()[-1]))
             found = results[name][-1]["seconds"]
-            print(f"round {number + 1}: {name}: {found:.3f} s a run and epoch", file=sys.stderr)
-    return results
+            print(f"round {number + 1}: {name}: {found:.3f} s", file=sys.stderr)
+    return results, len(results) < len(names)
 
 
-def show(results: dict[str, list[dict[str, float]]]) -> None:
-    """Print medians, spreads, and how many times as long each takes as the study does."""
-    table = Table("contender", "s a run and epoch", "min–max", "x study", "test accuracy", box=None)
-    medians = {
-        name: statistics.median(row["seconds"] for row in rows) for name, rows in results.items()
-    }
+def markdown(workload: str, results: Results) -> str:
+    """Return a table of medians, spreads, and how many times as long each takes as the study."""
+    ours = statistics.median(row["seconds"] for row in results[OURS])
+    lines = [
+        f"{workload}, Fashion-MNIST, batch 100; seconds a run for 60,000 examples.",
+        "",
+        "| contender | median | min–max | × study | test accuracy |",
+        "|---|--:|--:|--:|--:|",
+    ]
     for name, rows in results.items():
         seconds = [row["seconds"] for row in rows]
+        median = statistics.median(seconds)
         accuracy = statistics.mean(row["accuracy"] for row in rows)
-        table.add_row(
-            name,
-            f"{medians[name]:.3f}",
-            f"{min(seconds):.3f}–{max(seconds):.3f}",
-            f"{medians[name] / medians[OURS]:.2f}",
-            f"{accuracy:.3f}",
+        shown = "" if math.isnan(accuracy) else f"{accuracy:.3f}"
+        lines.append(
+            f"| {name} | {median:.3f} | {min(seconds):.3f}–{max(seconds):.3f} "
+            f"| {median / ours:.2f} | {shown} |"
         )
-    Console(width=110, highlight=False).print(table)
+    return "\n".join([*lines, ""])
+
+
+def figure(workload: str, results: Results, path: Path) -> None:
+    """Draw every measurement of every contender."""
+    import matplotlib as mpl
+    import pandas as pd
+    import seaborn as sns
+
+    mpl.use("Agg")
+    rows = [{"contender": name, **row} for name, found in results.items() for row in found]
+    axes = sns.stripplot(pd.DataFrame(rows), x="seconds", y="contender", color="0.2")
+    axes.set(xscale="log", xlabel=f"seconds a run for 60,000 examples ({workload})", ylabel="")
+    axes.grid(visible=True, axis="x", which="both", alpha=0.3)
+    axes.figure.savefig(path, dpi=150, bbox_inches="tight")
+    mpl.pyplot.close("all")
+
+
+def trained_alike(results: Results) -> bool:
+    """Tell whether all that saw every example reached the study's accuracy, within a point."""
+    ours = statistics.mean(row["accuracy"] for row in results[OURS])
+    alike = True
+    for name, rows in results.items():
+        accuracy = statistics.mean(row["accuracy"] for row in rows)
+        fewer = name in ("study, 64 runs", "study, 256 runs")
+        if not math.isnan(accuracy) and not fewer and abs(accuracy - ours) > ACCURACY_APART:
+            print(f"{name}: test accuracy {accuracy:.3f}, the study's {ours:.3f}", file=sys.stderr)
+            alike = False
+    return alike
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A Lightning callback that writes down how long each epoch took."""
+"""Lightning callbacks that write down how long each epoch took."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytorch_lightning as pl
 
 
-class EpochTimer(pl.Callback):
-    """Times epochs between Lightning's own hooks, without what a module does around them.
+class TrainingTimer(pl.Callback):
+    """Times each epoch from its first batch to its last.
 
-    Callbacks come before the module at both ends of an epoch: a study's evaluation, which the
-    module does at the end, is left out.
+    A callback comes before the module at an epoch's end: a study's evaluation, which the module
+    does there, is left out.
 
     Parameters
     ----------
@@ -41,3 +41,25 @@ class EpochTimer(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write what was measured."""
         self.path.write_text(json.dumps(self.seconds))
+
+
+class EpochTimer(TrainingTimer):
+    """Times each epoch from its first batch to the next epoch's: evaluation is in it."""
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop the clock of the epoch before, and start anew."""
+        if batch_idx == 0:
+            now = time.perf_counter()
+            if self._began:
+                self.seconds.append(now - self._began)
+            self._began = now
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the clock running: the module evaluates now."""
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write what was measured, the last evaluation included."""
+        self.seconds.append(time.perf_counter() - self._began)
+        super().on_train_end(trainer, pl_module)
