@@ -37,15 +37,7 @@ class CheckpointWriter:
 
     def write(self, slots: Mapping[str, tuple[Slot, Mapping[str, Tensor]]]) -> None:
         """Save the state of each slot, under its run's id."""
-        progress = {
-            run: {
-                "epoch": slot.epoch,
-                "epochs_to_fit": slot.epochs_to_fit,
-                "seconds": slot.seconds,
-                "history": slot.history,
-            }
-            for run, (slot, _) in slots.items()
-        }
+        progress = {run: slot.progress() for run, (slot, _) in slots.items()}
         tensors = {
             f"{run}/{name}": tensor.cpu().contiguous()
             for run, (_, state) in slots.items()
@@ -119,8 +111,7 @@ def resume(folder: Path, runs: Sequence[Run], say: Callable[[str], None]) -> lis
                     say(f"{path}: its checksum does not hold; refused, the one before it is used")
             content = opened[path]
             if content is not None:
-                progress, state = content[run.id]
-                slot = Slot(run, state=state, **progress)
+                slot.resume(*content[run.id])
                 break
         slots.append(slot)
     return slots
@@ -151,6 +142,3 @@ def discard(folder: Path, ended: Iterable[str]) -> None:
         progress = _progress(path)
         if progress and set(progress) <= ended:
             path.unlink(missing_ok=True)
-    checkpoints = folder / "checkpoints"
-    if checkpoints.is_dir() and not any(checkpoints.iterdir()):
-        checkpoints.rmdir()

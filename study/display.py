@@ -141,12 +141,12 @@ class Display(pl.Callback):
             train, test = accuracies(slots)
             epochs = f"{min(s.epoch for s in slots)}–{max(s.epoch for s in slots)}"
             table.add_row(
-                label,
+                Text(label),
                 epochs,
                 str(counts[TRAINING]),
-                f"[green]{counts[FITTED]}[/]",
+                Text(str(counts[FITTED]), style="green"),
                 str(counts[FINISHED]),
-                f"[red]{counts[DIVERGED]}[/]" if counts[DIVERGED] else "0",
+                Text(str(counts[DIVERGED]), style="red" if counts[DIVERGED] else ""),
                 train,
                 test,
             )

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
+
+PART = ".part"
+STALE_SECONDS = 3_600.0
+
+
+def take_leftovers_away(folder: Path) -> None:
+    """Remove files that a killed process was writing; not those that may be written just now."""
+    for path in folder.rglob(f".*{PART}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file by one rename, so that a reader sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Opened by name, not by tempfile: that would keep the file from everybody but its owner.
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
     try:
         with temporary.open("xb") as file:
             file.write(content)

@@ -50,7 +50,7 @@ def _fit(argv: Sequence[str]) -> int:
     from study.folder import Folder
     from study.records import load
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
     folder = Folder(request.out, study.name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.checks import BadInput
-from study.files import sha256, write_whole
+from study.files import PART, sha256, take_leftovers_away, write_whole
 from study.records import FORMAT, read_config, recorded_ids
 from study.run import Run
 
@@ -48,6 +48,7 @@ class Folder:
 
     def begin(self, config: str) -> None:
         """Create the folder and write the config; a different earlier one is kept, numbered."""
+        take_leftovers_away(self.path)
         target = self.path / "study.yaml"
         if target.exists() and target.read_text() != config:
             number = 1
@@ -104,7 +105,7 @@ def check_folder(path: Path, name: str) -> None:
 
 def _check_content(path: Path, name: str, other: str) -> None:
     if not (path / "study.yaml").exists():
-        if any(path.iterdir()):
+        if any(item.suffix != PART for item in path.iterdir()):
             hint = f"{path} has other files: {other}"
             raise BadInput("out", "an empty folder or a study's", hint=hint)
         return
@@ -126,6 +127,13 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
         {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row.items()}
         for row in rows
     ]
+    for name in {name for row in plain for name in row}:
+        # What one run gives as text and another as a number is text for both.
+        if len({isinstance(row.get(name), str) for row in plain if row.get(name) is not None}) > 1:
+            plain = [
+                {**row, name: value if isinstance(value, str) or value is None else str(value)}
+                for row, value in ((row, row.get(name)) for row in plain)
+            ]
     table = pa.Table.from_pylist(plain).replace_schema_metadata({"study.format": FORMAT})
     sink = io.BytesIO()
     pq.write_table(table, sink)

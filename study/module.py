@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from study.checks import BadInput
 from study.data.module import RunTensors, StackBatch, StudyData, WholeBatch
 from study.engine import Engine
 from study.nn.losses import exact_metrics
@@ -44,20 +46,63 @@ class StudyModule(pl.LightningModule):
         self.stack = Stack.of(runs)
         first = self.stack.first
         self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
-        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
         self._began = 0.0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make one optimizer with a parameter group a run."""
+        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
         self.engine = Engine(self.network, [slot.run for slot in self.stack.slots])
         self._losses = torch.zeros(len(self.stack.slots), device=self.device, dtype=torch.float64)
         return self.engine.optimizer
 
     def on_fit_start(self) -> None:
-        """Share the stack with the data, so that both know who trains."""
+        """Share the stack with the data, so that both know who trains.
+
+        Raises
+        ------
+        BadInput
+            Data of other runs, or a Trainer of another precision, than the module's.
+        """
         data = self.study_data
         if data is not None and data.stack is not self.stack:
+            ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
+            if ours != theirs:
+                raise BadInput("StudyData", f"data of the module's runs {ours}", theirs)
             data.stack = self.stack
+        wanted = self.stack.first.trainer.precision
+        if self.trainer.precision != wanted:
+            raise BadInput("Trainer", f"precision {wanted}, as the run's", self.trainer.precision)
+
+    def on_fit_end(self) -> None:
+        """Keep what unfinished runs need, should `fit` be called again."""
+        for index in self.stack.training:
+            self.stack.slots[index].state = self.engine.save(index)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add how far each run has come to Lightning's checkpoint."""
+        checkpoint["study"] = [
+            {
+                "run": slot.run.id,
+                "progress": slot.progress(),
+                "state": self.engine.save(index),
+            }
+            for index, slot in enumerate(self.stack.slots)
+        ]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from Lightning's checkpoint.
+
+        Raises
+        ------
+        BadInput
+            A checkpoint of other runs.
+        """
+        saved = checkpoint.get("study", [])
+        ours, theirs = [slot.run.id for slot in self.stack.slots], [each["run"] for each in saved]
+        if ours != theirs:
+            raise BadInput("ckpt_path", f"a checkpoint of the runs {ours}", theirs)
+        for slot, each in zip(self.stack.slots, saved, strict=True):
+            slot.resume(each["progress"], each["state"])
 
     @property
     def study_data(self) -> StudyData | None:

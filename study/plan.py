@@ -29,10 +29,7 @@ class StackPlan:
     @property
     def bytes(self) -> int:
         """Estimated memory for networks, optimizer and images, without the libraries' own."""
-        images = sum(
-            _image_bytes(run) for run in {image_key(run): run for run in self.runs}.values()
-        )
-        return images + self.size * run_bytes(self.runs[0])
+        return _shared_bytes(self.runs) + self.size * max(map(run_bytes, self.runs))
 
     @property
     def steps(self) -> int:
@@ -49,7 +46,14 @@ def run_bytes(run: Run) -> int:
     """Return the memory that one more run in a stack takes."""
     item = 8 if run.trainer.precision == "64-true" else 4
     batch = run.data.batch_size * sum(run.widths) * item
-    return run.parameters * item * COPIES + batch + run.data.examples * 40
+    own = _image_bytes(run) if run.data.inputs != "original" else 0
+    return run.parameters * item * COPIES + batch + run.data.examples * 40 + own
+
+
+def _shared_bytes(runs: Sequence[Run]) -> int:
+    """Return the memory of images that runs see in common."""
+    shared = {image_key(run): run for run in runs if run.data.inputs == "original"}
+    return sum(map(_image_bytes, shared.values()))
 
 
 def _image_bytes(run: Run) -> int:
@@ -80,7 +84,8 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
         if isinstance(study.stack, int):
             size = study.stack
         else:
-            fitting = (_free_bytes() // 2 - _image_bytes(group[0])) // run_bytes(group[0])
+            room = _free_bytes() // 2 - _shared_bytes(group)
+            fitting = room // max(map(run_bytes, group))
             size = max(1, min(LARGEST_STACK, fitting))
         plans.append(StackPlan(group, min(size, len(group))))
     return plans
@@ -93,7 +98,7 @@ def _free_bytes() -> int:
 def show(study: Study, plans: Sequence[StackPlan], ended: int, console: Console) -> None:
     """Print a plan."""
     console.print(
-        f"[bold]{study.name}[/]: {len(study.runs)} runs "
+        f"{study.name}: {len(study.runs)} runs "
         f"({len(study.conditions)} conditions x {len(study.runs) // len(study.conditions)} seeds), "
         f"{ended} of them already recorded"
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +52,11 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     -------
     runs
         One row a run that ended: ``run`` (its id), ``seed``, every fact under its dotted key (lists
-        as JSON text), ``status`` (fitted, finished, diverged), ``epochs`` trained,
-        ``epochs_to_fit`` (empty when never), ``parameters``, ``seconds`` (its share of the time its
-        stack trained), ``data_hash``, ``labels_hash``, ``weights_hash``, ``environment``.
+        as JSON text), ``facts`` (all of them as JSON, what the id is a hash of), ``status``
+        (fitted: it has an ``epochs_to_fit``; finished: it never fitted; diverged: its loss became
+        no number), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
+        ``seconds`` (its share of the time its stack trained), ``data_hash``, ``labels_hash``,
+        ``weights_hash``, ``environment``.
     history
         One row an evaluated epoch, 0 before training: ``run``, ``epoch``, and for ``train_`` and
         ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``. Train metrics are
@@ -109,10 +110,10 @@ def recorded(
     epochs: dict[str, dict[int, dict[str, Any]]] = {}
     for row in _concatenate(history).to_pylist():
         epochs.setdefault(row["run"], {})[row["epoch"]] = row
-    rows = {row["run"]: row for row in _concatenate(runs).to_pylist()}
+    rows = {row["run"]: row for row in reversed(_concatenate(runs).to_pylist())}
     result = []
     for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
-        run = Run.of({**_facts(row), "data.root": root})
+        run = Run.of({**json.loads(row["facts"]), "data.root": root})
         if run.id != row["run"]:
             raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
         entries = epochs[row["run"]]
@@ -120,27 +121,30 @@ def recorded(
     return result
 
 
-def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    subjects = ("data.", "model.", "optimizer.", "stop.", "trainer.")
-    facts = {}
-    for key, value in row.items():
-        if key.startswith("optimizer.") and value is None:
-            continue  # another optimizer's argument
-        if key in ("seed", "evaluate_every") or key.startswith(subjects):
-            text = isinstance(value, str) and value[:1] in "[{"
-            facts[key] = json.loads(value) if text else value
-    return facts
-
-
 def _concatenate(tables: list[pa.Table]) -> pa.Table:
     import pyarrow as pa
 
+    names = {name for table in tables for name in table.column_names}
+    for name in names:
+        types = {t.schema.field(name).type for t in tables if name in t.column_names}
+        if pa.string() in types and types - {pa.string(), pa.null()}:
+            tables = [_as_text(table, name) for table in tables]
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _as_text(table: pa.Table, name: str) -> pa.Table:
+    """Return a table with one column as text: another training gave text where it has numbers."""
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return table
+    index = table.column_names.index(name)
+    return table.set_column(index, name, table.column(index).cast(pa.string()))
 
 
 def run_columns() -> list[str]:
     """Return the columns of ``runs`` for a study with this package's Adam."""
-    outcome = ["status", "epochs", "epochs_to_fit", "parameters", "seconds"]
+    outcome = ["facts", "status", "epochs", "epochs_to_fit", "parameters", "seconds"]
     return [
         "run",
         *fact_keys(),

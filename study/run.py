@@ -105,6 +105,9 @@ class Run:
             raise fault.under("optimizer") from None
         return cls(**own, **parts)
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @cached_property
     def id(self) -> str:
         """A short hash of the facts: the same run has the same id everywhere."""

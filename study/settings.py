@@ -39,14 +39,16 @@ class Data:
     label_noise : float
         Probability with which each training label is redrawn at random.
     label_scheme : {'uniform', 'permuted'}
-        Redrawn labels are drawn uniformly over the classes, or are the old ones permuted.
+        Redrawn labels are drawn uniformly over the classes, or are the old ones permuted among all
+        redrawn examples of the source.
     inputs : {'original', 'shuffled_pixels', 'random_pixels', 'gaussian'}
         Images as they are; with one pixel permutation for all; with one an image; or noise of the
         data set's mean and variance.
     train_examples : int or None
         Size of a random subset to train on; None trains on all.
     normalize : {'none', 'dataset', 'image'}
-        Pixels in [0, 1]; standardised by the training set's mean and deviation; or by each image's.
+        Pixels in [0, 1]; standardised by the mean and deviation of the source's training images;
+        or by each image's own.
     batch_size : int
         Examples in a training step.
     """

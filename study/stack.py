@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 TRAINING, FITTED, FINISHED, DIVERGED = "training", "fitted", "finished", "diverged"
 
 
+PROGRESS = ("epoch", "status", "epochs_to_fit", "seconds", "history")
+
+
 @dataclass(eq=False)
 class Slot:
     """A run's place in a stack, and how far it has come.
@@ -27,8 +31,8 @@ class Slot:
     epoch
         Epochs trained so far.
     status
-        ``training``, or how it ended: ``fitted`` (its stop holds), ``finished`` (all its epochs)
-        or ``diverged`` (a loss that is no number).
+        ``training``, or how it ended: ``fitted`` (it has an ``epochs_to_fit``), ``finished`` (it
+        never fitted) or ``diverged`` (a loss that is no number).
     epochs_to_fit
         First evaluated epoch at which all training labels (or the share its stop names) were right.
     seconds
@@ -59,23 +63,32 @@ class Slot:
             self.epoch % self.run.evaluate_every == 0 or self.epoch >= self.run.trainer.max_epochs
         )
 
+    def progress(self) -> dict[str, Any]:
+        """Return how far the run has come, as plain values."""
+        return {name: getattr(self, name) for name in PROGRESS}
+
+    def resume(self, progress: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+        """Go on from a saved progress and state."""
+        for name in PROGRESS:
+            setattr(self, name, progress[name])
+        self.state = state
+
     def judge(self, row: Mapping[str, float]) -> None:
         """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""
         self.history.append({"run": self.run.id, "epoch": self.epoch, **row})
         stop = self.run.stop
         accuracy = 1.0 if stop.train_accuracy is None else stop.train_accuracy
+        loss = row["train_cross_entropy"]
+        if not math.isfinite(loss):
+            self.status = DIVERGED
+            return
         if self.epochs_to_fit is None and row["train_accuracy"] >= accuracy:
             self.epochs_to_fit = self.epoch
         stops = [row["train_accuracy"] >= accuracy] if stop.train_accuracy is not None else []
         if stop.train_cross_entropy is not None:
-            stops.append(row["train_cross_entropy"] <= stop.train_cross_entropy)
-        loss = row["train_cross_entropy"]
-        if loss != loss or loss == float("inf"):
-            self.status = DIVERGED
-        elif stops and all(stops):
-            self.status = FITTED
-        elif self.epoch >= self.run.trainer.max_epochs:
-            self.status = FINISHED
+            stops.append(loss <= stop.train_cross_entropy)
+        if (stops and all(stops)) or self.epoch >= self.run.trainer.max_epochs:
+            self.status = FINISHED if self.epochs_to_fit is None else FITTED
 
 
 class Stack:

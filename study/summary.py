@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from study.study import Study
 
@@ -36,7 +37,7 @@ def condition_label(condition: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
@@ -90,7 +91,7 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Table:
             cells.append(written(values[np.isfinite(values)], 4 if "entropy" in metric else 3))
         to_fit = ended["epochs_to_fit"].dropna().to_numpy(dtype=np.float64)
         table.add_row(
-            label,
+            Text(label),
             *cells,
             written(to_fit, 1),
             f"{len(to_fit)}/{len(ended)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from study.data.module import StudyData
 from study.data.prepare import DataCache
 from study.environment import environment
 from study.folder import Folder, weights_hash
-from study.interrupt import Interrupt
+from study.interrupt import Interrupt, StoppedAtOnce
 from study.module import StudyModule
 from study.nn.optimizers import make_optimizer
 from study.plan import StackPlan
@@ -110,6 +111,7 @@ class Recorder(pl.callbacks.Checkpoint):
         return {
             "run": slot.run.id,
             **slot.run.facts(),
+            "facts": json.dumps(slot.run.facts()),
             "status": slot.status,
             "epochs": slot.epoch,
             "epochs_to_fit": slot.epochs_to_fit,
@@ -237,7 +239,11 @@ def train(
             stack = Stack(slots, each.size)
             recorder = Recorder(study, folder, interrupt)
             trainer = make_trainer(each.runs[0], [*watchers, recorder])
-            trainer.fit(StudyModule(stack), StudyData(stack, cache))
+            try:
+                trainer.fit(StudyModule(stack), StudyData(stack, cache))
+            except SystemExit:
+                # Lightning's way out on a signal that came before the recorder took it over.
+                raise StoppedAtOnce from None
             if not stack.done:
                 return False
             checkpoints.discard(folder.path, folder.ended())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import sys
@@ -37,7 +38,7 @@ class Verdict(NamedTuple):
     @property
     def holds(self) -> bool:
         """Whether the record's promise is kept."""
-        return self.bitwise or 0 < self.difference <= self.allowed
+        return self.bitwise or (self.allowed > 0 and self.difference <= self.allowed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as fault:
         print(f"study.verify: {fault}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Lightning leaves by the second on Ctrl-C
+        print("study.verify: stopped before it was through", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -102,9 +104,11 @@ def verify_run(
         environment = json.loads(path.read_text())
         torch.set_num_threads(environment["threads"])
         tolerance = float(environment["tolerance"])
+        accelerator = "cpu" if environment["device"] == "cpu" else "auto"
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
-    weights, again, hashes = retrain(run)
+    there = dataclasses.replace(run.trainer, accelerator=accelerator)
+    weights, again, hashes = retrain(dataclasses.replace(run, trainer=there))
     for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
         if found != row[name]:
             raise BadInput(

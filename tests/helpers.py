@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
@@ -65,6 +66,13 @@ def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StudyModu
 def same(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> bool:
     """Tell whether two histories are equal to the bit, missing values included."""
     return repr(list(a)) == repr(list(b))
+
+
+class Terminate(pl.Callback):
+    """Sends this process SIGTERM just before training."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def fit_process(argv: Sequence[str], log: Path) -> ForkServerProcess:

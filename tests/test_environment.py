@@ -43,3 +43,8 @@ def test_the_commit_is_that_of_the_checkout_or_none(
     commit = git_commit()
     assert commit is not None
     assert len(commit) == 40
+
+
+def test_a_run_that_diverges_at_once_declares_no_tolerance() -> None:
+    here = environment(small_run(**{"optimizer.lr": 1e30}), torch.device("cpu"))
+    assert (here["stacking"], here["tolerance"]) == ("bitwise", 0.0)

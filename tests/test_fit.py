@@ -47,7 +47,7 @@ def test_a_study_leaves_the_records_it_documents(
     assert len(set(runs["data_hash"])) == 1
     assert len(set(runs["labels_hash"])) == 4
     assert (out / "environment" / f"{runs['environment'][0]}.json").is_file()
-    assert not (out / "checkpoints").exists()
+    assert list((out / "checkpoints").iterdir()) == []
     assert sorted(path.name for path in out.rglob("*.part")) == []
     printed = capsys.readouterr().out
     assert re.search(r"label_noise 0 .*± .* 0/2 +0", printed)
@@ -128,6 +128,17 @@ def test_stack_size_does_not_change_the_records(config: Path, tmp_path: Path) ->
     )
     pd.testing.assert_frame_equal(one.drop(columns="seconds"), every.drop(columns="seconds"))
     pd.testing.assert_frame_equal(one_history, every_history)
+
+
+def test_brackets_in_paths_and_options_are_printed_as_they_are(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a[/x]"
+    vary = "{data.inputs: [original, gaussian]}"
+    assert fit(config, out, "--vary", vary, "--seeds", "1") == 0
+    printed = "".join(capsys.readouterr().out.split())
+    assert str(out) in printed
+    assert "inputsgaussian" in printed
 
 
 def test_any_torch_optimizer_trains_and_resumes(config: Path, tmp_path: Path) -> None:
@@ -211,6 +222,17 @@ trainer:
     assert "stopped, state saved" in " ".join(capsys.readouterr().out.split())
     assert fit(config, tmp_path / "cut") == 0
     compare(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_signal_before_the_first_step_is_no_success(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callbacks = "[{class_path: helpers.Terminate}]"
+    assert fit(config, tmp_path / "out", "--trainer.callbacks", callbacks) == 130
+    printed = capsys.readouterr()
+    assert "go on with" in printed.out + printed.err
+    assert fit(config, tmp_path / "out") == 0
+    assert len(study.load(tmp_path / "out")[0]) == 4
 
 
 def signal_to(pid: int | None, number: signal.Signals) -> None:

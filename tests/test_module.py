@@ -11,7 +11,7 @@ from helpers import quiet_trainer, same, small_run, train_stack
 from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 
-from study import StudyData, StudyModule
+from study import BadInput, StudyData, StudyModule
 
 
 class OrdinaryModule(pl.LightningModule):
@@ -133,3 +133,35 @@ def test_runs_keep_their_own_labels_where_data_are_copied_to_a_device(
     monkeypatch.undo()
     for slot in stack.all:
         assert same(slot.history, train_stack([slot.run])[1].slots[0].history)
+
+
+def test_fit_called_again_goes_on_where_it_ended() -> None:
+    run = small_run(**{"trainer.max_epochs": 6})
+    module, data = StudyModule(run), StudyData(run)
+    for _ in range(2):
+        quiet_trainer(max_epochs=3).fit(module, data)
+    assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
+
+
+def test_lightning_s_own_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
+    run = small_run(**{"trainer.max_epochs": 6})
+    first = StudyModule(run)
+    saving = pl.callbacks.ModelCheckpoint(tmp_path, save_last=True)
+    trainer = quiet_trainer(max_epochs=3, callbacks=[saving], enable_checkpointing=True)
+    trainer.fit(first, StudyData(run))
+    second = StudyModule(run)
+    quiet_trainer().fit(second, StudyData(run), ckpt_path=tmp_path / "last.ckpt")
+    assert same(second.stack.slots[0].history, train_stack([run])[1].slots[0].history)
+    other = small_run(seed=7, **{"trainer.max_epochs": 6})
+    third = StudyModule(other)
+    with pytest.raises(BadInput, match="a checkpoint of the runs"):
+        quiet_trainer().fit(third, StudyData(other), ckpt_path=tmp_path / "last.ckpt")
+
+
+def test_data_of_other_runs_and_another_precision_are_refused() -> None:
+    first, second = small_run(0), small_run(1)
+    with pytest.raises(BadInput, match="data of the module's runs"):
+        quiet_trainer().fit(StudyModule(first), StudyData(second))
+    double = small_run(**{"trainer.precision": "64-true"})
+    with pytest.raises(BadInput, match="precision 64-true"):
+        quiet_trainer().fit(StudyModule(double), StudyData(double))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +20,14 @@ from study.settings import Data, Model
 
 
 def row(run: Run, **more: object) -> dict[str, object]:
-    return {"run": run.id, **run.facts(), "status": "finished", "epochs_to_fit": None, **more}
+    return {
+        "run": run.id,
+        **run.facts(),
+        "facts": json.dumps(run.facts()),
+        "status": "finished",
+        "epochs_to_fit": None,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -46,7 +55,8 @@ def test_runs_come_back_from_their_rows_with_the_same_id(folder: Folder) -> None
 
 def test_a_row_whose_facts_were_changed_by_hand_is_noticed(folder: Folder) -> None:
     run = Run()
-    folder.write_part([{**row(run), "data.label_noise": 0.5}], [{"run": run.id, "epoch": 0}])
+    facts = json.dumps({**run.facts(), "data.label_noise": 0.5})
+    folder.write_part([{**row(run), "facts": facts}], [{"run": run.id, "epoch": 0}])
     with pytest.raises(BadInput, match=run.id):
         recorded(folder.path)
 
@@ -143,3 +153,14 @@ def test_files_have_the_rights_that_the_user_s_files_have(tmp_path: Path) -> Non
     (tmp_path / "ordinary").write_bytes(b"")
     write_whole(tmp_path / "whole", b"")
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+def test_what_a_kill_left_half_written_makes_no_folder_foreign(tmp_path: Path) -> None:
+    left = tmp_path / ".study.yaml.abc.part"
+    left.write_text("")
+    os.utime(left, (0, 0))
+    fresh = tmp_path / ".study.yaml.def.part"
+    fresh.write_text("")
+    Folder(tmp_path, "study").begin("name: study\n")
+    assert not left.exists()
+    assert fresh.exists()

@@ -81,3 +81,22 @@ def test_differences_are_relative_and_missing_values_equal() -> None:
     assert largest_difference(old, new) == 0.25
     assert largest_difference(old, []) == float("inf")
     assert largest_difference(old, [{**old[0], "loss": float("nan")}]) == float("inf")
+
+
+def test_records_of_any_optimizer_s_arguments_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text(SMALL)
+    out = tmp_path / "out"
+    argv = ["--config", str(config), "--seeds", "1", "--out", str(out)]
+    sgd = "{class_path: torch.optim.SGD, init_args: {lr: 0.1, foreach: null}}"
+    decays = "{optimizer.weight_decay: [0, 0.0001]}"
+    assert fit([*argv, "--optimizer", sgd, "--vary", decays]) == 0
+    # Its eps is a list where the others' is a number, or none.
+    factor = "{class_path: torch.optim.Adafactor, init_args: {eps: [1.0e-10, 1.0e-3]}}"
+    assert fit([*argv, "--optimizer", factor, "--vary", "{}"]) == 0
+    assert fit([*argv, "--vary", "{}"]) == 0
+    capsys.readouterr()
+    assert main([str(out), "--runs", "4"]) == 0
+    assert "4 of 4 retrained runs hold" in capsys.readouterr().out

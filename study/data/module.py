@@ -54,8 +54,8 @@ class RunTensors:
 class ExampleOrder(Sampler[NDArray[np.int64]]):
     """The order of a run's examples, in batches: a pure function of (seed, epoch)."""
 
-    def __init__(self, run: Run, examples: int) -> None:
-        self.run, self.examples, self.epoch = run, examples, 0
+    def __init__(self, slot: Slot, examples: int) -> None:
+        self.slot, self.run, self.examples, self.epoch = slot, slot.run, examples, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next; Lightning calls this."""
@@ -65,7 +65,9 @@ class ExampleOrder(Sampler[NDArray[np.int64]]):
         return -(-self.examples // self.run.data.batch_size)
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        order = seeds.permutation(self.run.seed, "order", self.examples, self.epoch)
+        # A StudyModule counts its run's epochs over several fits; Lightning counts this fit's.
+        epoch = max(self.epoch, self.slot.epoch)
+        order = seeds.permutation(self.run.seed, "order", self.examples, epoch)
         for start in range(0, self.examples, self.run.data.batch_size):
             yield order[start : start + self.run.data.batch_size]
 
@@ -259,7 +261,7 @@ class StudyData(pl.LightningDataModule):
         slot = self.stack.slots[0]
         tensors = self.tensors(slot)
         chosen = TensorDataset(tensors.train_images[tensors.examples], tensors.labels)
-        order = ExampleOrder(slot.run, len(tensors.labels))
+        order = ExampleOrder(slot, len(tensors.labels))
         return DataLoader(chosen, batch_size=None, sampler=order)
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

@@ -28,7 +28,8 @@ def cross_entropy(
     """Return each run's mean of -log p_y, in nats.
 
     Probabilities below the smallest normal number are taken as that number, so the loss is at most
-    87.3 in float32 and its gradient -y/p stays finite.
+    87.3 in float32 and its gradient -y/p stays finite. Where p_y has underflowed to 0 the derived
+    Jacobian sends nothing to the logits, while the fused loss still sends p - y.
 
     Examples
     --------
