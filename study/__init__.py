@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from study.nn.adam import Adam
     from study.nn.mlp import StackedMLP
     from study.nn.softmax import softmax, softmax_jacobian
+    from study.optimizer_settings import Optimizer
     from study.records import load, load_network
     from study.run import Run
-    from study.settings import Data, Model, Optimizer, Stop, Trainer
+    from study.settings import Data, Model, Stop, Trainer
     from study.stack import Stack
     from study.study import Study
 
@@ -23,7 +24,7 @@ _HOMES = {
     "BadInput": "study.checks",
     "Data": "study.settings",
     "Model": "study.settings",
-    "Optimizer": "study.settings",
+    "Optimizer": "study.optimizer_settings",
     "Run": "study.run",
     "Stack": "study.stack",
     "StackedMLP": "study.nn.mlp",

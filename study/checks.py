@@ -128,3 +128,8 @@ def is_positive(value: object) -> bool:
 def is_path(value: object) -> bool:
     """Tell whether ``value`` can name a file or folder."""
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def is_import_path(value: object) -> bool:
+    """Tell whether ``value`` can name a class in a module, e.g. ``torch.optim.SGD``."""
+    return isinstance(value, str) and "." in value and all(map(str.isidentifier, value.split(".")))

@@ -23,12 +23,9 @@ from study.config_files import (
     optimizer_at_once,
     read_layer,
 )
+from study.optimizer_settings import AdamSettings, Optimizer
 from study.run import Run
-from study.settings import (
-    AdamSettings,
-    Optimizer,
-    make_settings,
-)
+from study.settings import make_settings
 from study.study import Study
 
 OPTIMIZER_HELP = (

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from study.checks import BadInput, nearest, unknown_key
-from study.settings import Data, Model, Stop, Trainer, all_at_once
+from study.optimizer_settings import all_at_once
+from study.settings import Data, Model, Stop, Trainer
 from study.study import Study
 
 SUBJECTS: dict[str, type] = {"data": Data, "model": Model, "stop": Stop, "trainer": Trainer}

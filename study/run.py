@@ -13,7 +13,8 @@ from typing import Any
 
 from study.checks import BadInput, check_fields, is_whole, setting, unknown_key
 from study.data.sources import SOURCES
-from study.settings import Data, Model, Optimizer, Stop, Trainer, make_settings
+from study.optimizer_settings import Optimizer
+from study.settings import Data, Model, Stop, Trainer, make_settings
 
 Facts = dict[str, Any]
 

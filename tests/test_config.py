@@ -16,8 +16,9 @@ from study import config
 from study.checks import BadInput
 from study.config import read, study_yaml
 from study.fit import main
+from study.optimizer_settings import Optimizer
 from study.run import Run, fact_keys
-from study.settings import Data, Optimizer
+from study.settings import Data
 from study.study import Study
 
 Write = Callable[..., list[str]]

@@ -14,8 +14,9 @@ from torch import Tensor
 from study.data.module import StackBatch, WholeBatch
 from study.engine import Engine, neighbours_felt
 from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
+from study.optimizer_settings import Optimizer
 from study.run import Run
-from study.settings import Data, Model, Optimizer, Trainer
+from study.settings import Data, Model, Trainer
 
 BACKWARDS = ["jacobian", "identity", "autograd", "fused"]
 LOSSES = ["cross_entropy", "squared_error"]

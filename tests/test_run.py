@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from study.checks import BadInput
 from study.data.sources import SOURCES
+from study.optimizer_settings import Optimizer
 from study.run import Run, fact_keys
-from study.settings import Data, Model, Optimizer, Trainer
+from study.settings import Data, Model, Trainer
 
 WHOLE = st.integers(1, 2**63 - 1)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False, allow_subnormal=False)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from study.checks import BadInput
+from study.optimizer_settings import Optimizer
 from study.run import Run
-from study.settings import Data, Optimizer, Trainer
+from study.settings import Data, Trainer
 from study.study import MOST_RUNS, Study, by_program
 
 

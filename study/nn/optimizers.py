@@ -12,7 +12,7 @@ from torch import Tensor
 
 from study.checks import BadInput, nearest, unknown_key
 from study.nn.adam import Adam
-from study.settings import Optimizer
+from study.optimizer_settings import Optimizer
 
 
 def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:

@@ -15,7 +15,7 @@ from study.checks import BadInput
 from study.nn.adam import Adam
 from study.nn.mlp import StackedMLP
 from study.nn.optimizers import make_optimizer, optimizer_class, restore, saved
-from study.settings import Optimizer
+from study.optimizer_settings import Optimizer
 
 WIDTHS = [7, 5, 3]
 
