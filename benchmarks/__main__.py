@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
     parser.add_argument("--epochs", type=int, default=2, help="epochs a measurement trains")
     parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="784-256-10")
-    parser.add_argument("--only", help="names of contenders that hold this text, and the study's")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="contenders whose name holds one of these texts"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         timing = CONTENDERS[arguments.one](WORKLOADS[arguments.workload], arguments.epochs)
         print(json.dumps(timing._asdict()))
         return 0
-    names = [n for n in CONTENDERS if n == OURS or (arguments.only or "") in n]
+    names = [n for n in CONTENDERS if n == OURS or any(text in n for text in arguments.only)]
     status = 0
     for workload in WORKLOADS if arguments.workload == "all" else [arguments.workload]:
         results, failed = measure(workload, names, arguments.rounds, arguments.epochs)
