@@ -121,7 +121,7 @@ def _read(path: Path) -> dict[str, tuple[dict[str, Any], dict[str, Tensor]]] | N
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict: it is not iterable
     except (SafetensorError, OSError):
         return None
     if metadata.get("checksum") != _checksum(metadata["progress"], tensors):

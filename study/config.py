@@ -133,7 +133,7 @@ def read(argv: Sequence[str] | None = None) -> Request:
 
 def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:
     """Parse the command line on top of config files."""
-    below = Namespace()  # type: ignore[no-untyped-call]
+    below = Namespace()  # type: ignore[no-untyped-call]  # jsonargparse leaves it untyped
     optimizer: dict[str, Any] = {}
     for _, tree in layers:
         for key, value in tree.items():

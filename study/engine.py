@@ -98,11 +98,11 @@ class Engine:
         else:
             found = self.each(lambda slot: self._one(slot, batch.of(slot)), training)
             losses[list(training)] = torch.tensor(found, dtype=torch.float64)
-        present = set(training)
-        for slot, rows in enumerate(self.rows):
-            for row, gradient in zip(rows, self.gradient_rows[slot], strict=True):
-                waits = slot in present and not self.updates
-                row.grad = gradient if waits else None
+        if not self.updates:
+            present = set(training)
+            for slot, rows in enumerate(self.rows):
+                for row, gradient in zip(rows, self.gradient_rows[slot], strict=True):
+                    row.grad = gradient if slot in present else None
         return losses
 
     def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:

@@ -50,13 +50,15 @@ class Folder:
         """Create the folder and write the config; a different earlier one is kept, numbered."""
         take_leftovers_away(self.path)
         target = self.path / "study.yaml"
-        if target.exists() and target.read_text() != config:
+        earlier = target.read_text() if target.exists() else None
+        if earlier == config:
+            return
+        if earlier is not None:
             number = 1
             while (self.path / f"study.{number}.yaml").exists():
                 number += 1
-            write_whole(self.path / f"study.{number}.yaml", target.read_bytes())
-        if not target.exists() or target.read_text() != config:
-            write_whole(target, config.encode())
+            write_whole(self.path / f"study.{number}.yaml", earlier.encode())
+        write_whole(target, config.encode())
 
     def write_environment(self, environment: Mapping[str, Any]) -> str:
         """Write an environment once and return the hash that rows refer to it by."""

@@ -40,7 +40,7 @@ class StudyModule(pl.LightningModule):
     [0, 1, 2]
     """
 
-    def __init__(self, runs: Run | Sequence[Run] | Stack = Run()) -> None:  # frozen
+    def __init__(self, runs: Run | Sequence[Run] | Stack = Run()) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.stack = Stack.of(runs)
@@ -125,11 +125,10 @@ class StudyModule(pl.LightningModule):
     def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
         """Take the batch's steps of every run that trains."""
         if isinstance(batch, StackBatch):
-            self._losses += self.engine.steps(batch, self.stack.training)
+            steps: StackBatch | WholeBatch = batch
         else:  # an ordinary batch of a single run
-            images, labels = batch
-            alone = WholeBatch(images.unsqueeze(0), labels.unsqueeze(0))
-            self._losses += self.engine.steps(alone, self.stack.training)
+            steps = WholeBatch(*(part.unsqueeze(0) for part in batch))
+        self._losses += self.engine.steps(steps, self.stack.training)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         # Counts the step for Lightning; the engine has left it no gradient that it used itself.
@@ -167,13 +166,13 @@ class StudyModule(pl.LightningModule):
     @torch.no_grad()
     def evaluate(self, index: int, data: RunTensors) -> dict[str, float]:
         """Return one run's exact metrics on all its training examples and the test set."""
-        train = torch.cat([self._logits(index, images) for _, images in data.train_parts()])
+        train = torch.cat([self._logits(index, images) for images in data.train_parts()])
         row = {f"train_{k}": v for k, v in _metrics(train, data.labels).items()}
         right = train.argmax(-1) == data.labels
         row["train_accuracy_true"] = _mean(train.argmax(-1) == data.true_labels)
         row["train_accuracy_redrawn"] = _mean(right[data.redrawn])
         row["train_accuracy_untouched"] = _mean(right[~data.redrawn])
-        test = torch.cat([self._logits(index, images) for _, images in data.test_parts()])
+        test = torch.cat([self._logits(index, images) for images in data.test_parts()])
         row |= {f"test_{k}": v for k, v in _metrics(test, data.test_labels).items()}
         noisy = _metrics(test, data.test_noisy_labels)
         return row | {f"test_noisy_{k}": v for k, v in noisy.items()}

@@ -37,18 +37,16 @@ class RunTensors:
     test_noisy_labels: Int[Tensor, " test"]
     hashes: tuple[str, str]
 
-    def train_parts(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield the examples trained on in parts: which of them, and their images."""
+    def train_parts(self) -> Iterator[Tensor]:
+        """Yield the images of the examples trained on, in parts."""
         whole = len(self.examples) == len(self.train_images)
         for start in range(0, len(self.examples), EVALUATED_AT_ONCE):
             part = slice(start, start + EVALUATED_AT_ONCE)
-            yield part, self.train_images[part if whole else self.examples[part]]
+            yield self.train_images[part if whole else self.examples[part]]
 
-    def test_parts(self) -> Iterator[tuple[slice, Tensor]]:
+    def test_parts(self) -> Iterator[Tensor]:
         """Yield the test images in parts."""
-        for start in range(0, len(self.test_images), EVALUATED_AT_ONCE):
-            part = slice(start, start + EVALUATED_AT_ONCE)
-            yield part, self.test_images[part]
+        yield from torch.split(self.test_images, EVALUATED_AT_ONCE)
 
 
 class ExampleOrder(Sampler[NDArray[np.int64]]):
@@ -199,7 +197,7 @@ class StudyData(pl.LightningDataModule):
 
     def __init__(
         self,
-        runs: Run | Sequence[Run] | Stack = Run(),  # frozen
+        runs: Run | Sequence[Run] | Stack = Run(),
         cache: DataCache | None = None,
     ) -> None:
         super().__init__()

@@ -88,13 +88,15 @@ def softmax_jacobian(p: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batc
     return torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)
 
 
-class _Jacobian(torch.autograd.Function):
+class _Softmax(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
     def forward(z: Tensor) -> Tensor:
         return torch.softmax(z, -1)
 
+
+class _Jacobian(_Softmax):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
         ctx.save_for_backward(output)
@@ -105,13 +107,7 @@ class _Jacobian(torch.autograd.Function):
         return through_jacobian(g, p)
 
 
-class _Identity(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(z: Tensor) -> Tensor:
-        return torch.softmax(z, -1)
-
+class _Identity(_Softmax):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
         pass
