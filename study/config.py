@@ -196,6 +196,7 @@ def study_yaml(study: Study) -> str:
         "stack": study.stack,
         "checkpoint_every": study.checkpoint_every,
         "keep_weights": study.keep_weights,
+        "products": study.products,
     }
     return dump_yaml(tree)
 

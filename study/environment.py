@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from study.engine import neighbours_felt
+from study.checks import BadInput
+from study.engine import chosen_routes, neighbours_felt
 from study.run import Run
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def environment(run: Run, device: torch.device) -> dict[str, Any]:
-    """Describe where ``run`` is about to be trained.
+def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) -> dict[str, Any]:
+    """Describe where ``run`` is about to be trained, its products by ``routes``.
 
     ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
     ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
     """
-    felt = neighbours_felt(run, device=str(device))
+    felt = neighbours_felt(run, device=str(device), routes=routes)
     return {
         "study": _version("study"),
         "git_commit": git_commit(),
@@ -37,9 +40,33 @@ def environment(run: Run, device: torch.device) -> dict[str, Any]:
         "precision": run.trainer.precision,
         "products": "one run at a time" if device.type == "cpu" else "batched over runs",
         "matmul": matmul_backend(device),
+        "routes": dict(routes),
         "stacking": "bitwise" if felt == 0 else "tolerance",
         "tolerance": felt,
     }
+
+
+def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
+    """Return how a run's products were computed in a study's folder, by a CPU and torch like these.
+
+    Empty where that is not recorded: bits may then be of any route.
+
+    Raises
+    ------
+    BadInput
+        A damaged environment.
+    """
+    shapes = chosen_routes(run, "blas").keys()
+    for path in sorted((folder / "environment").glob("*.json")):
+        try:
+            found = json.loads(path.read_text())
+            there = (found["processor"], found["device"], found["packages"]["torch"])
+            routes = dict(found["routes"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(str(path), "an environment of this study", str(error)) from None
+        if there == (processor(), "cpu", _version("torch")) and routes.keys() == shapes:
+            return routes
+    return {}
 
 
 def _version(package: str) -> str | None:

@@ -68,7 +68,7 @@ def _fit(argv: Sequence[str]) -> int:
         from study.training import check_classes, quiet, train
 
         quiet()
-        check_classes(pending)
+        check_classes(study, pending)
         folder.begin(study_yaml(study))
         plan.show(study, plans, len(study.runs) - len(pending), console)
         display = Display(study, len(pending), console)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from study.checks import BadInput
 from study.data.module import RunTensors, StackBatch, StudyData, WholeBatch
-from study.engine import Engine
+from study.engine import Engine, Running, chosen_routes
 from study.nn.losses import exact_metrics
 from study.nn.mlp import StackedMLP
+from study.nn.products import EVALUATED_AT_ONCE
 from study.run import Run
 from study.stack import DIVERGED, Slot, Stack
 
@@ -27,6 +28,8 @@ class StudyModule(pl.LightningModule):
     ----------
     runs
         A run, several that share a program, or a stack.
+    routes
+        How large products are computed on a CPU; by default the fastest way, measured at the start.
 
     Examples
     --------
@@ -40,10 +43,15 @@ class StudyModule(pl.LightningModule):
     [0, 1, 2]
     """
 
-    def __init__(self, runs: Run | Sequence[Run] | Stack = Run()) -> None:
+    def __init__(
+        self,
+        runs: Run | Sequence[Run] | Stack = Run(),
+        routes: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.stack = Stack.of(runs)
+        self.routes = routes
         first = self.stack.first
         self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
         self._began = 0.0
@@ -51,8 +59,11 @@ class StudyModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make one optimizer with a parameter group a run."""
         self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
-        self.engine = Engine(self.network, [slot.run for slot in self.stack.slots])
-        self._losses = torch.zeros(len(self.stack.slots), device=self.device, dtype=torch.float64)
+        if self.routes is None and self.device.type == "cpu":
+            self.routes = chosen_routes(self.stack.first)
+        runs = [slot.run for slot in self.stack.slots]
+        self.engine = Engine(self.network, runs, routes=self.routes)
+        self._running = Running.zeros(len(self.stack.slots), self.device)
         return self.engine.optimizer
 
     def on_fit_start(self) -> None:
@@ -118,8 +129,8 @@ class StudyModule(pl.LightningModule):
             slot = self.stack.slots[index]
             self.engine.load(index, slot.run, slot.state)
             self._loaded[index], slot.state = slot, None
+        self._running = Running.zeros(len(self.stack.slots), self.device)
         self._evaluate_all([index for index in new if self.stack.slots[index].epoch == 0])
-        self._losses.zero_()
         self._began = time.perf_counter()
 
     def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
@@ -128,7 +139,7 @@ class StudyModule(pl.LightningModule):
             steps: StackBatch | WholeBatch = batch
         else:  # an ordinary batch of a single run
             steps = WholeBatch(*(part.unsqueeze(0) for part in batch))
-        self._losses += self.engine.steps(steps, self.stack.training)
+        self._running += self.engine.steps(steps, self.stack.training)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         # Counts the step for Lightning; the engine has left it no gradient that it used itself.
@@ -137,11 +148,11 @@ class StudyModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Count the epoch, evaluate the runs that are due, and end those that are through."""
         training = self.stack.training
-        finite = self._losses.isfinite().tolist()
+        finite = self._running.cross_entropy.isfinite().tolist()
         for index in training:
             self.stack.slots[index].epoch += 1
-        due = [index for index in training if self.stack.slots[index].due or not finite[index]]
-        rows = self._evaluate_all(due)
+        due = {index for index in training if self.stack.slots[index].due or not finite[index]}
+        rows = self._evaluate_all(sorted(due | self._just_fitted(set(training) - due)))
         share = (time.perf_counter() - self._began) / max(len(training), 1)
         for index in training:
             slot = self.stack.slots[index]
@@ -153,39 +164,59 @@ class StudyModule(pl.LightningModule):
         if self.stack.done:
             self.trainer.should_stop = True
 
+    def _just_fitted(self, indices: Collection[int]) -> set[int]:
+        """Return which of some slots' runs fit the labels they train on for the first time.
+
+        So that `epochs_to_fit` is exact whatever the schedule of evaluations. A run is looked at
+        until too many of its examples are wrong, which takes few until it is about to fit.
+        """
+        data = self.study_data
+        if data is None:
+            return set()
+        waiting = [index for index in indices if self.stack.slots[index].epochs_to_fit is None]
+        tensors = {index: data.tensors(self.stack.slots[index]) for index in waiting}
+        fitted = self.engine.each(lambda index: self._fits(index, tensors[index]), waiting)
+        return {index for index, fits in zip(waiting, fitted, strict=True) if fits}
+
+    @torch.no_grad()
+    def _fits(self, index: int, data: RunTensors) -> bool:
+        wanted, wrong = self.stack.slots[index].run.stop.accuracy_to_fit, 0
+        for images, labels in zip(
+            data.train_parts(), torch.split(data.labels, EVALUATED_AT_ONCE), strict=True
+        ):
+            wrong += int((self.engine.logits(index, images).argmax(-1) != labels).sum())
+            if (len(data.labels) - wrong) / len(data.labels) < wanted:
+                return False
+        return True
+
     def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
         """Evaluate some slots' runs on their data, if they are a study's, and judge them."""
         if self.study_data is None:
             return []
         data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
         rows = self.engine.each(lambda index: self.evaluate(index, data[index]), indices)
+        running = self._running
         for index, row in zip(indices, rows, strict=True):
+            row["running_cross_entropy"] = float(
+                running.cross_entropy[index] / running.examples[index]
+            )
+            row["running_accuracy"] = float(running.right[index] / running.examples[index])
             self.stack.slots[index].judge(row)
         return rows
 
     @torch.no_grad()
     def evaluate(self, index: int, data: RunTensors) -> dict[str, float]:
         """Return one run's exact metrics on all its training examples and the test set."""
-        train = torch.cat([self._logits(index, images) for images in data.train_parts()])
+        train = torch.cat([self.engine.logits(index, images) for images in data.train_parts()])
         row = {f"train_{k}": v for k, v in _metrics(train, data.labels).items()}
         right = train.argmax(-1) == data.labels
         row["train_accuracy_true"] = _mean(train.argmax(-1) == data.true_labels)
         row["train_accuracy_redrawn"] = _mean(right[data.redrawn])
         row["train_accuracy_untouched"] = _mean(right[~data.redrawn])
-        test = torch.cat([self._logits(index, images) for images in data.test_parts()])
+        test = torch.cat([self.engine.logits(index, images) for images in data.test_parts()])
         row |= {f"test_{k}": v for k, v in _metrics(test, data.test_labels).items()}
         noisy = _metrics(test, data.test_noisy_labels)
         return row | {f"test_noisy_{k}": v for k, v in noisy.items()}
-
-    def _logits(
-        self, index: int, images: Float[Tensor, "batch feature"]
-    ) -> Float[Tensor, "batch classes"]:
-        rows = self.engine.rows[index]
-        h = images.to(rows[0].dtype)
-        *hidden, (weight, bias) = zip(rows[::2], rows[1::2], strict=True)
-        for inner_weight, inner_bias in hidden:
-            h = self.network.act(torch.addmm(inner_bias, h, inner_weight.T))
-        return torch.addmm(bias, h, weight.T)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on ordinary batches, as ``val_…``."""

@@ -64,6 +64,8 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` on the examples whose label was
         redrawn and was not (empty where there are none). Test metrics are against true labels,
         ``test_noisy_`` ones against labels as noisy as the training set's.
+        ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
+        before its step (empty at epoch 0).
 
     Raises
     ------
@@ -161,7 +163,7 @@ def history_columns() -> list[str]:
     train = [f"train_{name}" for name in METRICS]
     train += [f"train_accuracy_{which}" for which in ("true", "redrawn", "untouched")]
     test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
-    return ["run", "epoch", *train, *test]
+    return ["run", "epoch", *train, *test, "running_cross_entropy", "running_accuracy"]
 
 
 def _both(folder: Path) -> tuple[tuple[list[pa.Table], list[pa.Table]], list[Path]]:

@@ -146,6 +146,11 @@ class Stop:
     def __post_init__(self) -> None:
         check_fields(self)
 
+    @property
+    def accuracy_to_fit(self) -> float:
+        """Accuracy on the labels trained on from which a run counts as fitted."""
+        return 1.0 if self.train_accuracy is None else self.train_accuracy
+
 
 def _classes(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(

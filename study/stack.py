@@ -34,7 +34,7 @@ class Slot:
         ``training``, or how it ended: ``fitted`` (it has an ``epochs_to_fit``), ``finished`` (it
         never fitted) or ``diverged`` (a loss that is no number).
     epochs_to_fit
-        First evaluated epoch at which all training labels (or the share its stop names) were right.
+        First epoch at whose end all training labels (or the share its stop names) were right.
     seconds
         Its share of the time its stack has trained.
     history
@@ -77,14 +77,15 @@ class Slot:
         """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""
         self.history.append({"run": self.run.id, "epoch": self.epoch, **row})
         stop = self.run.stop
-        accuracy = 1.0 if stop.train_accuracy is None else stop.train_accuracy
         loss = row["train_cross_entropy"]
         if not math.isfinite(loss):
             self.status = DIVERGED
             return
-        if self.epochs_to_fit is None and row["train_accuracy"] >= accuracy:
+        if self.epochs_to_fit is None and row["train_accuracy"] >= stop.accuracy_to_fit:
             self.epochs_to_fit = self.epoch
-        stops = [row["train_accuracy"] >= accuracy] if stop.train_accuracy is not None else []
+        stops = []
+        if stop.train_accuracy is not None:
+            stops.append(row["train_accuracy"] >= stop.train_accuracy)
         if stop.train_cross_entropy is not None:
             stops.append(loss <= stop.train_cross_entropy)
         if (stops and all(stops)) or self.epoch >= self.run.trainer.max_epochs:

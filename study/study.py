@@ -13,6 +13,7 @@ from typing import Any
 from study.checks import (
     BadInput,
     check_fields,
+    choice,
     is_path,
     is_whole,
     nearest,
@@ -52,6 +53,9 @@ class Study:
         Epochs between saved states: at most so many are done again after a kill.
     keep_weights : bool
         Keep the weights of finished runs.
+    products : {'auto', 'blas', 'onednn'}
+        What computes large matrix products on a CPU; auto measures at the start. Bits depend on
+        it, so a study's folder keeps what was chosen.
     out : str or None
         Folder for the records; None is results/<name>.
 
@@ -81,6 +85,7 @@ class Study:
     )
     checkpoint_every: int = setting(10, "a whole number of at least 1", lambda v: is_whole(v, 1))
     keep_weights: bool = setting(True, "true or false", lambda v: isinstance(v, bool))
+    products: str = choice("auto", "auto", "blas", "onednn")
     out: str | None = setting(None, "a folder", lambda v: v is None or is_path(v))
 
     def __post_init__(self) -> None:

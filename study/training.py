@@ -19,11 +19,13 @@ from study import checkpoints
 from study.checks import BadInput
 from study.data.module import StudyData
 from study.data.prepare import DataCache
-from study.environment import environment
+from study.engine import chosen_routes
+from study.environment import environment, recorded_routes
 from study.folder import Folder, weights_hash
 from study.interrupt import Interrupt, StoppedAtOnce
 from study.module import StudyModule
 from study.nn.optimizers import make_optimizer
+from study.nn.products import available
 from study.plan import StackPlan
 from study.run import Run
 from study.stack import Slot, Stack
@@ -54,7 +56,8 @@ class Recorder(pl.callbacks.Checkpoint):
         assert isinstance(pl_module, StudyModule)
         # Lightning has just taken SIGTERM, to leave without saving and with exit status 0.
         self.interrupt.arm()
-        here = environment(pl_module.stack.first, trainer.strategy.root_device)
+        device, routes = trainer.strategy.root_device, pl_module.engine.routes
+        here = environment(pl_module.stack.first, device, routes)
         self.environment_hash = self.folder.write_environment(here)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -159,14 +162,17 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module=r"pytorch_lightning(\..*)?")
 
 
-def check_classes(runs: Sequence[Run]) -> None:
+def check_classes(study: Study, runs: Sequence[Run]) -> None:
     """Make the Trainer, and try each run's optimizer on a scrap, before anything is written.
 
     Raises
     ------
     BadInput
-        An optimizer, callback, logger or accelerator that cannot be had.
+        A route of products, optimizer, callback, logger or accelerator that cannot be had.
     """
+    if study.products not in ("auto", *available()):
+        expected = f"one of auto, {', '.join(available())} with this torch"
+        raise BadInput("products", expected, study.products)
     seen = set()
     for run in runs:
         if (text := repr(run.optimizer)) not in seen:
@@ -222,6 +228,15 @@ def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     )
 
 
+def routes_for(study: Study, folder: Folder, run: Run, device: torch.device) -> dict[str, str]:
+    """Return how a run's products are to be computed: as asked, as before, or the fastest way."""
+    if device.type != "cpu":
+        return {}
+    if study.products != "auto":
+        return chosen_routes(run, study.products)
+    return recorded_routes(folder.path, run) or chosen_routes(run)
+
+
 def train(
     study: Study,
     plans: Sequence[StackPlan],
@@ -240,7 +255,8 @@ def train(
             recorder = Recorder(study, folder, interrupt)
             trainer = make_trainer(each.runs[0], [*watchers, recorder])
             try:
-                trainer.fit(StudyModule(stack), StudyData(stack, cache))
+                routes = routes_for(study, folder, stack.first, trainer.strategy.root_device)
+                trainer.fit(StudyModule(stack, routes), StudyData(stack, cache))
             except SystemExit:
                 # Lightning's way out on a signal that came before the recorder took it over.
                 raise StoppedAtOnce from None
@@ -252,10 +268,12 @@ def train(
     return True
 
 
-def retrain(run: Run) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], tuple[str, str]]:
+def retrain(
+    run: Run, routes: Mapping[str, str]
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], tuple[str, str]]:
     """Train one run alone, recording nothing; return its weights, history and data hashes."""
     stack = Stack([Slot(run)])
-    module, data = StudyModule(stack), StudyData(stack)
+    module, data = StudyModule(stack, routes), StudyData(stack)
     make_trainer(run, []).fit(module, data)
     weights = weights_of(module.engine.save(0))
     return weights, stack.slots[0].history, data.tensors(stack.slots[0]).hashes

@@ -104,11 +104,12 @@ def verify_run(
         environment = json.loads(path.read_text())
         torch.set_num_threads(environment["threads"])
         tolerance = float(environment["tolerance"])
+        routes = dict(environment["routes"])
         accelerator = "cpu" if environment["device"] == "cpu" else "auto"
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
     there = dataclasses.replace(run.trainer, accelerator=accelerator)
-    weights, again, hashes = retrain(dataclasses.replace(run, trainer=there))
+    weights, again, hashes = retrain(dataclasses.replace(run, trainer=there), routes)
     for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
         if found != row[name]:
             raise BadInput(

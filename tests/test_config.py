@@ -122,6 +122,7 @@ OPTIONS = [
     (["--stack", "auto"], lambda study: study.stack, "auto"),
     (["--checkpoint_every", "5"], lambda study: study.checkpoint_every, 5),
     (["--keep_weights", "false"], lambda study: study.keep_weights, False),
+    (["--products", "blas"], lambda study: study.products, "blas"),
     (["--evaluate_every", "5"], lambda study: study.base.evaluate_every, 5),
     (["--data.label_noise", "0.5"], lambda study: study.base.data.label_noise, 0.5),
     (["--data.label_noise=.5"], lambda study: study.base.data.label_noise, 0.5),
@@ -154,7 +155,8 @@ def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     keys = [key for key in fact_keys() if not key.startswith(("seed", "optimizer."))]
-    keys += ["name", "seeds", "vary", "stack", "checkpoint_every", "keep_weights", "out"]
+    keys += ["name", "seeds", "vary", "stack", "checkpoint_every", "keep_weights", "products"]
+    keys += ["out"]
     keys += ["optimizer", "data.root", "trainer.accelerator", "trainer.callbacks", "trainer.logger"]
     for key in [*keys, "config", "plan", "print_config"]:
         assert f"--{key} " in printed, key
@@ -265,6 +267,7 @@ def studies(draw: st.DrawFn) -> Study:
         stack=draw(st.just("auto") | st.integers(1, 100)),
         checkpoint_every=draw(st.integers(1, 100)),
         keep_weights=draw(st.booleans()),
+        products=draw(st.sampled_from(["auto", "blas", "onednn"])),
     )
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.data.module import StackBatch, WholeBatch
-from study.engine import Engine, neighbours_felt
+from study.engine import Engine, Running, neighbours_felt
 from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
+from study.nn.products import available, shapes
 from study.optimizer_settings import Optimizer
 from study.run import Run
 from study.settings import Data, Model, Trainer
@@ -35,9 +36,9 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def step(engine: Engine, images: Tensor, labels: Tensor, training: Sequence[int]) -> Tensor:
     """Take one step of some slots, and return all slots' losses."""
-    losses = engine.steps(WholeBatch(images, labels), training)
+    running = engine.steps(WholeBatch(images, labels), training)
     engine.optimizer.step()
-    return losses
+    return running.cross_entropy / running.examples
 
 
 class Problem(NamedTuple):
@@ -49,17 +50,23 @@ class Problem(NamedTuple):
     optimizer: Optimizer = Optimizer()
     trainer: Trainer = Trainer()
     batched: bool = False
+    route: str = "blas"
     own: Mapping[int, dict[str, Any]] = {}  # facts of single seeds
 
     def run(self, seed: int) -> Run:
         """Return the run of a seed."""
         facts = {"optimizer": self.optimizer, "trainer": self.trainer, **self.own.get(seed, {})}
-        return Run(seed=seed, model=self.model, **facts)
+        return Run(seed=seed, data=Data(batch_size=self.batch), model=self.model, **facts)
 
     def engine(self, seeds: Sequence[int]) -> Engine:
         """Return an engine with a run for each seed."""
         network = StackedMLP(len(seeds), self.widths, self.model.activation)
-        engine = Engine(network, [self.run(seed) for seed in seeds], batched=self.batched)
+        engine = Engine(
+            network,
+            [self.run(seed) for seed in seeds],
+            batched=self.batched,
+            routes={str(shape): self.route for shape in shapes(self.widths, self.batch)},
+        )
         for slot, seed in enumerate(seeds):
             engine.load(slot, self.run(seed))
         return engine
@@ -99,7 +106,9 @@ def assert_no_neighbour_is_felt(problem: Problem) -> None:
 
 size = st.integers(1, 40)
 odd_problems = st.builds(
-    lambda first, hidden, last, *others: Problem([first, *hidden, last], *others),
+    lambda first, hidden, last, *others, route: Problem(
+        [first, *hidden, last], *others, route=route
+    ),
     size,
     st.lists(size, max_size=3),
     st.integers(2, 12),
@@ -112,6 +121,7 @@ odd_problems = st.builds(
         gradients=st.sampled_from(["derived", "autograd"]),
     ),
     st.sampled_from([Optimizer(), SGD]),
+    route=st.sampled_from(available()),
 )
 
 
@@ -130,14 +140,15 @@ def test_shapes_that_feel_alignment_keep_their_bits(widths: tuple[int, ...], bat
     assert_no_neighbour_is_felt(Problem(widths, batch))
 
 
+@pytest.mark.parametrize("route", available())
 @pytest.mark.parametrize(
     ("widths", "batch"), [((7, 5, 3), 4), ((93, 10), 29), ((301, 203, 10), 97)]
 )
 def test_bits_depend_on_no_neighbour_whatever_the_number_of_threads(
-    threads: int, widths: tuple[int, ...], batch: int
+    threads: int, widths: tuple[int, ...], batch: int, route: str
 ) -> None:
     assert torch.get_num_threads() == threads
-    problem = Problem(widths, batch)
+    problem = Problem(widths, batch, route=route)
     assert_no_neighbour_is_felt(problem)
     assert torch.get_num_threads() == threads
     # And they are those of one thread.
@@ -162,6 +173,16 @@ def test_neighbours_felt_is_zero_on_a_cpu_and_rounding_in_batched_products() -> 
     run = Run(data=Data(dataset="digits", batch_size=13), model=Model(hidden=(33,)))
     assert neighbours_felt(run) == 0.0
     assert neighbours_felt(run, batched=True) < 1e-5
+
+
+@pytest.mark.skipif("onednn" not in available(), reason="torch without oneDNN")
+def test_a_route_that_is_given_is_taken_and_written_down() -> None:
+    blas, onednn = (Problem((301, 203, 10), 97, route=route) for route in ("blas", "onednn"))
+    assert set(onednn.engine([0]).routes.values()) == {"onednn"}
+    for each in (blas, onednn):
+        assert same_bits(each.train([0, 1]), 1, each.train([1]), 0)
+    a, b = (each.train([0]).rows[0] for each in (blas, onednn))
+    assert 0 < relative(a, b) < 1e-5  # rounded otherwise, so it was another route
 
 
 # Batched products, a GPU's way
@@ -349,13 +370,15 @@ def test_several_steps_at_a_time_are_the_same_steps(batched: bool) -> None:
     epoch = {slot: (images, order, labels[order]) for slot, order in enumerate(orders)}
     parts = [slice(0, 4), slice(4, 8), slice(8, 12)]  # the last is smaller
     together, apart = problem.engine([0, 1]), problem.engine([0, 1])
-    losses = together.steps(StackBatch(epoch, aligned_stack(2, (4, 7)), parts), [0, 1])
-    expected = torch.zeros(2, dtype=torch.float64)
+    running = together.steps(StackBatch(epoch, aligned_stack(2, (4, 7)), parts), [0, 1])
+    expected = Running.zeros(2, torch.device("cpu"))
     for part in parts:
         batch = aligned_stack(2, (4, 7))[:, : len(orders[0][part])]
         for slot, order in enumerate(orders):
             batch[slot] = images[order[part]]
         chosen = torch.stack([labels[order[part]] for order in orders])
-        expected += step(apart, batch, chosen, [0, 1])
-    assert torch.equal(losses, expected)
+        expected += apart.steps(WholeBatch(batch, chosen), [0, 1])
+    assert running.examples.tolist() == [11, 11]
+    for name in ("cross_entropy", "right", "examples"):
+        assert torch.equal(getattr(running, name), getattr(expected, name))
     assert all(same_bits(together, slot, apart, slot) for slot in range(2))

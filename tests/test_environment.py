@@ -25,7 +25,7 @@ def test_a_cpu_promises_the_same_bits() -> None:
 def test_where_bits_differ_the_measured_tolerance_is_declared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "neighbours_felt", lambda run, device: 2.5e-7)
+    monkeypatch.setattr(module, "neighbours_felt", lambda run, device, routes: 2.5e-7)
     here = environment(small_run(), torch.device("cpu"))
     assert (here["stacking"], here["tolerance"]) == ("tolerance", 2.5e-7)
 

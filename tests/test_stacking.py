@@ -92,6 +92,32 @@ def test_evaluation_keeps_its_schedule_and_never_misses_the_last_epoch() -> None
     assert [row["epoch"] for row in train_stack([run])[1].slots[0].history] == [0, 3, 6, 7]
 
 
+@pytest.mark.parametrize("accuracy", [None, 0.93, 1.0])
+def test_epochs_to_fit_do_not_depend_on_how_often_is_evaluated(accuracy: float | None) -> None:
+    facts = {"stop.train_accuracy": accuracy, "trainer.max_epochs": 60, "optimizer.lr": 0.02}
+    seldom = [small_run(seed, 0.1, **facts, evaluate_every=17) for seed in range(3)]
+    always = [small_run(seed, 0.1, **facts) for seed in range(3)]
+    slots = [*train_stack(seldom)[1].slots, *train_stack(always)[1].slots]
+    for one, other in zip(slots[:3], slots[3:], strict=True):
+        assert one.epochs_to_fit == other.epochs_to_fit
+        assert one.epochs_to_fit is not None
+        assert one.epochs_to_fit % 17
+        assert (one.status, one.epoch) == (other.status, other.epoch)
+        rows = {row["epoch"]: row for row in other.history}
+        found = [{**row, "run": ""} for row in one.history]
+        assert same(found, [{**rows[row["epoch"]], "run": ""} for row in one.history])
+        scheduled = [epoch for epoch in (*range(0, 60, 17), 60) if epoch <= one.epoch]
+        assert {row["epoch"] for row in found} == {*scheduled, one.epochs_to_fit}
+
+
+def test_running_metrics_are_those_of_the_batches_before_each_step() -> None:
+    # With next to no steps, the running figures are the exact ones.
+    first, still = train_stack([small_run(**{"optimizer.lr": 1e-30})])[1].slots[0].history[:2]
+    assert math.isnan(first["running_accuracy"])
+    assert still["running_accuracy"] == still["train_accuracy"]
+    assert still["running_cross_entropy"] == pytest.approx(still["train_cross_entropy"], rel=1e-6)
+
+
 def test_a_run_that_fits_before_training_ends_without_a_step() -> None:
     slot = train_stack([small_run(**{"stop.train_accuracy": 0.0})])[1].slots[0]
     assert (slot.status, slot.epoch) == (FITTED, 0)

@@ -11,6 +11,8 @@ import pytest
 from helpers import SMALL
 
 from study.fit import main as fit
+from study.nn import products
+from study.nn.products import available
 from study.verify import largest_difference, main
 
 
@@ -58,6 +60,24 @@ def test_a_declared_tolerance_is_allowed(folder: Path, capsys: pytest.CaptureFix
         change(path, "test_accuracy", 0.2)
     assert main([str(folder), "--runs", "1"]) == 0
     assert "within the declared tolerance: differs by" in capsys.readouterr().out
+
+
+@pytest.mark.skipif("onednn" not in available(), reason="torch without oneDNN")
+def test_products_take_the_recorded_route(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, out = tmp_path / "wide.yaml", tmp_path / "out"
+    config.write_text(SMALL)
+    wide = ["--config", str(config), "--out", str(out), "--model.hidden", "[1024]"]
+    assert fit([*wide, "--products", "onednn"]) == 0
+    # Here both the next seeds and verify would find torch's BLAS the faster one.
+    monkeypatch.setattr(products, "_fastest", lambda shape: "blas")
+    assert fit([*wide, "--seeds", "3"]) == 0
+    environments = [json.loads(path.read_text()) for path in (out / "environment").iterdir()]
+    assert {route for each in environments for route in each["routes"].values()} == {"onednn"}
+    capsys.readouterr()
+    assert main([str(out), "--runs", "6"]) == 0
+    assert "6 of 6 retrained runs hold" in capsys.readouterr().out
 
 
 def test_changed_data_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 from study import seeds
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
+from study.nn.products import EVALUATED_AT_ONCE
 from study.run import Run
 from study.stack import Slot, Stack
 
-EVALUATED_AT_ONCE = 2_000
-STEPS_AT_ONCE = 20
+STEPS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)

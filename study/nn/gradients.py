@@ -1,6 +1,7 @@
 """The network's gradients, written out from the derivation for any depth.
 
-With h_0 = x, u_l = h_l W_l^T + b_l, h_(l+1) = act(u_l), logits z = u_L and delta_L = dL/dz:
+With h_0 = x, u_l = h_l W_l^T + b_l, h_(l+1) = act(u_l), logits z = u_L, p = softmax(z) and
+delta_L = dL/dz:
 
     dL/dW_l = delta_l^T h_l,    dL/db_l = sum over the batch of delta_l,
     delta_(l-1) = (delta_l W_l) * act'(u_(l-1)).
@@ -17,91 +18,124 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.nn.losses import loss_and_gradient, loss_of
+from study.nn.losses import gradient_at_logits, loss_of
 from study.nn.mlp import ACTIVATIONS
+from study.nn.products import Layer
+from study.nn.softmax import probabilities
 
 
-def derived_gradients(
-    parameters: Sequence[Tensor],
-    x: Float[Tensor, "*run batch feature"],
-    labels: Int[Tensor, "*run batch"],
-    out: Sequence[Tensor],
-    *,
-    activation: str,
-    loss: str,
-    backward: str,
-) -> Float[Tensor, "*run"]:
-    """Write the gradient of the loss into ``out`` and return the loss.
+class DerivedGradients:
+    """The gradients by hand, computed into buffers that are kept: for one thread at a time.
 
     Parameters
     ----------
-    parameters
-        Weights and biases in layer order, W_0, b_0, W_1, …
-    x, labels
-        A batch.
-    out
-        Tensors shaped as ``parameters``, overwritten.
+    layers
+        How to compute each layer's products.
     activation, loss, backward
         As in `study.Model`.
     """
-    act = ACTIVATIONS[activation][0]
-    weights, biases = parameters[::2], parameters[1::2]
-    h, u = [x], []
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        u.append(torch.matmul(h[-1], weight.mT).add_(bias.unsqueeze(-2)))
-        h.append(act(u[-1]))
-    z = torch.matmul(h[-1], weights[-1].mT).add_(biases[-1].unsqueeze(-2))
-    value, delta = loss_and_gradient(z, labels, loss, backward)
-    for layer in reversed(range(len(weights))):
-        torch.matmul(delta.mT, h[layer], out=out[2 * layer])
-        torch.sum(delta, -2, out=out[2 * layer + 1])
-        if layer:
-            delta = _through(
-                activation, torch.matmul(delta, weights[layer]), u[layer - 1], h[layer]
-            )
-    return value
+
+    def __init__(
+        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
+    ) -> None:
+        self.layers, self.activation = layers, activation
+        self.loss, self.backward = loss, backward
+        self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        x: Float[Tensor, "*run batch feature"],
+        labels: Int[Tensor, "*run batch"],
+        gradients: list[Tensor],
+    ) -> Float[Tensor, "*run batch classes"]:
+        """Put the gradients into a list and return the probabilities.
+
+        Parameters
+        ----------
+        parameters
+            Weights and biases in layer order, W_0, b_0, W_1, …
+        x, labels
+            A batch.
+        gradients
+            Tensors shaped as ``parameters``: overwritten, or replaced by others.
+        """
+        weights, biases = parameters[::2], parameters[1::2]
+        buffers = self._buffers_for(x, biases)
+        h, u = [x], []
+        for layer, weight, bias, (out, _) in zip(
+            self.layers, weights, biases, buffers, strict=True
+        ):
+            u.append(layer.forward(h[-1], weight, out).add_(bias.unsqueeze(-2)))
+            if len(h) < len(weights):
+                h.append(ACTIVATIONS[self.activation].in_place(u[-1]))
+        p = probabilities(u[-1])
+        delta = gradient_at_logits(p, labels, self.loss, self.backward)
+        for at in reversed(range(len(weights))):
+            layer = self.layers[at]
+            gradients[2 * at] = layer.weights(delta.mT, h[at].mT, gradients[2 * at])
+            torch.sum(delta, -2, out=gradients[2 * at + 1])
+            if at:
+                delta = layer.inputs(delta, weights[at].mT, buffers[at - 1][1])
+                _through(self.activation, delta, u[at - 1], h[at])
+        return p
+
+    def _buffers_for(self, x: Tensor, biases: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Return room for each layer's outputs and for the gradient there."""
+        if x.shape not in self._buffers:
+            shapes = [(*x.shape[:-1], bias.shape[-1]) for bias in biases]
+            self._buffers[x.shape] = [(x.new_empty(s), x.new_empty(s)) for s in shapes]
+        return self._buffers[x.shape]
 
 
-def _through(activation: str, delta: Tensor, u: Tensor, h: Tensor) -> Tensor:
-    """Return delta * act'(u), given u and h = act(u)."""
+def _through(activation: str, delta: Tensor, u: Tensor, h: Tensor) -> None:
+    """Multiply delta by act'(u), given u and h = act(u)."""
     if activation == "relu":
         # delta where h > 0, in one pass.
-        passed: Tensor = torch.ops.aten.threshold_backward(delta, h, 0)
-        return passed
-    if activation == "tanh":
-        return delta * (1 - h.square())
-    if activation == "sigmoid":
-        return delta * (h * (1 - h))
-    # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
-    density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
-    through: Tensor = delta * (torch.special.ndtr(u) + u * density)
-    return through
+        torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
+    elif activation == "tanh":
+        delta.mul_(1 - h.square())
+    elif activation == "sigmoid":
+        delta.mul_(h * (1 - h))
+    else:
+        # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
+        density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
+        delta.mul_(torch.special.ndtr(u) + u * density)
 
 
-def autograd_gradients(
-    parameters: Sequence[Tensor],
-    x: Float[Tensor, "*run batch feature"],
-    labels: Int[Tensor, "*run batch"],
-    out: Sequence[Tensor],
-    *,
-    activation: str,
-    loss: str,
-    backward: str,
-) -> Float[Tensor, "*run"]:
-    """Do as `derived_gradients` does, by PyTorch's autograd."""
-    act = ACTIVATIONS[activation][0]
-    with torch.enable_grad():
-        leaves = [parameter.detach().requires_grad_() for parameter in parameters]
-        h = x
-        for weight, bias in zip(leaves[:-2:2], leaves[1:-2:2], strict=True):
-            h = act(h @ weight.mT + bias.unsqueeze(-2))
-        z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
-        # Mixed precision ends here: the loss is computed in the parameters' own.
-        value = loss_of(z.to(leaves[-1].dtype), labels, loss, backward)
-        gradients = torch.autograd.grad(value.sum(), leaves)
-    for target, gradient in zip(out, gradients, strict=True):
-        target.copy_(gradient)
-    return value.detach()
+class AutogradGradients:
+    """The gradients by PyTorch's autograd, called as `DerivedGradients` is."""
+
+    def __init__(
+        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
+    ) -> None:
+        self.activation, self.loss, self.backward = activation, loss, backward
+
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        x: Float[Tensor, "*run batch feature"],
+        labels: Int[Tensor, "*run batch"],
+        gradients: list[Tensor],
+    ) -> Float[Tensor, "*run batch classes"]:
+        """Put the gradients into a list and return the probabilities."""
+        act = ACTIVATIONS[self.activation].function
+        with torch.enable_grad():
+            leaves = [parameter.detach().requires_grad_() for parameter in parameters]
+            h = x
+            for weight, bias in zip(leaves[:-2:2], leaves[1:-2:2], strict=True):
+                h = act(h @ weight.mT + bias.unsqueeze(-2))
+            z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
+            # Mixed precision ends here: the loss is computed in the parameters' own.
+            z = z.to(leaves[-1].dtype)
+            value = loss_of(z, labels, self.loss, self.backward)
+            found = torch.autograd.grad(value.sum(), leaves)
+        for target, gradient in zip(gradients, found, strict=True):
+            target.copy_(gradient)
+        return probabilities(z.detach())
 
 
-METHODS = {"derived": derived_gradients, "autograd": autograd_gradients}
+METHODS: dict[str, type[DerivedGradients] | type[AutogradGradients]] = {
+    "derived": DerivedGradients,
+    "autograd": AutogradGradients,
+}

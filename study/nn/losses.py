@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from study.nn.softmax import softmax, through_jacobian
+from study.nn.softmax import probabilities, softmax, through_jacobian
 
 
 def one_hot(
@@ -36,10 +36,17 @@ def cross_entropy(
     >>> cross_entropy(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
     tensor(0.6931)
     """
+    return -chosen_probabilities(p, labels).log().mean(-1)
+
+
+def chosen_probabilities(
+    p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
+) -> Float[Tensor, "*run batch"]:
+    """Return the labels' own probabilities, at least the smallest normal number."""
     chosen = p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     # Added as a constant: a clamped loss is flat, but the derivation's -1/p is what is studied.
     lift = (chosen.clamp_min(torch.finfo(p.dtype).tiny) - chosen).detach()
-    return -(chosen + lift).log().mean(-1)
+    return chosen + lift
 
 
 def squared_error(
@@ -118,42 +125,38 @@ def loss_of(
     return cross_entropy(p, labels) if loss == "cross_entropy" else squared_error(p, labels)
 
 
-def loss_and_gradient(
-    z: Float[Tensor, "*run batch classes"],
+def gradient_at_logits(
+    p: Float[Tensor, "*run batch classes"],
     labels: Int[Tensor, "*run batch"],
     loss: str,
     backward: str,
-) -> tuple[Float[Tensor, "*run"], Float[Tensor, "*run batch classes"]]:
-    """Return each run's loss and what its backward rule sends to the logits, by hand.
+) -> Float[Tensor, "*run batch classes"]:
+    """Return what a backward rule sends to the logits, by hand.
 
     Cross-entropy has g = -y/p and squared error g = 2(p - y). Through the Jacobian the first
     becomes p - y, which ``fused`` computes as such; ``identity`` sends g itself.
 
     Parameters
     ----------
-    z, labels
-        Logits and labels, with or without a leading run dimension.
+    p, labels
+        Probabilities and labels, with or without a leading run dimension.
     loss, backward
         As in `study.Model`.
     """
-    batch = z.shape[-2]
-    p = torch.softmax(z, -1)
-    y = one_hot(labels, z)
+    batch = p.shape[-2]
+    y = one_hot(labels, p)
     if loss == "cross_entropy":
         if backward == "fused":
-            value = -(torch.log_softmax(z, -1) * y).sum((-2, -1)) / batch
-            return value, (p - y) / batch
-        value = cross_entropy(p, labels)
-        g = -y / (p.clamp_min(torch.finfo(p.dtype).tiny) * batch)
+            return (p - y).div_(batch)
+        g = y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
     else:
-        difference = p - y
-        value = difference.square().sum((-2, -1)) / batch
-        g = difference * (2.0 / batch)
+        g = (p - y).mul_(2 / batch)
     if backward == "identity":
-        return value, g
+        return g
     if backward == "autograd":
-        return value, torch.ops.aten._softmax_backward_data(g, p, -1, z.dtype)
-    return value, through_jacobian(g, p)
+        sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
+        return sent
+    return through_jacobian(g, p)
 
 
 def exact_metrics(
@@ -161,4 +164,4 @@ def exact_metrics(
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Return each example's cross-entropy and squared error, whatever was trained."""
     each = functional.cross_entropy(z, labels, reduction="none")
-    return each, (torch.softmax(z, -1) - one_hot(labels, z)).square().sum(-1)
+    return each, (probabilities(z) - one_hot(labels, z)).square_().sum(-1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -15,11 +16,23 @@ from study import seeds
 
 ALIGNMENT = 64  # bytes: a matrix product may round otherwise from an address that is not aligned
 
+
+class Activation(NamedTuple):
+    """An activation as a function, as a module, and overwriting its input where that may go.
+
+    It may where the slope follows from the value: gelu's does not.
+    """
+
+    function: Callable[[Tensor], Tensor]
+    module: type[nn.Module]
+    in_place: Callable[[Tensor], Tensor]
+
+
 ACTIVATIONS = {
-    "relu": (torch.relu, nn.ReLU),
-    "tanh": (torch.tanh, nn.Tanh),
-    "gelu": (functional.gelu, nn.GELU),
-    "sigmoid": (torch.sigmoid, nn.Sigmoid),
+    "relu": Activation(torch.relu, nn.ReLU, torch.relu_),
+    "tanh": Activation(torch.tanh, nn.Tanh, torch.tanh_),
+    "gelu": Activation(functional.gelu, nn.GELU, functional.gelu),
+    "sigmoid": Activation(torch.sigmoid, nn.Sigmoid, torch.sigmoid_),
 }
 
 
@@ -58,7 +71,7 @@ class StackedMLP(nn.Module):
     def __init__(self, runs: int, widths: Sequence[int], activation: str = "relu") -> None:
         super().__init__()
         self.runs, self.widths, self.activation = runs, tuple(widths), activation
-        self.act, self._layer = ACTIVATIONS[activation]
+        self.act = ACTIVATIONS[activation].function
         layers = list(itertools.pairwise(self.widths))
         self.weights = nn.ParameterList(aligned_stack(runs, (m, n)) for n, m in layers)
         self.biases = nn.ParameterList(aligned_stack(runs, (m,)) for _, m in layers)
@@ -106,5 +119,5 @@ def sequential(parameters: Sequence[Tensor], activation: str) -> nn.Sequential:
     for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
         linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
-        modules += [linear, ACTIVATIONS[activation][1]()]
+        modules += [linear, ACTIVATIONS[activation].module()]
     return nn.Sequential(*modules[:-1])

@@ -64,6 +64,18 @@ def softmax(
     )
 
 
+def probabilities(z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
+    """Return softmax(z), to be differentiated by hand.
+
+    Examples
+    --------
+    >>> probabilities(torch.zeros(1, 2))
+    tensor([[0.5000, 0.5000]])
+    """
+    # Over ten numbers side by side torch's kernel takes four times as long as over ten rows.
+    return torch.softmax(z.mT.contiguous(), -2).mT
+
+
 def through_jacobian(
     g: Float[Tensor, "*batch classes"], p: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
