@@ -222,10 +222,11 @@ class Engine:
             seen.append((p, labels))
         if seen:
             p, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
-            each = chosen_probabilities(p, labels).log_()
-            # Step by step, so that the sum does not depend on how many are taken at a time.
-            for step in torch.split(each, [len(labels) for _, labels in seen]):
-                running.cross_entropy[slot] -= step.sum(dtype=torch.float64)
+            # One by one, so that the sum does not depend on how many steps are taken at a time.
+            each = running.cross_entropy.new_empty(1 + len(labels))
+            each[0] = running.cross_entropy[slot]
+            each[1:] = chosen_probabilities(p, labels).log_().neg_()
+            running.cross_entropy[slot] = each.cumsum(0)[-1]
             running.right[slot] += (p.argmax(-1) == labels).sum()
             running.examples[slot] += len(labels)
         return len(seen) == STEPS_IN_CACHE

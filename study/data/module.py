@@ -82,41 +82,39 @@ class StackBatch:
         Each training slot's images, its examples in this epoch's order, and their labels.
     buffers
         Where a slot's mini-batch is gathered, [slot, batch, feature].
-    steps
-        Which examples each step takes.
+    part
+        Which of the epoch's examples, in mini-batches of the buffers' size.
     """
 
     def __init__(
         self,
         epoch: Mapping[int, tuple[Tensor, Tensor, Tensor]],
         buffers: Tensor,
-        steps: Sequence[slice],
+        part: slice,
     ) -> None:
-        self.epoch, self.buffers, self.steps = epoch, buffers, steps
+        self.epoch, self.buffers, self.part = epoch, buffers, part
+        self.size = buffers.shape[1]
 
     def of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield a slot's images [batch, feature], in a buffer used again, and labels [batch]."""
         images, examples, labels = self.epoch[slot]
-        for step in self.steps:
-            chosen = examples[step]
+        batches = (torch.split(each[self.part], self.size) for each in (examples, labels))
+        for chosen, their_labels in zip(*batches, strict=True):
             out = self.buffers[slot, : len(chosen)]
-            yield torch.index_select(images, 0, chosen, out=out), labels[step]
+            yield torch.index_select(images, 0, chosen, out=out), their_labels
 
     def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield all slots' images [run, batch, feature] and labels [run, batch].
 
         Slots whose run has ended keep the images they held, with labels of zeros.
         """
-        for step in self.steps:
-            size = 0
-            for slot, (images, examples, _) in self.epoch.items():
-                size = len(examples[step])
-                torch.index_select(images, 0, examples[step], out=self.buffers[slot, :size])
+        slots = sorted(self.epoch)
+        for batches in zip(*(self.of(slot) for slot in slots), strict=True):
+            size = len(batches[0][1])
             labels = torch.zeros(
                 len(self.buffers), size, dtype=torch.int64, device=self.buffers.device
             )
-            for slot, (_, _, ordered) in self.epoch.items():
-                labels[slot] = ordered[step]
+            labels[slots] = torch.stack([their_labels for _, their_labels in batches])
             yield self.buffers[:, :size], labels
 
 
@@ -143,13 +141,12 @@ class StackBatches:
         run = data.stack.first
         shape = (run.data.batch_size, run.widths[0])
         self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
-        size, examples = run.data.batch_size, run.data.examples
-        self.steps = [slice(start, start + size) for start in range(0, examples, size)]
         # Another optimizer than this package's updates all runs at once, after each step.
-        self.at_once = STEPS_AT_ONCE if run.optimizer.class_path == "study.Adam" else 1
+        steps = STEPS_AT_ONCE if run.optimizer.class_path == "study.Adam" else 1
+        self.examples, self.at_once = run.data.examples, steps * run.data.batch_size
 
     def __len__(self) -> int:
-        return -(-len(self.steps) // self.at_once)
+        return -(-self.examples // self.at_once)
 
     def __iter__(self) -> Iterator[StackBatch]:
         epoch = {}
@@ -163,8 +160,8 @@ class StackBatches:
                 tensors.examples[shuffled],
                 tensors.labels[shuffled],
             )
-        for start in range(0, len(self.steps), self.at_once):
-            yield StackBatch(epoch, self.buffers, self.steps[start : start + self.at_once])
+        for start in range(0, self.examples, self.at_once):
+            yield StackBatch(epoch, self.buffers, slice(start, start + self.at_once))
 
 
 class StudyData(pl.LightningDataModule):

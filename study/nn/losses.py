@@ -144,7 +144,7 @@ def gradient_at_logits(
         As in `study.Model`.
     """
     batch = p.shape[-2]
-    y = one_hot(labels, p)
+    y = torch.zeros_like(p).scatter_(-1, labels.unsqueeze(-1), 1)
     if loss == "cross_entropy":
         if backward == "fused":
             return (p - y).div_(batch)
