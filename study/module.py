@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -12,11 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.checks import BadInput
-from study.data.module import RunTensors, StackBatch, StudyData, WholeBatch
+from study.data.module import StackBatch, StudyData, WholeBatch
 from study.engine import Engine, Running, chosen_routes
-from study.nn.losses import exact_metrics
+from study.evaluation import Network, evaluate, fits, metrics
 from study.nn.mlp import StackedMLP
-from study.nn.products import EVALUATED_AT_ONCE
 from study.run import Run
 from study.stack import DIVERGED, Slot, Stack
 
@@ -173,28 +173,21 @@ class StudyModule(pl.LightningModule):
         data = self.study_data
         if data is None:
             return set()
-        waiting = [index for index in indices if self.stack.slots[index].epochs_to_fit is None]
-        tensors = {index: data.tensors(self.stack.slots[index]) for index in waiting}
-        fitted = self.engine.each(lambda index: self._fits(index, tensors[index]), waiting)
-        return {index for index, fits in zip(waiting, fitted, strict=True) if fits}
-
-    @torch.no_grad()
-    def _fits(self, index: int, data: RunTensors) -> bool:
-        wanted, wrong = self.stack.slots[index].run.stop.accuracy_to_fit, 0
-        for images, labels in zip(
-            data.train_parts(), torch.split(data.labels, EVALUATED_AT_ONCE), strict=True
-        ):
-            wrong += int((self.engine.logits(index, images).argmax(-1) != labels).sum())
-            if (len(data.labels) - wrong) / len(data.labels) < wanted:
-                return False
-        return True
+        slots = {i: self.stack.slots[i] for i in indices}
+        waiting = [i for i, slot in slots.items() if slot.epochs_to_fit is None]
+        tensors = {i: data.tensors(slots[i]) for i in waiting}
+        fitted = self.engine.each(
+            lambda at: fits(self._network(at), tensors[at], slots[at].run.stop.accuracy_to_fit),
+            waiting,
+        )
+        return {index for index, fit in zip(waiting, fitted, strict=True) if fit}
 
     def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
         """Evaluate some slots' runs on their data, if they are a study's, and judge them."""
         if self.study_data is None:
             return []
         data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
-        rows = self.engine.each(lambda index: self.evaluate(index, data[index]), indices)
+        rows = self.engine.each(lambda at: evaluate(self._network(at), data[at]), indices)
         running = self._running
         for index, row in zip(indices, rows, strict=True):
             row["running_cross_entropy"] = float(
@@ -204,19 +197,8 @@ class StudyModule(pl.LightningModule):
             self.stack.slots[index].judge(row)
         return rows
 
-    @torch.no_grad()
-    def evaluate(self, index: int, data: RunTensors) -> dict[str, float]:
-        """Return one run's exact metrics on all its training examples and the test set."""
-        train = torch.cat([self.engine.logits(index, images) for images in data.train_parts()])
-        row = {f"train_{k}": v for k, v in _metrics(train, data.labels).items()}
-        right = train.argmax(-1) == data.labels
-        row["train_accuracy_true"] = _mean(train.argmax(-1) == data.true_labels)
-        row["train_accuracy_redrawn"] = _mean(right[data.redrawn])
-        row["train_accuracy_untouched"] = _mean(right[~data.redrawn])
-        test = torch.cat([self.engine.logits(index, images) for images in data.test_parts()])
-        row |= {f"test_{k}": v for k, v in _metrics(test, data.test_labels).items()}
-        noisy = _metrics(test, data.test_noisy_labels)
-        return row | {f"test_noisy_{k}": v for k, v in noisy.items()}
+    def _network(self, index: int) -> Network:
+        return functools.partial(self.engine.logits, index)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on ordinary batches, as ``val_…``."""
@@ -229,21 +211,7 @@ class StudyModule(pl.LightningModule):
     def _log_metrics(
         self, part: str, images: Float[Tensor, "batch feature"], labels: Int[Tensor, " batch"]
     ) -> None:
-        rows = [_metrics(logits, labels) for logits in self.network(images)]
+        rows = [metrics(logits, labels) for logits in self.network(images)]
         for name in rows[0]:
             value = sum(row[name] for row in rows) / len(rows)
             self.log(f"{part}_{name}", value, batch_size=len(labels))
-
-
-def _metrics(z: Tensor, labels: Tensor) -> dict[str, float]:
-    """Return the means that are recorded whatever was trained, summed in float64."""
-    cross_entropy, squared_error = exact_metrics(z, labels)
-    return {
-        "cross_entropy": _mean(cross_entropy),
-        "squared_error": _mean(squared_error),
-        "accuracy": _mean(z.argmax(-1) == labels),
-    }
-
-
-def _mean(values: Tensor) -> float:
-    return values.mean(dtype=torch.float64).item() if values.numel() else float("nan")

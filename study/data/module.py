@@ -37,16 +37,10 @@ class RunTensors:
     test_noisy_labels: Int[Tensor, " test"]
     hashes: tuple[str, str]
 
-    def train_parts(self) -> Iterator[Tensor]:
-        """Yield the images of the examples trained on, in parts."""
+    def train_part(self, part: slice) -> Float[Tensor, "part feature"]:
+        """Return the images of some of the examples trained on."""
         whole = len(self.examples) == len(self.train_images)
-        for start in range(0, len(self.examples), EVALUATED_AT_ONCE):
-            part = slice(start, start + EVALUATED_AT_ONCE)
-            yield self.train_images[part if whole else self.examples[part]]
-
-    def test_parts(self) -> Iterator[Tensor]:
-        """Yield the test images in parts."""
-        yield from torch.split(self.test_images, EVALUATED_AT_ONCE)
+        return self.train_images[part if whole else self.examples[part]]
 
 
 class ExampleOrder(Sampler[NDArray[np.int64]]):
