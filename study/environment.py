@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from study.checks import BadInput
-from study.engine import chosen_routes, neighbours_felt
+from study.engine import chosen_routes
+from study.engine.neighbours import neighbours_felt
 from study.run import Run
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")

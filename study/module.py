@@ -14,7 +14,7 @@ from torch import Tensor
 
 from study.checks import BadInput
 from study.data.module import StackBatch, StudyData, WholeBatch
-from study.engine import Engine, Running, chosen_routes
+from study.engine import Running, chosen_routes, make_engine
 from study.evaluation import Network, evaluate, fits, metrics
 from study.nn.mlp import StackedMLP
 from study.run import Run
@@ -62,7 +62,7 @@ class StudyModule(pl.LightningModule):
         if self.routes is None and self.device.type == "cpu":
             self.routes = chosen_routes(self.stack.first)
         runs = [slot.run for slot in self.stack.slots]
-        self.engine = Engine(self.network, runs, routes=self.routes)
+        self.engine = make_engine(self.network, runs, routes=self.routes)
         self._running = Running.zeros(len(self.stack.slots), self.device)
         return self.engine.optimizer
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.data.module import StackBatch, WholeBatch
-from study.engine import Engine, Running, neighbours_felt
+from study.engine import BatchedEngine, Engine, RowEngine, Running, make_engine
+from study.engine.neighbours import neighbours_felt
 from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
 from study.nn.products import available, shapes
 from study.optimizer_settings import Optimizer
@@ -61,7 +62,7 @@ class Problem(NamedTuple):
     def engine(self, seeds: Sequence[int]) -> Engine:
         """Return an engine with a run for each seed."""
         network = StackedMLP(len(seeds), self.widths, self.model.activation)
-        engine = Engine(
+        engine = make_engine(
             network,
             [self.run(seed) for seed in seeds],
             batched=self.batched,
@@ -219,8 +220,9 @@ def test_batched_training_is_that_of_rows_to_rounding(
 
 
 def test_a_cpu_takes_rows_unless_told_otherwise() -> None:
-    assert not Engine(StackedMLP(2, [3, 2]), [Run(), Run()]).batched
-    assert Engine(StackedMLP(2, [3, 2]), [Run(), Run()], batched=True).batched
+    stack = StackedMLP(2, [3, 2]), [Run(), Run()]
+    assert isinstance(make_engine(*stack), RowEngine)
+    assert isinstance(make_engine(*stack, batched=True), BatchedEngine)
 
 
 # Neighbours that fail

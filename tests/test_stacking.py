@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from helpers import same, small_run, train_stack
 
 from study.checks import BadInput
-from study.engine import Engine
+from study.engine import BatchedEngine, make_engine
 from study.run import Run
 from study.stack import DIVERGED, FINISHED, FITTED, Slot, Stack
 
@@ -145,10 +146,9 @@ def test_other_precisions_train_and_stay_near_single_precision(precision: str) -
 def test_batched_products_give_what_one_by_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [small_run(seed, noise=0, **{"trainer.max_epochs": 2 + seed}) for seed in range(3)]
     _, one_by_one = train_stack(runs)
-    init = Engine.__init__
-    monkeypatch.setattr(Engine, "__init__", lambda self, *a, **k: init(self, *a, batched=True))
+    monkeypatch.setattr("study.module.make_engine", functools.partial(make_engine, batched=True))
     module, batched = train_stack(runs)
-    assert module.engine.batched
+    assert isinstance(module.engine, BatchedEngine)
     for one, other in zip(one_by_one.slots, batched.slots, strict=True):
         # Products of another shape may round otherwise; three epochs enlarge that a little.
         assert other.history[-1]["train_cross_entropy"] == pytest.approx(

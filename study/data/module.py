@@ -100,16 +100,26 @@ class StackBatch:
     def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield all slots' images [run, batch, feature] and labels [run, batch].
 
-        Slots whose run has ended keep the images they held, with labels of zeros.
+        Slots whose run has ended get something, with labels of zeros.
         """
-        slots = sorted(self.epoch)
-        for batches in zip(*(self.of(slot) for slot in slots), strict=True):
-            size = len(batches[0][1])
-            labels = torch.zeros(
-                len(self.buffers), size, dtype=torch.int64, device=self.buffers.device
-            )
-            labels[slots] = torch.stack([their_labels for _, their_labels in batches])
-            yield self.buffers[:, :size], labels
+        runs, device = len(self.buffers), self.buffers.device
+        examples = next(iter(self.epoch.values()))[1][self.part]
+        chosen = torch.zeros(runs, len(examples), dtype=torch.int64, device=device)
+        labels = torch.zeros_like(chosen)
+        for slot, (_, order, ordered_labels) in self.epoch.items():
+            chosen[slot], labels[slot] = order[self.part], ordered_labels[self.part]
+        sources = {id(images): images for images, _, _ in self.epoch.values()}
+        for now, their_labels in zip(
+            torch.split(chosen, self.size, 1), torch.split(labels, self.size, 1), strict=True
+        ):
+            out = self.buffers[:, : now.shape[1]]
+            if len(sources) == 1 and out.is_contiguous():  # one launch for all
+                (images,) = sources.values()
+                torch.index_select(images, 0, now.flatten(), out=out.flatten(0, 1))
+            else:
+                for slot, (images, _, _) in self.epoch.items():
+                    torch.index_select(images, 0, now[slot], out=out[slot])
+            yield out, their_labels
 
 
 class WholeBatch:

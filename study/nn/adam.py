@@ -106,12 +106,25 @@ class Adam(Optimizer):
         return loss
 
     @torch.no_grad()
-    def update(self, group: dict[str, Any], gradients: list[Tensor]) -> None:
-        """Update one group's parameters by gradients given here, in their order.
+    def update(
+        self, groups: Sequence[dict[str, Any]], gradients: Sequence[Sequence[Tensor]]
+    ) -> None:
+        """Update some groups' parameters by gradients given here, in their order.
 
-        For who has a gradient at hand and wants it used before the next is computed.
+        For who has gradients at hand and wants them used before others are computed. Groups with
+        the same numbers are updated together: on a GPU one kernel does them all.
         """
-        self._update(group["params"], gradients, group)
+        if len(groups) == 1:
+            self._update(groups[0]["params"], list(gradients[0]), groups[0])
+            return
+        alike: dict[str, list[int]] = {}
+        for index, group in enumerate(groups):
+            numbers = {name: value for name, value in group.items() if name != "params"}
+            alike.setdefault(repr(numbers), []).append(index)
+        for indices in alike.values():
+            thetas = [theta for index in indices for theta in groups[index]["params"]]
+            theirs = [gradient for index in indices for gradient in gradients[index]]
+            self._update(thetas, theirs, groups[indices[0]])
 
     def _update(self, thetas: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         if any(g.is_sparse for g in gradients):
