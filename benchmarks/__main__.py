@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common import WORKLOADS
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import contenders
 
 Results = dict[str, list[dict[str, float]]]
 ACCURACY_APART = 0.01
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the contenders; 1 when one failed or did not train as the others did."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs a measurement trains")
+    parser.add_argument("--epochs", type=int, help="epochs a measurement trains (default: 2 or 10)")
     parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="784-256-10")
     parser.add_argument(
         "--only", nargs="+", default=[""], help="contenders whose name holds one of these texts"
@@ -34,17 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    if arguments.epochs < 2:
+    if arguments.epochs is not None and arguments.epochs < 2:
         parser.error("--epochs: expected at least 2, as the first warms up")
     if arguments.one:
-        timing = CONTENDERS[arguments.one](WORKLOADS[arguments.workload], arguments.epochs)
+        contender = contenders(arguments.workload)[arguments.one]
+        timing = contender(WORKLOADS[arguments.workload], arguments.epochs)
         print(json.dumps(timing._asdict()))
         return 0
-    names = [n for n in CONTENDERS if n == OURS or any(text in n for text in arguments.only)]
     status = 0
     for workload in WORKLOADS if arguments.workload == "all" else [arguments.workload]:
-        results, failed = measure(workload, names, arguments.rounds, arguments.epochs)
-        if OURS not in results:
+        ours, *others = contenders(workload)
+        names = [ours, *(n for n in others if any(text in n for text in arguments.only))]
+        epochs = arguments.epochs or WORKLOADS[workload].epochs
+        results, failed = measure(workload, names, arguments.rounds, epochs)
+        if ours not in results:
             return 1
         text = markdown(workload, results)
         print(text)
@@ -75,9 +78,9 @@ def measure(workload: str, names: Sequence[str], rounds: int, epochs: int) -> tu
 
 def markdown(workload: str, results: Results) -> str:
     """Return a table of medians, spreads, and how many times as long each takes as the study."""
-    ours = statistics.median(row["seconds"] for row in results[OURS])
+    ours = statistics.median(row["seconds"] for row in next(iter(results.values())))
     lines = [
-        f"{workload}, Fashion-MNIST, batch 100; seconds a run for 60,000 examples.",
+        f"{workload}: {WORKLOADS[workload].unit}.",
         "",
         "| contender | median | min–max | × study | test accuracy |",
         "|---|--:|--:|--:|--:|",
@@ -91,6 +94,10 @@ def markdown(workload: str, results: Results) -> str:
             f"| {name} | {median:.3f} | {min(seconds):.3f}–{max(seconds):.3f} "
             f"| {median / ours:.2f} | {shown} |"
         )
+    outside = [row["outside"] for row in next(iter(results.values()))]
+    if not any(map(math.isnan, outside)):
+        share = statistics.median(outside)
+        lines += ["", f"Outside the steps of training, Lightning's loop included: {share:.1%}."]
     return "\n".join([*lines, ""])
 
 
@@ -103,7 +110,8 @@ def figure(workload: str, results: Results, path: Path) -> None:
     mpl.use("Agg")
     rows = [{"contender": name, **row} for name, found in results.items() for row in found]
     axes = sns.stripplot(pd.DataFrame(rows), x="seconds", y="contender", color="0.2")
-    axes.set(xscale="log", xlabel=f"seconds a run for 60,000 examples ({workload})", ylabel="")
+    label = WORKLOADS[workload].unit.replace("; ", "\n")
+    axes.set(xscale="log", xlabel=f"{workload}: {label}", ylabel="")
     axes.grid(visible=True, axis="x", which="both", alpha=0.3)
     axes.figure.savefig(path, dpi=150, bbox_inches="tight")
     mpl.pyplot.close("all")
@@ -111,7 +119,7 @@ def figure(workload: str, results: Results, path: Path) -> None:
 
 def trained_alike(results: Results) -> bool:
     """Tell whether all that saw every example reached the study's accuracy, within a point."""
-    ours = statistics.mean(row["accuracy"] for row in results[OURS])
+    ours = statistics.mean(row["accuracy"] for row in next(iter(results.values())))
     alike = True
     for name, rows in results.items():
         accuracy = statistics.mean(row["accuracy"] for row in rows)

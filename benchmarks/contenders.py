@@ -63,7 +63,24 @@ def _floor(workload: Workload, epochs: int) -> Timing:
     return products(workload, epochs)
 
 
-CONTENDERS: dict[str, Contender] = {
+def _study_subsets(workload: Workload, epochs: int) -> Timing:
+    from benchmarks.subsets import study_subsets
+
+    return study_subsets(workload, epochs, trainings=100)
+
+
+def _plain_subsets(*, fused: bool) -> Contender:
+    def contender(workload: Workload, epochs: int) -> Timing:
+        from benchmarks.subsets import plain_subsets
+
+        # Each takes as long as the others: fewer will do.
+        return plain_subsets(workload, epochs, trainings=25, fused=fused)
+
+    return contender
+
+
+EPOCHS: dict[str, Contender] = {
+    OURS: _study(16),
     **{f"study, {runs} run{'s' * (runs > 1)}": _study(runs) for runs in STACKS},
     f"{OURS}, evaluated every epoch": _study(16, evaluate_every=1),
     "Lightning + DataLoader, 0 workers": _dataloader(0),
@@ -78,3 +95,14 @@ CONTENDERS: dict[str, Contender] = {
     "JAX, 16 seeds": _jax(16),
     FLOOR: _floor,
 }
+
+SUBSETS: dict[str, Contender] = {
+    "study, 1,000 trainings": _study_subsets,
+    "plain PyTorch loop, Adam": _plain_subsets(fused=False),
+    "plain PyTorch loop, fused Adam": _plain_subsets(fused=True),
+}
+
+
+def contenders(workload: str) -> dict[str, Contender]:
+    """Return who competes in a workload; the study that all are compared with comes first."""
+    return SUBSETS if workload == "mnist5k-subsets" else EPOCHS

@@ -59,5 +59,6 @@ def study_fit(workload: Workload, epochs: int, *, runs: int, evaluate_every: int
             raise RuntimeError(f"study.fit ended with status {status}")
         _, history = load(out)
         last = history[history["epoch"] == epochs]
-        seconds = steady(json.loads(times.read_text())) / runs * EXAMPLES / examples
-        return Timing(seconds, float(last["test_accuracy"].mean()))
+        timed = json.loads(times.read_text())
+        seconds = steady(timed["seconds"]) / runs * EXAMPLES / examples
+        return Timing(seconds, float(last["test_accuracy"].mean()), timed["outside"])

@@ -11,28 +11,43 @@ import pytorch_lightning as pl
 
 
 class TrainingTimer(pl.Callback):
-    """Times each epoch from its first batch to its last.
+    """Times each epoch from its start to its last batch.
 
-    A callback comes before the module at an epoch's end: a study's evaluation, which the module
-    does there, is left out.
+    A callback comes before the module: a study's evaluation, which the module does at an epoch's
+    end, is left out, and that before training falls into the first epoch, which is not counted.
 
     Parameters
     ----------
     path
-        JSON file to write the seconds of each epoch to.
+        JSON file to write to: ``seconds`` of each epoch, and ``outside``, the share of all but the
+        first that was spent outside a study's own steps of training.
     """
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.seconds: list[float] = []
+        self.inside: list[float] = []
         self._began = 0.0
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Start the clock with the first batch."""
-        if batch_idx == 0:
-            self._began = time.perf_counter()
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Time a study's engine apart, to tell what is spent around it."""
+        engine = getattr(pl_module, "engine", None)
+        if engine is None:
+            return
+        steps = engine.steps
+
+        def timed(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            result = steps(*arguments)
+            self.inside[-1] += time.perf_counter() - began
+            return result
+
+        engine.steps = timed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+        self.inside.append(0.0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock."""
@@ -40,26 +55,23 @@ class TrainingTimer(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write what was measured."""
-        self.path.write_text(json.dumps(self.seconds))
+        outside = 1 - sum(self.inside[1:]) / sum(self.seconds[1:])
+        self.path.write_text(json.dumps({"seconds": self.seconds, "outside": outside}))
 
 
 class EpochTimer(TrainingTimer):
-    """Times each epoch from its first batch to the next epoch's: evaluation is in it."""
+    """Times each epoch from its start to the next epoch's: evaluation is in it."""
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock of the epoch before, and start anew."""
-        if batch_idx == 0:
-            now = time.perf_counter()
-            if self._began:
-                self.seconds.append(now - self._began)
-            self._began = now
+        if self.inside:
+            super().on_train_epoch_end(trainer, pl_module)
+        super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leave the clock running: the module evaluates now."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write what was measured, the last evaluation included."""
-        self.seconds.append(time.perf_counter() - self._began)
+        super().on_train_epoch_end(trainer, pl_module)
         super().on_train_end(trainer, pl_module)

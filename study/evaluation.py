@@ -11,7 +11,7 @@ from study.data.module import RunTensors
 from study.nn.losses import exact_metrics
 from study.nn.products import EVALUATED_AT_ONCE
 
-PROBED = 100  # examples looked at first for whether a run has fitted
+PROBED = 100  # examples whose rightness is looked at first
 
 Network = Callable[[Tensor], Tensor]
 
@@ -40,26 +40,37 @@ def evaluate(network: Network, data: RunTensors) -> dict[str, float]:
     return row | {f"test_noisy_{k}": v for k, v in noisy.items()}
 
 
-@torch.no_grad()
-def fits(network: Network, data: RunTensors, accuracy: float) -> bool:
-    """Tell whether a network's accuracy on the labels it trains on is at least ``accuracy``.
+class FitCheck:
+    """Tells, epoch by epoch, whether a run is right on enough of the labels it trains on.
 
-    As `evaluate` would, but it looks no further than to where too many are wrong.
+    As `evaluate` would, but it looks no further than to where too many are wrong, and first at
+    those that were wrong before.
     """
-    examples = len(data.labels)
-    probe = slice(0, PROBED)
-    z = network(data.train_part(probe))
-    short = z.amax(-1) - z.gather(-1, data.labels[probe].unsqueeze(-1)).squeeze(-1)
-    # A batch of another size may be rounded otherwise: here only what is wrong in any case counts.
-    wrong = int((short > 1e-3 * z.abs().amax()).sum())
-    if (examples - wrong) / examples < accuracy:
-        return False
-    wrong = 0
-    for part in _parts(examples):
-        wrong += int((network(data.train_part(part)).argmax(-1) != data.labels[part]).sum())
+
+    def __init__(self) -> None:
+        self.suspects = torch.arange(PROBED)
+
+    @torch.no_grad()
+    def __call__(self, network: Network, data: RunTensors, accuracy: float) -> bool:
+        """Tell whether a network's accuracy on the labels it trains on is at least ``accuracy``."""
+        examples = len(data.labels)
+        suspects = self.suspects[self.suspects < examples].to(data.labels.device)
+        z, labels = network(data.train_part(suspects)), data.labels[suspects]
+        short = z.amax(-1) - z.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+        # A batch of another size may be rounded otherwise: here only the surely wrong count.
+        wrong = int((short > 1e-3 * z.abs().amax()).sum())
         if (examples - wrong) / examples < accuracy:
             return False
-    return True
+        found, wrong = [], 0
+        for part in _parts(examples):
+            missed = network(data.train_part(part)).argmax(-1) != data.labels[part]
+            found.append(part.start + missed.nonzero().squeeze(-1))
+            wrong += len(found[-1])
+            if (examples - wrong) / examples < accuracy:
+                allowed = round((1 - accuracy) * examples)
+                self.suspects = torch.cat(found)[: allowed + PROBED]
+                return False
+        return True
 
 
 def metrics(z: Tensor, labels: Tensor) -> dict[str, float]:

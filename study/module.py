@@ -15,7 +15,7 @@ from torch import Tensor
 from study.checks import BadInput
 from study.data.module import StackBatch, StudyData, WholeBatch
 from study.engine import Running, chosen_routes, make_engine
-from study.evaluation import Network, evaluate, fits, metrics
+from study.evaluation import FitCheck, Network, evaluate, metrics
 from study.nn.mlp import StackedMLP
 from study.run import Run
 from study.stack import DIVERGED, Slot, Stack
@@ -55,6 +55,7 @@ class StudyModule(pl.LightningModule):
         first = self.stack.first
         self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
         self._began = 0.0
+        self._checks: dict[str, FitCheck] = {}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make one optimizer with a parameter group a run."""
@@ -173,11 +174,16 @@ class StudyModule(pl.LightningModule):
         data = self.study_data
         if data is None:
             return set()
-        slots = {i: self.stack.slots[i] for i in indices}
-        waiting = [i for i, slot in slots.items() if slot.epochs_to_fit is None]
-        tensors = {i: data.tensors(slots[i]) for i in waiting}
+        waiting = [i for i in indices if self.stack.slots[i].epochs_to_fit is None]
+        ids = {index: self.stack.slots[index].run.id for index in waiting}
+        self._checks = {run: self._checks.get(run) or FitCheck() for run in ids.values()}
+        tensors = {index: data.tensors(self.stack.slots[index]) for index in waiting}
         fitted = self.engine.each(
-            lambda at: fits(self._network(at), tensors[at], slots[at].run.stop.accuracy_to_fit),
+            lambda at: self._checks[ids[at]](
+                self._network(at),
+                tensors[at],
+                self.stack.slots[at].run.stop.accuracy_to_fit,
+            ),
             waiting,
         )
         return {index for index, fit in zip(waiting, fitted, strict=True) if fit}

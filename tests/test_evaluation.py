@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.data.module import RunTensors, StudyData
-from study.evaluation import evaluate, fits
+from study.evaluation import FitCheck, evaluate
 from study.stack import Stack
 
 
@@ -37,7 +37,7 @@ class Knows:
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.sets(st.integers(0, 299), max_size=40), st.sampled_from([1.0, 0.99, 0.9]), st.booleans())
-def test_fits_says_what_a_whole_evaluation_would(
+def test_the_check_says_what_a_whole_evaluation_would(
     wrong: set[int], accuracy: float, exactly: bool
 ) -> None:
     data = tensors()
@@ -45,15 +45,18 @@ def test_fits_says_what_a_whole_evaluation_would(
         accuracy = (300 - len(wrong)) / 300
     found = evaluate(Knows(data, wrong), data)["train_accuracy"]
     assert found == (300 - len(wrong)) / 300
-    assert fits(Knows(data, wrong), data, accuracy) == (found >= accuracy)
+    assert FitCheck()(Knows(data, wrong), data, accuracy) == (found >= accuracy)
 
 
-def test_fits_looks_no_further_than_it_has_to() -> None:
+def test_the_check_looks_no_further_than_it_has_to_and_first_at_what_was_wrong_before() -> None:
     data = tensors(1400)
-    for wrong, shown in (({3}, 100), ({300}, 1100), ({1300}, 1500), (set(), 1500)):
-        network = Knows(data, wrong)
-        assert fits(network, data, 1.0) == (not wrong)
+    for wrong, shown, again in (({3}, 100, 100), ({300}, 1100, 1), ({1300}, 1500, 1)):
+        check, network = FitCheck(), Knows(data, wrong)
+        assert not check(network, data, 1.0)
         assert network.shown == shown
+        assert not check(network, data, 1.0)
+        assert network.shown == shown + again
+        assert check(Knows(data, set()), data, 1.0)
 
 
 def test_a_rounding_difference_does_not_make_an_example_wrong_at_first_sight() -> None:
@@ -65,4 +68,4 @@ def test_a_rounding_difference_does_not_make_an_example_wrong_at_first_sight() -
         # The short look finds another answer level with the right one, up to rounding.
         return z if len(images) > 100 else z + 1.000001 * z.roll(1, -1)
 
-    assert fits(rounded, data, 1.0)
+    assert FitCheck()(rounded, data, 1.0)

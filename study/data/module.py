@@ -37,7 +37,7 @@ class RunTensors:
     test_noisy_labels: Int[Tensor, " test"]
     hashes: tuple[str, str]
 
-    def train_part(self, part: slice) -> Float[Tensor, "part feature"]:
+    def train_part(self, part: slice | Tensor) -> Float[Tensor, "part feature"]:
         """Return the images of some of the examples trained on."""
         whole = len(self.examples) == len(self.train_images)
         return self.train_images[part if whole else self.examples[part]]
