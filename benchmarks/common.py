@@ -34,6 +34,9 @@ WORKLOADS = {
             "784-256-10, batch 100; seconds a training of 10 epochs on its own 70% of mnist5k",
             epochs=10,
         ),
+        Workload(
+            "start-up", (256,), "seconds until the first training step of configs/random.yaml"
+        ),
     )
 }
 

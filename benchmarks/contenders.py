@@ -103,6 +103,24 @@ SUBSETS: dict[str, Contender] = {
 }
 
 
+def _first_step(workload: Workload, epochs: int) -> Timing:
+    from benchmarks.startup import first_step
+
+    return first_step(workload, epochs)
+
+
+def _imports(workload: Workload, epochs: int) -> Timing:
+    from benchmarks.startup import imports
+
+    return imports(workload, epochs)
+
+
+START: dict[str, Contender] = {
+    "study.fit, to its first step": _first_step,
+    "import torch, pytorch_lightning": _imports,
+}
+
+
 def contenders(workload: str) -> dict[str, Contender]:
     """Return who competes in a workload; the study that all are compared with comes first."""
-    return SUBSETS if workload == "mnist5k-subsets" else EPOCHS
+    return {"mnist5k-subsets": SUBSETS, "start-up": START}.get(workload, EPOCHS)

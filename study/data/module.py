@@ -20,7 +20,7 @@ from study.nn.products import EVALUATED_AT_ONCE
 from study.run import Run
 from study.stack import Slot, Stack
 
-STEPS_AT_ONCE = 100
+STEPS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from study.run import Run
 
 T = TypeVar("T")
 
-STEPS_IN_CACHE = 20  # of one run, before its core turns to another's weights
+STEPS_IN_CACHE = 50  # of one run, before its core turns to another's weights
 
 
 def one_core_threads(number: int) -> ThreadPoolExecutor:
