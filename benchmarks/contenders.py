@@ -66,7 +66,7 @@ def _floor(workload: Workload, epochs: int) -> Timing:
 def _study_subsets(workload: Workload, epochs: int) -> Timing:
     from benchmarks.subsets import study_subsets
 
-    return study_subsets(workload, epochs, trainings=100)
+    return study_subsets(workload, epochs, trainings=1_000)
 
 
 def _plain_subsets(*, fused: bool) -> Contender:
@@ -74,7 +74,7 @@ def _plain_subsets(*, fused: bool) -> Contender:
         from benchmarks.subsets import plain_subsets
 
         # Each takes as long as the others: fewer will do.
-        return plain_subsets(workload, epochs, trainings=25, fused=fused)
+        return plain_subsets(workload, epochs, trainings=50, fused=fused)
 
     return contender
 
