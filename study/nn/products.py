@@ -20,7 +20,7 @@ Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Below that, clocks and neighbours would decide, and a study repeated here have other bits.
 WORTH = 1.3  # times as fast
 SMALLEST = 5_000_000  # multiplications below which no route is worth choosing
-EVALUATED_AT_ONCE = 1_000  # examples
+EVALUATED_AT_ONCE = 250  # examples, so that a part and its outputs stay in cache
 PURPOSES = ("forward", "weights", "inputs", "evaluation")
 
 

@@ -36,11 +36,11 @@ def test_a_networks_products_are_those_of_its_layers() -> None:
         "forward 100x784x256",
         "weights 256x100x784",
         "inputs 100x256x784",
-        "evaluation 1000x784x256",
+        "evaluation 250x784x256",
         "forward 100x256x10",
         "weights 10x100x256",
         "inputs 100x10x256",
-        "evaluation 1000x256x10",
+        "evaluation 250x256x10",
     ]
 
 
@@ -80,7 +80,7 @@ def test_small_products_take_torchs_blas_without_a_measurement() -> None:
     assert set(routes) == {
         "forward 100x784x256",
         "weights 256x100x784",
-        "evaluation 1000x784x256",
+        "evaluation 250x784x256",
     }
     assert set(routes.values()) <= set(available())
     assert fastest_routes([64, 32, 10], 100) == {}
@@ -89,7 +89,7 @@ def test_small_products_take_torchs_blas_without_a_measurement() -> None:
 def test_a_choice_is_taken_for_all_without_a_measurement() -> None:
     assert set(fastest_routes([784, 256, 10], 100, "onednn").values()) == {"onednn"}
     only = fastest_routes([784, 256, 10], 100, "blas", ["evaluation"])
-    assert only == {"evaluation 1000x784x256": "blas"}
+    assert only == {"evaluation 250x784x256": "blas"}
 
 
 def test_a_torch_without_onednn_has_only_its_blas(monkeypatch: pytest.MonkeyPatch) -> None:
