@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 from study import seeds
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
-from study.nn.products import EVALUATED_AT_ONCE
 from study.run import Run
 from study.stack import Slot, Stack
 
 STEPS_AT_ONCE = 1_000
+TESTED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class StudyData(pl.LightningDataModule):
         slot = self.stack.slots[0]
         tensors = self.tensors(slot)
         test = TensorDataset(tensors.test_images, tensors.test_labels)
-        return DataLoader(test, batch_size=EVALUATED_AT_ONCE)
+        return DataLoader(test, batch_size=TESTED_AT_ONCE)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """Return the test images: a study selects nothing, so it needs no third set."""
