@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from study.data.module import RunTensors
-from study.nn.losses import exact_metrics
+from study.nn.losses import exact_metrics, gradient_at_logits, gradient_at_probabilities
 from study.nn.products import EVALUATED_AT_ONCE
 
+PROBE = 100  # examples whose gradient at the logits is recorded
+KEPT = {"train": 200, "test": 100}  # examples whose predictions are recorded
+SHOWN = 24  # training examples of those whose image is recorded
 PROBED = 100  # examples whose rightness is looked at first
 
 Network = Callable[[Tensor], Tensor]
@@ -38,6 +44,77 @@ def evaluate(network: Network, data: RunTensors) -> dict[str, float]:
     row |= {f"test_{k}": v for k, v in metrics(test, data.test_labels).items()}
     noisy = metrics(test, data.test_noisy_labels)
     return row | {f"test_noisy_{k}": v for k, v in noisy.items()}
+
+
+@torch.no_grad()
+def probe(network: Network, data: RunTensors, loss: str, backward: str) -> dict[str, float]:
+    """Return what a backward rule sends to the logits for a fixed batch, and what is true.
+
+    Norms are over the whole batch of the gradient of its mean loss; ``gradient_cosine`` is the
+    cosine of the angle between the two; ``gradient_largest_g`` the largest element of
+    |g| = |dL/dp|, which the rule had to send on.
+    """
+    chosen = spread(len(data.labels), PROBE)
+    p, labels = torch.softmax(network(data.train_part(chosen)), -1), data.labels[chosen]
+    sent = gradient_at_logits(p, labels, loss, backward).double()
+    true = gradient_at_logits(p, labels, loss, "jacobian").double()
+    norm, true_norm = torch.linalg.norm(sent), torch.linalg.norm(true)
+    return {
+        "gradient_norm": norm.item(),
+        "gradient_true_norm": true_norm.item(),
+        "gradient_cosine": ((sent * true).sum() / (norm * true_norm)).item(),
+        "gradient_largest_g": gradient_at_probabilities(p, labels, loss).abs().max().item(),
+    }
+
+
+@torch.no_grad()
+def predictions(
+    network: Network, data: RunTensors
+) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+    """Return what a network says of a few hundred fixed examples, and the first ones' images.
+
+    A row each: ``part`` (train or test), ``example`` (its index in the source), ``label`` (the one
+    trained on; of test examples, the true one), ``true_label``, ``said``, ``confidence`` and
+    ``place`` (its row among the images, or None). Images are as the network sees them, [example,
+    feature], from 0 (the darkest) to 255.
+    """
+    rows: list[dict[str, Any]] = []
+    shown = spread(min(KEPT["train"], len(data.labels)), SHOWN).tolist()
+    for part, labels, true in (
+        ("train", data.labels, data.true_labels),
+        ("test", data.test_labels, data.test_labels),
+    ):
+        chosen = spread(len(labels), KEPT[part])
+        images = data.train_part(chosen) if part == "train" else data.test_images[chosen]
+        p = torch.softmax(network(images), -1)
+        confidence, said = p.max(-1)
+        examples = data.examples[chosen] if part == "train" else chosen
+        columns = (examples, labels[chosen], true[chosen], said, confidence)
+        for example, label, true_label, answer, sure in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            rows.append(
+                {
+                    "part": part,
+                    "example": example,
+                    "label": label,
+                    "true_label": true_label,
+                    "said": answer,
+                    "confidence": sure,
+                    "place": shown.index(len(rows)) if len(rows) in shown else None,
+                }
+            )
+    images = data.train_part(spread(len(data.labels), KEPT["train"])[shown])
+    low, high = images.min(), images.max()
+    pixels = (images - low) / (high - low).clamp_min(1e-12) * 255
+    return rows, pixels.round().to(torch.uint8).cpu().numpy()
+
+
+def spread(examples: int, number: int) -> Tensor:
+    """Return the indices of some examples, evenly spread, since a source may be sorted by class."""
+    return (
+        torch.linspace(0, examples - 1, min(number, examples), dtype=torch.float64).round().long()
+    )
 
 
 class FitCheck:

@@ -3,6 +3,8 @@
 study.yaml                  the config, every value written out; it runs again
 runs/<part>.parquet         one row a run that ended
 history/<part>.parquet      one row an evaluated epoch of those runs
+predictions/<part>.parquet  what those networks say of a few hundred fixed examples
+images/<hash>.npy           some of those examples, to look at
 environment/<hash>.json     machine and versions, one file for each that trained runs
 weights/<run>.safetensors   the trained network
 checkpoints/                states of unfinished runs; gone when they end
@@ -17,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from study.checks import BadInput
 from study.files import PART, sha256, take_leftovers_away, write_whole
 from study.records import FORMAT, read_config, recorded_ids
@@ -24,6 +29,9 @@ from study.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MOST_IMAGES = 64  # files of them
 
 
 class Folder:
@@ -74,12 +82,31 @@ class Folder:
         content = save(dict(tensors), {"run": run.id, "activation": run.model.activation})
         write_whole(self.path / "weights" / f"{run.id}.safetensors", content)
 
+    def write_images(self, images: NDArray[np.uint8]) -> str | None:
+        """Keep some images and return the name that predictions refer to them by.
+
+        None where there are enough to look at: of thousands of runs each may see its own.
+        """
+        content = io.BytesIO()
+        np.save(content, images)
+        name = sha256([content.getvalue()])[:12]
+        present = {path.stem for path in (self.path / "images").glob("*.npy")}
+        if name not in present and len(present) >= MOST_IMAGES:
+            return None
+        write_whole(self.path / "images" / f"{name}.npy", content.getvalue())
+        return name
+
     def write_part(
-        self, rows: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]]
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        history: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the rows of runs that ended, and of their epochs."""
+        """Write the rows of runs that ended, of their epochs, and of what they say of examples."""
         name = sha256([str(row["run"]).encode() for row in rows])[:16]
         write_whole(self.path / "history" / f"{name}.parquet", _parquet(history))
+        if predictions:
+            write_whole(self.path / "predictions" / f"{name}.parquet", _parquet(predictions))
         write_whole(self.path / "runs" / f"{name}.parquet", _parquet(rows))
 
     def ended(self) -> set[str]:

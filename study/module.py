@@ -7,15 +7,17 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from study.checks import BadInput
 from study.data.module import StackBatch, StudyData, WholeBatch
 from study.engine import Running, chosen_routes, make_engine
-from study.evaluation import FitCheck, Network, evaluate, metrics
+from study.evaluation import FitCheck, Network, evaluate, metrics, predictions, probe
 from study.nn.mlp import StackedMLP
 from study.run import Run
 from study.stack import DIVERGED, Slot, Stack
@@ -193,7 +195,14 @@ class StudyModule(pl.LightningModule):
         if self.study_data is None:
             return []
         data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
-        rows = self.engine.each(lambda at: evaluate(self._network(at), data[at]), indices)
+        model = self.stack.first.model
+        rows = self.engine.each(
+            lambda at: (
+                evaluate(self._network(at), data[at])
+                | probe(self._network(at), data[at], model.loss, model.backward)
+            ),
+            indices,
+        )
         running = self._running
         for index, row in zip(indices, rows, strict=True):
             row["running_cross_entropy"] = float(
@@ -202,6 +211,12 @@ class StudyModule(pl.LightningModule):
             row["running_accuracy"] = float(running.right[index] / running.examples[index])
             self.stack.slots[index].judge(row)
         return rows
+
+    def predictions(self, index: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+        """Return what a slot's network says of its run's fixed examples, and their images."""
+        data = self.study_data
+        assert data is not None
+        return predictions(self._network(index), data.tensors(self.stack.slots[index]))
 
     def _network(self, index: int) -> Network:
         return functools.partial(self.engine.logits, index)

@@ -17,12 +17,25 @@ from study.checks import BadInput
 from study.run import Run, fact_keys
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
     from torch import nn
 
 FORMAT = "1"
 METRICS = ("cross_entropy", "squared_error", "accuracy")
+PREDICTION_COLUMNS = [
+    "run",
+    "part",
+    "example",
+    "label",
+    "true_label",
+    "said",
+    "confidence",
+    "images",
+    "place",
+]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -65,7 +78,9 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         redrawn and was not (empty where there are none). Test metrics are against true labels,
         ``test_noisy_`` ones against labels as noisy as the training set's.
         ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
-        before its step (empty at epoch 0).
+        before its step (empty at epoch 0). ``gradient_``, of a fixed batch of 100 training
+        examples: ``norm`` of what the backward rule sends to the logits, ``true_norm`` of the
+        loss's true gradient, their ``cosine``, and ``largest_g``, the largest |dL/dp|.
 
     Raises
     ------
@@ -85,6 +100,43 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     runs_frame = frames[0].drop_duplicates("run").sort_values(["seed", "run"])
     history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
     return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
+
+
+def load_predictions(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read what trained networks say of a few hundred fixed examples.
+
+    Returns
+    -------
+    predictions
+        One row an example of a run: ``run``, ``part`` (train or test), ``example`` (its index in
+        the source), ``label`` (the one trained on; of test examples, the true one), ``true_label``,
+        ``said``, ``confidence``, and where its image is: ``images`` names one of `load_images`,
+        ``place`` its row there (empty for test examples).
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    read_config(folder)
+    ended = {path.name for path in (folder / "runs").glob("*.parquet")}
+    tables = [
+        table
+        for path in sorted((folder / "predictions").glob("*.parquet"))
+        if path.name in ended and (table := _read_part(path)) is not None
+    ]
+    if not tables:
+        return pd.DataFrame(columns=PREDICTION_COLUMNS)
+    frame: pd.DataFrame = _concatenate(tables).to_pandas()
+    return frame.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+
+
+def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
+    """Read the images that predictions refer to, [example, feature] each, by name."""
+    import numpy as np
+
+    return {
+        path.stem: np.load(path, allow_pickle=False)
+        for path in sorted((Path(folder) / "images").glob("*.npy"))
+    }
 
 
 def recorded(
@@ -163,7 +215,9 @@ def history_columns() -> list[str]:
     train = [f"train_{name}" for name in METRICS]
     train += [f"train_accuracy_{which}" for which in ("true", "redrawn", "untouched")]
     test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
-    return ["run", "epoch", *train, *test, "running_cross_entropy", "running_accuracy"]
+    running = ["running_cross_entropy", "running_accuracy"]
+    gradient = [f"gradient_{name}" for name in ("norm", "true_norm", "cosine", "largest_g")]
+    return ["run", "epoch", *train, *test, *running, *gradient]
 
 
 def _both(folder: Path) -> tuple[tuple[list[pa.Table], list[pa.Table]], list[Path]]:

@@ -94,7 +94,7 @@ class Recorder(pl.callbacks.Checkpoint):
             self.writer.write(states)
 
     def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
-        rows, history = [], []
+        rows, history, predictions = [], [], []
         for index in indices:
             slot = module.stack.slots[index]
             weights = weights_of(module.engine.save(index))
@@ -102,8 +102,17 @@ class Recorder(pl.callbacks.Checkpoint):
                 self.folder.write_weights(slot.run, weights)
             rows.append(self._row(module, slot, weights))
             history += slot.history
+            predictions += self._predictions(module, index)
             self._recorded.add(slot.run.id)
-        self.folder.write_part(rows, history)
+        self.folder.write_part(rows, history, predictions)
+
+    def _predictions(self, module: StudyModule, index: int) -> list[dict[str, Any]]:
+        rows, images = module.predictions(index)
+        name = self.folder.write_images(images)
+        run = module.stack.slots[index].run.id
+        return [
+            {"run": run, **row, "images": None if row["place"] is None else name} for row in rows
+        ]
 
     def _row(
         self, module: StudyModule, slot: Slot, weights: Mapping[str, torch.Tensor]

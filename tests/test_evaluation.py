@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from helpers import small_run
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.data.module import RunTensors, StudyData
-from study.evaluation import FitCheck, evaluate
+from study.evaluation import FitCheck, evaluate, predictions, probe
 from study.stack import Stack
 
 
@@ -69,3 +70,45 @@ def test_a_rounding_difference_does_not_make_an_example_wrong_at_first_sight() -
         return z if len(images) > 100 else z + 1.000001 * z.roll(1, -1)
 
     assert FitCheck()(rounded, data, 1.0)
+
+
+# What reaches the logits
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("backward", ["jacobian", "autograd", "fused"])
+def test_rules_with_the_jacobian_send_the_true_gradient(loss: str, backward: str) -> None:
+    data = tensors()
+    found = probe(lambda images: images[:, :10] * 3, data, loss, backward)
+    assert found["gradient_cosine"] == pytest.approx(1, abs=1e-6)
+    assert found["gradient_norm"] == pytest.approx(found["gradient_true_norm"], rel=1e-5)
+
+
+def test_identity_sends_g_of_cross_entropy() -> None:
+    data = tensors()
+    found = probe(lambda images: torch.zeros(len(images), 10), data, "cross_entropy", "identity")
+    # At p = 1/10 each of 100 examples has g = -10/100 at its label, and p - y in truth.
+    assert found["gradient_norm"] == pytest.approx(1.0, rel=1e-6)
+    assert found["gradient_true_norm"] == pytest.approx(0.1 * 0.9**0.5, rel=1e-6)
+    assert found["gradient_cosine"] == pytest.approx(0.9**0.5, rel=1e-6)
+    assert found["gradient_largest_g"] == pytest.approx(0.1, rel=1e-6)
+
+
+# What the network says of examples
+
+
+def test_predictions_are_of_fixed_examples_spread_over_the_classes() -> None:
+    data = tensors(250)
+    rows, images = predictions(Knows(data, set()), data)
+    train = [row for row in rows if row["part"] == "train"]
+    assert (len(train), len(rows) - len(train)) == (200, 100)
+    assert all(row["said"] == row["label"] for row in train)
+    assert len({row["true_label"] for row in train}) == 10
+    assert {row["example"] for row in train} <= set(data.examples.tolist())
+    shown = {row["place"]: row["example"] for row in train if row["place"] is not None}
+    assert sorted(shown) == list(range(24)) == list(range(len(images)))
+    for place, example in shown.items():
+        pixels = data.train_images[example]
+        order = torch.from_numpy(images[place].astype(int))
+        assert order[pixels.argmax()] == order.max()
+        assert order[pixels.argmin()] == order.min()

@@ -16,7 +16,13 @@ from helpers import SMALL, fit_process
 
 import study
 from study.fit import main
-from study.records import history_columns, run_columns
+from study.records import (
+    PREDICTION_COLUMNS,
+    history_columns,
+    load_images,
+    load_predictions,
+    run_columns,
+)
 
 
 @pytest.fixture
@@ -47,6 +53,12 @@ def test_a_study_leaves_the_records_it_documents(
     assert len(set(runs["data_hash"])) == 1
     assert len(set(runs["labels_hash"])) == 4
     assert (out / "environment" / f"{runs['environment'][0]}.json").is_file()
+    kept, images = load_predictions(out), load_images(out)
+    assert set(kept.columns) == set(PREDICTION_COLUMNS)
+    assert kept.groupby("run").size().tolist() == [300] * 4
+    pictured = kept.dropna(subset=["images"])
+    assert set(pictured["images"]) == set(images)
+    assert pictured.groupby("run")["place"].apply(sorted).tolist() == [list(range(24))] * 4
     assert list((out / "checkpoints").iterdir()) == []
     assert sorted(path.name for path in out.rglob("*.part")) == []
     printed = capsys.readouterr().out
