@@ -1,0 +1,55 @@
+"""Why a claim's records are as they are: what reached the logits, and who diverged."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.read import Records
+from reports.text import number
+from reports.verdicts import Verdict
+
+
+def explain(verdict: Verdict, records: Records) -> str:
+    """Return sentences on the gradients and the diverged runs of a claim's arms.
+
+    Empty where a claim is not about what is sent back, or nothing is recorded.
+    """
+    claim = verdict.claim
+    sentences = []
+    for letter, facts in (("A", claim.a), ("B", claim.b or {})):
+        rule = facts.get("model.backward")
+        if rule is None:
+            continue
+        runs = _runs(records, {**claim.where, **facts})
+        if not runs.empty:
+            sentences.append(f"{letter} ({rule}): {_gradients(runs, records)}")
+    if verdict.diverged:
+        sentences.append("A diverged run counts with the worst value of the metric.")
+    return " ".join(sentences)
+
+
+def _runs(records: Records, facts: dict[str, object]) -> pd.DataFrame:
+    table = records.runs
+    for key, wanted in facts.items():
+        if key in table.columns:
+            table = table[table[key].isna() if wanted is None else table[key] == wanted]
+    return table
+
+
+def _gradients(runs: pd.DataFrame, records: Records) -> str:
+    history = records.history[records.history["run"].isin(runs["run"])]
+    trained = history[history["epoch"] > 0]
+    cosine, ratio = (
+        trained["gradient_cosine"],
+        trained["gradient_norm"] / trained["gradient_true_norm"],
+    )
+    diverged = runs[runs["status"] == "diverged"]
+    parts = [
+        f"the gradient at the logits has a cosine of {number(float(cosine.median()))} with the "
+        f"true one and {number(float(ratio.median()))} times its norm (medians over epochs); the "
+        f"largest |g| was {number(float(trained['gradient_largest_g'].max()))}"
+    ]
+    if len(diverged):
+        when = f"{int(diverged['epochs'].min())} to {int(diverged['epochs'].max())}"
+        parts.append(f"{len(diverged)} of {len(runs)} runs diverged, at epoch {when}")
+    return "; ".join(parts) + "."

@@ -1,0 +1,62 @@
+"""Training images at fit: the label trained on, the true one, and what the network says."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from study.data.sources import SOURCES
+
+NEEDS = "predictions and images, which studies keep"
+WIDE = True
+COLUMNS = 12
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return the kept examples with an image, of the run with most labels redrawn."""
+    kept = records.predictions.dropna(subset=["images"])
+    kept = kept[kept["images"].isin(records.images)]
+    runs = records.runs[records.runs["run"].isin(kept["run"])]
+    if runs.empty:
+        return pd.DataFrame()
+    order = runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])
+    run = order.iloc[0]
+    shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(dataset=run["data.dataset"])
+    return shown.sort_values("place")
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw the images in one grid, three numbers under each: trained, true, said."""
+    ax = ax or plt.gca()
+    table = data(records)
+    shape = SOURCES[table["dataset"].iloc[0]].shape
+    height, width = shape[0] + 12, shape[1] + 4
+    rows = math.ceil(len(table) / COLUMNS)
+    canvas = np.full((rows * height, COLUMNS * width, *shape[2:]), 255, dtype=np.uint8)
+    for number, row in enumerate(table.to_dict("records")):
+        top, left = (number // COLUMNS) * height, (number % COLUMNS) * width + 2
+        image = records.images[row["images"]][int(row["place"])].reshape(shape)
+        canvas[top : top + shape[0], left : left + shape[1]] = image
+        text = f"{row['label']} / {row['true_label']} / {row['said']}"
+        ax.text(
+            left + shape[1] / 2, top + shape[0] + 5, text, ha="center", va="center", size="x-small"
+        )
+    ax.imshow(canvas, cmap=None if len(shape) > 2 else "gray", vmin=0, vmax=255)
+    ax.set_axis_off()
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    table = data(records)
+    learned = int((table["said"] == table["label"]).sum())
+    true = int((table["said"] == table["true_label"]).sum())
+    return (
+        f"{len(table)} training images with trained / true / said label under each. The network "
+        f"says the trained label of {learned}, the true label of {true}."
+    )

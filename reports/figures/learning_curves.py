@@ -1,0 +1,61 @@
+"""Loss on the training and the test set as training goes on, by condition."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from reports.style import palette
+
+NEEDS = "any study"
+WIDE = True
+MOST_CONDITIONS = 6
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return cross-entropy by run, epoch and set, for the first study's conditions."""
+    history = records.history[records.history["study"] == records.history["study"].iloc[0]]
+    conditions = list(dict.fromkeys(history["condition"]))
+    shown = history[history["condition"].isin(conditions[:: max(1, len(conditions) // 5)])]
+    table: pd.DataFrame = shown.melt(
+        id_vars=["run", "seed", "condition", "epoch"],
+        value_vars=["train_cross_entropy", "test_cross_entropy"],
+        var_name="set",
+        value_name="cross_entropy",
+    )
+    return table.assign(set=table["set"].str.removesuffix("_cross_entropy"))
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw means with 95% bands over seeds, and every seed faintly."""
+    ax = ax or plt.gca()
+    table = data(records)
+    colours = palette(list(dict.fromkeys(table["condition"])))
+    common = {"data": table, "x": "epoch", "y": "cross_entropy", "ax": ax, "palette": colours}
+    sns.lineplot(
+        **common,
+        hue="condition",
+        style="set",
+        units="run",
+        estimator=None,
+        linewidth=0.4,
+        alpha=0.3,
+        legend=False,
+    )
+    sns.lineplot(**common, hue="condition", style="set", errorbar=("ci", 95), seed=0)
+    ax.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (nats)")
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    table = data(records)
+    last = table.loc[table.groupby(["run", "set"])["epoch"].idxmax()]
+    means = last.groupby(["condition", "set"])["cross_entropy"].mean()
+    rows = means.reset_index().to_numpy()
+    ends = "; ".join(f"{condition}, {which}: {value:.3g}" for condition, which, value in rows)
+    return f"Lines of cross-entropy by epoch, one a condition and set. They end at {ends} nats."

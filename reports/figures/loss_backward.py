@@ -1,0 +1,63 @@
+"""Training cross-entropy by loss and backward rule of softmax, a curve a seed."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from reports.style import COLOURS, DASHES
+
+NEEDS = "a study that varies model.backward"
+WIDE = False
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return training cross-entropy by epoch of the study with most backward rules."""
+    rules = records.runs.groupby("study")["model.backward"].nunique()
+    if rules.max() < 2:
+        return pd.DataFrame()
+    runs = records.runs[records.runs["study"] == rules.idxmax()]
+    facts = runs[["run", "model.loss", "model.backward", "data.label_noise"]]
+    table = records.history.merge(facts, on="run")
+    return table[
+        ["run", "seed", "epoch", "model.loss", "model.backward", "train_cross_entropy"]
+    ].dropna()
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw medians over seeds, colours for rules and dashes for losses, and every seed faintly."""
+    ax = ax or plt.gca()
+    table = data(records)
+    rules = sorted(table["model.backward"].unique())
+    losses = sorted(table["model.loss"].unique())
+    common = {
+        "data": table,
+        "x": "epoch",
+        "y": "train_cross_entropy",
+        "hue": "model.backward",
+        "style": "model.loss",
+        "palette": dict(zip(rules, COLOURS, strict=False)),
+        "dashes": dict(zip(losses, DASHES, strict=False)),
+        "ax": ax,
+    }
+    sns.lineplot(**common, units="run", estimator=None, linewidth=0.4, alpha=0.3, legend=False)
+    sns.lineplot(**common, estimator="median", errorbar=None)
+    ax.set(yscale="log", xlabel="epoch", ylabel="training cross-entropy (nats)")
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    table = data(records)
+    last = table.loc[table.groupby("run")["epoch"].idxmax()]
+    ends = last.groupby(["model.loss", "model.backward"])["train_cross_entropy"].median()
+    parts = [f"{loss} with {rule}: {end:.3g}" for loss, rule, end in ends.reset_index().to_numpy()]
+    return (
+        "Training cross-entropy against epoch for each loss and backward rule. Medians at the end: "
+        + "; ".join(parts)
+        + "."
+    )

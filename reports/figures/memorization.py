@@ -1,0 +1,91 @@
+"""Train and test accuracy at each run's end, against label noise."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from reports.style import COLOURS, DASHES, MARKERS
+
+NEEDS = "a study that varies data.label_noise, with inputs as they are"
+WIDE = False
+
+KINDS = {
+    "train_accuracy": "train, labels as given",
+    "test_accuracy": "test, true labels",
+    "test_noisy_accuracy": "test, labels as noisy",
+}
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return accuracies at the last epoch by run and label noise."""
+    runs = records.runs[records.runs["data.inputs"] == "original"]
+    for _, study in runs.groupby("study", sort=False):
+        # Of several studies, the one with most levels of noise.
+        if study["data.label_noise"].nunique() == _levels(runs) > 1:
+            values = {name: records.values(metric, "last") for metric, name in KINDS.items()}
+            wide = study[["run", "seed", "data.label_noise"]].assign(
+                **{name: study["run"].map(series) for name, series in values.items()}
+            )
+            return wide.melt(
+                ["run", "seed", "data.label_noise"], var_name="set", value_name="accuracy"
+            )
+    return pd.DataFrame()
+
+
+def _levels(runs: pd.DataFrame) -> int:
+    return int(runs.groupby("study")["data.label_noise"].nunique().max()) if len(runs) else 0
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw means with 95% bars over seeds, and every run faintly."""
+    ax = ax or plt.gca()
+    table = data(records)
+    names = list(KINDS.values())
+    colours = dict(zip(names, COLOURS, strict=False))
+    markers, dashes = (dict(zip(names, each, strict=False)) for each in (MARKERS, DASHES))
+    sns.lineplot(
+        table,
+        x="data.label_noise",
+        y="accuracy",
+        hue="set",
+        style="set",
+        palette=colours,
+        markers=markers,
+        dashes=dashes,
+        errorbar=("ci", 95),
+        err_style="bars",
+        seed=0,
+        ax=ax,
+    )
+    sns.scatterplot(
+        table,
+        x="data.label_noise",
+        y="accuracy",
+        hue="set",
+        palette=colours,
+        s=4,
+        alpha=0.3,
+        legend=False,
+        ax=ax,
+    )
+    ax.axhline(0.1, color="0.5", linewidth=0.6, linestyle=":")
+    ax.set(xlabel="label noise (share of labels redrawn)", ylabel="accuracy", ylim=(0, 1.05))
+    ax.legend(title=None)
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    means = data(records).groupby(["set", "data.label_noise"])["accuracy"].mean()
+    parts = []
+    for name in KINDS.values():
+        line = means[name]
+        parts.append(
+            f"{name}: {line.iloc[0]:.2f} at noise {line.index[0]:g}, {line.iloc[-1]:.2f} at "
+            f"{line.index[-1]:g}"
+        )
+    return "Accuracy at the end of training against label noise. " + "; ".join(parts) + "."

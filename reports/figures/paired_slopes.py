@@ -1,0 +1,64 @@
+"""Test accuracy with and without the softmax gradient, the same seed joined by a line."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from reports.style import COLOURS, DASHES, MARKERS
+
+NEEDS = "a study with the backward rules jacobian and identity"
+WIDE = False
+ARMS = ("jacobian", "identity")
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return final test accuracy by seed, loss and rule, where a seed has both rules."""
+    runs = records.runs[records.runs["model.backward"].isin(ARMS)]
+    rules = runs.groupby("study")["model.backward"].nunique()
+    if rules.empty or rules.max() < len(ARMS):
+        return pd.DataFrame()
+    runs = runs[runs["study"] == rules.idxmax()]
+    accuracy = runs.assign(test_accuracy=runs["run"].map(records.values("test_accuracy", "last")))
+    wide = accuracy.pivot_table(
+        index=["model.loss", "seed"], columns="model.backward", values="test_accuracy"
+    ).dropna()
+    return wide.reset_index()
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw a line a seed and loss."""
+    ax = ax or plt.gca()
+    for index, (loss, group) in enumerate(data(records).groupby("model.loss")):
+        dashes = DASHES[index % len(DASHES)]
+        for number, row in enumerate(group.to_dict("records")):
+            ax.plot(
+                range(len(ARMS)),
+                [row[arm] for arm in ARMS],
+                color=COLOURS[index],
+                marker=MARKERS[index],
+                markersize=3,
+                alpha=0.6,
+                linewidth=0.8,
+                linestyle="-" if dashes == "" else (0, dashes),
+                label=str(loss) if number == 0 else None,
+            )
+    ax.set(xticks=range(len(ARMS)), xlim=(-0.25, 1.25), ylabel="test accuracy", ylim=(0, 1))
+    ax.set_xticklabels(["multiplied in\n(jacobian)", "left out\n(identity)"])
+    ax.legend(title="loss")
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    parts = []
+    for loss, group in data(records).groupby("model.loss"):
+        better = int((group["identity"] > group["jacobian"]).sum())
+        parts.append(f"{loss}: higher without the gradient in {better} of {len(group)} seeds")
+    return (
+        "Test accuracy of each seed with and without the softmax gradient. "
+        + "; ".join(parts)
+        + "."
+    )

@@ -1,0 +1,87 @@
+"""Share of runs that have not fitted their labels yet, by epoch and label noise (Kaplan-Meier)."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from reports.read import Records
+from reports.statistics import kaplan_meier
+from reports.style import COLOURS, DASHES
+
+NEEDS = "runs that stop once they fit (stop.train_accuracy)"
+WIDE = False
+
+
+def data(records: Records) -> pd.DataFrame:
+    """Return the curve of each label noise: epoch, share, and its 95% interval."""
+    runs = records.runs[
+        (records.runs["data.inputs"] == "original") & records.runs["stop.train_accuracy"].notna()
+    ]
+    curves = []
+    for noise, group in runs.groupby("data.label_noise"):
+        fitted = group["epochs_to_fit"].notna().to_numpy()
+        times = group["epochs_to_fit"].fillna(group["epochs"]).to_numpy(dtype=float)
+        curve = kaplan_meier(times, fitted)
+        curves.append(
+            pd.DataFrame(curve._asdict()).assign(
+                label_noise=noise, runs=len(group), censored=int((~fitted).sum())
+            )
+        )
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+
+
+def draw(records: Records, ax: Axes | None = None) -> Axes:
+    """Draw a step curve a label noise, with its band; ticks where runs are censored."""
+    ax = ax or plt.gca()
+    table = data(records)
+    levels = list(table["label_noise"].unique())
+    shown = [
+        levels[index] for index in np.unique(np.linspace(0, len(levels) - 1, 6).round().astype(int))
+    ]
+    for index, noise in enumerate(shown):
+        curve = table[table["label_noise"] == noise]
+        colour = COLOURS[index % len(COLOURS)]
+        dashes = DASHES[index % len(DASHES)]
+        style = "-" if dashes == "" else (0, dashes)
+        ax.step(
+            curve["time"],
+            curve["share"],
+            where="post",
+            color=colour,
+            linestyle=style,
+            label=f"{noise:g}",
+        )
+        ax.fill_between(
+            curve["time"],
+            curve["low"],
+            curve["high"],
+            step="post",
+            color=colour,
+            alpha=0.12,
+            linewidth=0,
+        )
+        if curve["censored"].iloc[0]:
+            ax.plot(
+                curve["time"].iloc[-1], curve["share"].iloc[-1], "|", color=colour, markersize=8
+            )
+    ax.set(
+        xlabel="epoch", ylabel="share of runs not fitted yet", ylim=(-0.02, 1.05), xlim=(0, None)
+    )
+    ax.legend(title="label noise")
+    return ax
+
+
+def alt(records: Records) -> str:
+    """Describe the figure."""
+    table = data(records)
+    parts = []
+    for noise, curve in table.groupby("label_noise"):
+        half = curve[curve["share"] <= 0.5]
+        when = f"by epoch {half['time'].iloc[0]:g}" if len(half) else "not within the training"
+        parts.append(f"noise {noise:g}: half of the runs fit {when}")
+    return (
+        "Step curves of the share of runs not fitted yet against epoch. " + "; ".join(parts) + "."
+    )

@@ -1,0 +1,117 @@
+"""One self-contained page: every style, script and image is inside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from reports import text
+from reports.drawing import Drawn
+from reports.read import Records
+from reports.verdicts import Verdict
+
+HERE = Path(__file__).parent
+RUN_COLUMNS = ("run", "study", "condition", "seed", "status", "epochs", "epochs_to_fit", "seconds")
+METRICS = ("train_cross_entropy", "train_accuracy", "test_cross_entropy", "test_accuracy")
+MOST_ROWS = 2_000
+
+
+def render(
+    records: Records,
+    verdicts: Sequence[Verdict],
+    explanations: Mapping[str, str],
+    conditions: pd.DataFrame,
+    drawn: Sequence[Drawn],
+    folders: Sequence[Path],
+    left_out: Sequence[str],
+    figures: Path,
+) -> str:
+    """Return the page's HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals["text"] = text
+    environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
+    return environment.get_template("page.html.j2").render(
+        studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
+        verdicts=verdicts,
+        explanations=explanations,
+        conditions=conditions,
+        drawn=drawn,
+        runs=run_table(records),
+        total=len(records.runs),
+        environments=records.environments,
+        checklist=checklist(records, folders),
+        left_out=left_out,
+        style=Markup((HERE / "page.css").read_text()),  # noqa: S704  # this package's own files
+        script=Markup((HERE / "page.js").read_text()),  # noqa: S704
+    )
+
+
+def run_table(records: Records) -> pd.DataFrame:
+    """Return one row a run with what it ended with; the first 2,000."""
+    history = records.history
+    last = history.loc[history.groupby("run")["epoch"].idxmax()].set_index("run")[list(METRICS)]
+    table = records.runs[list(RUN_COLUMNS)].join(last, on="run")
+    return table.sort_values(["study", "condition", "seed"]).head(MOST_ROWS)
+
+
+def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]]:
+    """Return what a reproducibility checklist asks, and the answers of these records."""
+    runs = records.runs
+    machines = sorted({f"{e['processor']}, {e['device']}" for e in records.environments.values()})
+    versions = sorted({json.dumps(e["packages"]) for e in records.environments.values()})
+    stacking = sorted({e["stacking"] for e in records.environments.values()})
+    return [
+        ("Runs", f"{len(runs)}, of which {int((runs['status'] == 'diverged').sum())} diverged"),
+        ("Seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
+        ("Compute time", f"{runs['seconds'].sum() / 60:.1f} minutes of training, summed over runs"),
+        ("Selection", "none: no run, epoch or hyperparameter was chosen by a result"),
+        ("Hyperparameters", _settings(records)),
+        (
+            "Statistics",
+            "95% BCa bootstrap intervals over seeds; sign-flip permutation tests; two "
+            "one-sided tests for equivalence; Holm over the ledger; no verdict from under 6 seeds",
+        ),
+        ("Data", ", ".join(f"sha256 {value[:16]}…" for value in sorted(set(runs["data_hash"])))),
+        ("Same bits in any stack", ", ".join(stacking)),
+        ("Machines", "; ".join(machines)),
+        ("Versions", "; ".join(versions)),
+        (
+            "Commands",
+            "; ".join(
+                f"python -m study.fit --config {shlex.quote(str(f))}/study.yaml" for f in folders
+            )
+            + f"; python -m reports {shlex.join(map(str, folders))}",
+        ),
+    ]
+
+
+def _settings(records: Records) -> str:
+    parts = []
+    for config in records.studies.values():
+        optimizer = config.get("optimizer", {})
+        arguments: Mapping[str, Any] = optimizer.get("init_args", {})
+        parts.append(
+            f"{config['name']}: hidden {config['model']['hidden']}, batch "
+            f"{config['data']['batch_size']}, at most {config['trainer']['max_epochs']} epochs, "
+            f"{optimizer.get('class_path')} "
+            + ", ".join(f"{key} {value}" for key, value in arguments.items())
+        )
+    return "; ".join(parts)
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -1,0 +1,168 @@
+"""Records of one or several studies, joined; what could not be read is named, not dropped."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import study
+from study.checks import BadInput
+from study.records import load_images, load_predictions, read_config
+from study.run import fact_keys
+from study.summary import condition_label
+
+# A diverged run has no number for its loss: it counts as the worst there is.
+WORST = {
+    "cross_entropy": 87.3,  # -log of the smallest float32
+    "squared_error": 2.0,
+    "accuracy": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """What studies left.
+
+    Attributes
+    ----------
+    runs
+        One row a run that ended, as `study.load` gives it, with ``study`` (the first that holds
+        it) and ``condition`` (what varies there, in words).
+    history
+        One row an evaluated epoch, with ``condition``, ``seed`` and ``study``.
+    predictions
+        One row a kept example of a run, with its ``image`` in ``images`` where there is one.
+    images
+        Pixels in [0, 1] by name, [height, width] or with a third dimension of colours.
+    environments
+        By their hash.
+    studies
+        Each study's config, by its folder.
+    left_out
+        What could not be read, a line each.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+    images: dict[str, Any]
+    environments: dict[str, dict[str, Any]]
+    studies: dict[str, dict[str, Any]]
+    left_out: list[str] = field(default_factory=list)
+
+    def values(self, metric: str, at: str | int) -> pd.Series:
+        """Return one number a run, by its id: a metric at an epoch.
+
+        Parameters
+        ----------
+        metric
+            A column of ``history``, or of ``runs`` (then ``at`` does not matter).
+        at
+            ``first`` (before training), ``last``, ``best`` (smallest loss, largest accuracy),
+            ``fit`` (where ``epochs_to_fit`` says), ``largest``, ``smallest``, or an epoch.
+
+        Raises
+        ------
+        BadInput
+            No such metric.
+        """
+        if metric in self.runs.columns and metric not in self.history.columns:
+            return self.runs.set_index("run")[metric].astype(float)
+        if metric not in self.history.columns:
+            known = ", ".join(self.history.columns[2:])
+            raise BadInput("metric", f"one of {known}, or a column of runs", metric)
+        table = self.history[["run", "epoch", metric]].copy()
+        for name, worst in WORST.items():
+            if metric.endswith(name):
+                trained = table["epoch"] > 0
+                table[metric] = table[metric].where(table[metric].notna() | ~trained, worst)
+                table[metric] = table[metric].clip(upper=max(worst, 1.0))
+        grouped = table.sort_values("epoch").groupby("run", sort=False)
+        if at == "last":
+            return table.loc[grouped["epoch"].idxmax()].set_index("run")[metric]
+        if at in ("best", "largest", "smallest"):
+            largest = at == "largest" or (at == "best" and "accuracy" in metric)
+            return grouped[metric].max() if largest else grouped[metric].min()
+        if at == "fit":
+            fitted = self.runs.set_index("run")["epochs_to_fit"].dropna()
+            joined = table.join(fitted.rename("fit"), on="run", how="inner")
+            return joined[joined["epoch"] == joined["fit"]].set_index("run")[metric]
+        epoch = 0 if at == "first" else at
+        return table[table["epoch"] == epoch].set_index("run")[metric]
+
+
+def read(folders: Sequence[Path]) -> Records:
+    """Read studies' folders.
+
+    Raises
+    ------
+    BadInput
+        A folder that is no study, or records of another version.
+    """
+    runs, histories, predictions, left_out = [], [], [], []
+    images: dict[str, Any] = {}
+    environments: dict[str, dict[str, Any]] = {}
+    studies: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        config = read_config(folder)
+        studies[str(folder)] = config
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            its_runs, its_history = study.load(folder)
+        left_out += [str(warning.message) for warning in caught]
+        if its_runs.empty:
+            left_out.append(f"{folder}: no run has ended yet")
+            continue
+        varied = list(config.get("vary") or {})
+        its_runs = its_runs.assign(
+            study=config["name"],
+            condition=[
+                condition_label({key: _fact(row, key) for key in varied})
+                for row in its_runs.to_dict("records")
+            ],
+        )
+        runs.append(its_runs)
+        histories.append(its_history)
+        predictions.append(load_predictions(folder))
+        images |= load_images(folder)
+        environments |= _environments(folder, left_out)
+    if not runs:
+        raise BadInput(
+            ", ".join(map(str, folders)),
+            "at least one run that ended",
+            0,
+            f"train first: python -m study.fit --config {folders[0]}/study.yaml",
+        )
+    all_runs = pd.concat(runs, ignore_index=True).drop_duplicates("run", ignore_index=True)
+    history = pd.concat(histories, ignore_index=True).drop_duplicates(["run", "epoch"])
+    history = history.merge(all_runs[["run", "study", "condition", "seed"]], on="run")
+    kept = pd.concat(predictions, ignore_index=True).drop_duplicates(["run", "part", "example"])
+    return Records(all_runs, history, kept, images, environments, studies, left_out)
+
+
+def _fact(row: Mapping[Any, Any], key: str) -> Any:
+    value = row.get(key)
+    if isinstance(value, str) and value[:1] in "[{":
+        return json.loads(value)
+    return value
+
+
+def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted((folder / "environment").glob("*.json")):
+        try:
+            found[path.stem] = json.loads(path.read_text())
+        except ValueError as error:
+            left_out.append(f"{path}: not an environment ({error})")
+    return found
+
+
+def facts_of(records: Records) -> list[str]:
+    """Return the columns of ``runs`` that are facts."""
+    return [name for name in records.runs.columns if name in fact_keys() or "." in name]

@@ -1,0 +1,106 @@
+"""Tables of verdicts and of conditions, each as CSV, Markdown and LaTeX from one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from reports import text
+from reports.read import Records
+from reports.verdicts import Verdict
+from study.summary import METRICS, written
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return one row a claim, as text."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": each.claim.sentence,
+                "verdict": each.verdict,
+                "effect [95% interval]": text.effect(each),
+                "is a": text.scale(each.claim),
+                "asked": text.asked(each.claim),
+                "seeds": each.n,
+                "p (Holm)": text.p_value(each.p_adjusted),
+                "diverged": each.diverged,
+                "note": each.why,
+            }
+            for each in verdicts
+        ]
+    )
+
+
+def condition_table(records: Records) -> pd.DataFrame:
+    """Return one row a condition of a study: what its runs ended with, mean and 95% interval."""
+    history = records.history
+    last = history.loc[history.groupby("run")["epoch"].idxmax()].set_index("run")
+    rows = []
+    for (study, condition), runs in records.runs.groupby(["study", "condition"], sort=False):
+        ended = last.loc[runs["run"]]
+        row = {"study": study, "condition": condition, "seeds": runs["seed"].nunique()}
+        for metric, heading in METRICS.items():
+            digits = 4 if "entropy" in metric else 3
+            row[heading] = written(ended[metric].dropna().to_numpy(dtype=float), digits)
+        to_fit = runs["epochs_to_fit"].dropna().to_numpy(dtype=float)
+        row["epochs to fit"] = written(to_fit, 1)
+        row["fitted"] = f"{len(to_fit)}/{len(runs)}"
+        row["diverged"] = int((runs["status"] == "diverged").sum())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def write(table: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write a table as ``name``.csv, .md and .tex."""
+    table.to_csv(folder / f"{name}.csv", index=False)
+    (folder / f"{name}.md").write_text(markdown(table))
+    (folder / f"{name}.tex").write_text(latex(table))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return a table as Markdown."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    lines += [
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+        for row in table.itertuples(index=False)
+    ]
+    return "\n".join([*lines, ""])
+
+
+def latex(table: pd.DataFrame) -> str:
+    """Return a table as LaTeX, with booktabs' rules."""
+    lines = [
+        rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+        r"\toprule",
+        " & ".join(map(_escaped, table.columns)) + r" \\",
+        r"\midrule",
+    ]
+    lines += [
+        " & ".join(_escaped(str(cell)) for cell in row) + r" \\"
+        for row in table.itertuples(index=False)
+    ]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "<": r"$<$",
+}
+
+
+def _escaped(cell: str) -> str:
+    return "".join(SPECIAL.get(letter, letter) for letter in cell)

@@ -1,0 +1,197 @@
+"""The command, end to end: from records to a folder with everything in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from reports.__main__ import main
+from reports.figures import NAMES, figure
+from reports.read import read
+from study.fit import main as fit
+
+CONFIG = """
+name: small
+seeds: 6
+vary:
+  data.label_noise: [0, 1]
+  model.backward: [jacobian, identity]
+data: {dataset: digits, train_examples: 200}
+model: {hidden: [16]}
+stop: {train_accuracy: 1.0}
+trainer: {max_epochs: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small study's folder, trained once for all tests."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "small.yaml").write_text(CONFIG)
+    out = folder / "a small study"
+    assert fit(["--config", str(folder / "small.yaml"), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "out"
+    assert main([str(results), "--out", str(out)]) == 0
+    return out
+
+
+def test_everything_is_there(report: Path) -> None:
+    for name in ("index.html", "claims.md"):
+        assert (report / name).stat().st_size > 1000
+    for table in ("verdicts", "conditions"):
+        for suffix in ("csv", "md", "tex"):
+            assert (report / "tables" / f"{table}.{suffix}").stat().st_size > 100
+    for name in NAMES:
+        for suffix in ("pdf", "png", "csv"):
+            assert (report / "figures" / f"{name}.{suffix}").stat().st_size > 100
+
+
+def test_fonts_are_embedded_as_truetype(report: Path) -> None:
+    for path in (report / "figures").glob("*.pdf"):
+        content = path.read_bytes()
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+
+
+def test_the_same_records_give_the_same_files_to_the_byte(
+    report: Path, results: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    assert main([str(results), "--out", str(again)]) == 0
+    files = [path.relative_to(report) for path in report.rglob("*") if path.is_file()]
+    assert len(files) > 30
+    for path in files:
+        assert (again / path).read_bytes() == (report / path).read_bytes(), path
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.images_without_alt = 0
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.found += [value for key in ("src", "href") if (value := named.get(key))]
+        self.images_without_alt += tag == "img" and not named.get("alt")
+        if identity := named.get("id"):
+            self.ids.append(identity)
+
+
+def test_the_page_needs_nothing_from_elsewhere(report: Path) -> None:
+    html = (report / "index.html").read_text()
+    links = Links()
+    links.feed(html)
+    assert links.images_without_alt == 0
+    assert len(links.ids) == len(set(links.ids))
+    for link in links.found:
+        if link.startswith("#"):
+            assert link[1:] in links.ids
+        elif not link.startswith("data:"):
+            assert (report / link).is_file()
+    assert not re.search(r"https?://|@import|url\(", html)
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
+    html = (report / "index.html").read_text()
+    table = pd.read_csv(report / "tables" / "conditions.csv")
+    for cell in table["test accuracy"]:
+        assert cell in html
+    verdicts = pd.read_csv(report / "tables" / "verdicts.csv")
+    assert set(verdicts["verdict"]) <= {"supported", "refuted", "inconclusive", "not run"}
+    assert html.count('class="verdict ') == len(verdicts)
+
+
+def test_neither_torch_nor_lightning_is_imported(results: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from reports.__main__ import main; "
+        f"assert main([{str(results)!r}, '--out', {str(tmp_path / 'r')!r}]) == 0; "
+        "print([m for m in ('torch', 'pytorch_lightning', 'wandb') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("style", ["talk", "web"])
+def test_other_styles(style: str, results: Path, tmp_path: Path) -> None:
+    assert main([str(results), "--out", str(tmp_path), "--style", style]) == 0
+
+
+def test_a_figure_without_data_is_named_and_the_rest_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "one.yaml"
+    config.write_text(
+        "name: one\ndata: {dataset: digits, train_examples: 100}\n"
+        "model: {hidden: [8]}\ntrainer: {max_epochs: 1}\n"
+    )
+    out = tmp_path / "one"
+    assert fit(["--config", str(config), "--out", str(out)]) == 0
+    assert main([str(out)]) == 0
+    said = capsys.readouterr().err
+    assert "figure loss_backward: needs a study that varies model.backward" in said
+    assert (out / "report" / "figures" / "learning_curves.pdf").is_file()
+    assert "figure loss_backward" in (out / "report" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "forest"])
+def test_a_figure_is_drawn_from_a_notebook(name: str, results: Path) -> None:
+    records, module = read([results]), figure(name)
+    axes = plt.figure().gca()
+    assert module.draw(records, axes) is axes
+    if name != "gallery":
+        assert axes.get_ylabel()
+        assert axes.get_title() == ""
+    assert len(module.alt(records)) > 40
+    plt.close("all")
+
+
+# Bad input
+
+
+def test_folders_that_are_no_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert "expected a study's folder" in capsys.readouterr().err
+
+
+def test_a_study_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "study.yaml").write_text("name: empty\n")
+    assert main([str(tmp_path)]) == 2
+    assert "expected at least one run that ended" in capsys.readouterr().err
+
+
+def test_a_damaged_part_is_named_and_the_rest_is_reported(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    (copy / "runs" / "torn.parquet").write_bytes(b"PAR1 torn")
+    assert main([str(copy)]) == 0
+    assert "torn.parquet" in capsys.readouterr().err
+    assert "torn.parquet" in (copy / "report" / "index.html").read_text()
+
+
+def test_an_unknown_metric_in_a_claim(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("- {id: m, sentence: s, kind: greater, metric: test_acuracy, against: 0}\n")
+    assert main([str(results), "--claims", str(mine), "--out", str(tmp_path / "r")]) == 2
+    assert "test_accuracy" in capsys.readouterr().err
