@@ -77,8 +77,11 @@ class Claim:
             raise BadInput(f"{name} within", "two bounds, for an equivalence only", self.within)
         if self.within is not None and not self.within[0] < self.within[1]:
             raise BadInput(f"{name} within", "a lower and a higher bound", list(self.within))
-        if self.kind == "fraction" and not isinstance(self.against, (int, float)):
-            raise BadInput(f"{name} against", "a number, for a fraction of runs", self.against)
+        if self.kind == "fraction":
+            if not isinstance(self.against, (int, float)):
+                raise BadInput(f"{name} against", "a number, for a fraction of runs", self.against)
+            if not 0 <= self.margin <= 1:
+                raise BadInput(f"{name} margin", "a share in [0, 1]", self.margin)
 
 
 def load_claims(paths: Sequence[Path] = (SHIPPED,)) -> list[Claim]:

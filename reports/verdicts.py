@@ -48,7 +48,8 @@ class Verdict:
     interval
         Its 95% interval, and ``narrow`` the 90% one that equivalence is judged by.
     p, p_adjusted
-        Of the claim's own alternative, and adjusted for the whole ledger (Holm).
+        That the effects lean to their side of the margin by chance, and adjusted for the whole
+        ledger (Holm). Of effects within the bounds of an equivalence: of two one-sided tests.
     diverged
         How many runs of either arm diverged; they count with the worst value there is.
     censored
@@ -102,9 +103,7 @@ def measure(claim: Claim, records: Records) -> Verdict:
         why = f"{len(pairs)} seeds: no verdict from fewer than {FEWEST_PAIRS}"
         return replace(verdict, mean=float(effects.mean()), why=why)
     if claim.kind == "fraction":
-        test = stats.binomtest(
-            int(effects.sum()), len(effects), _share(claim.margin), alternative="greater"
-        )
+        test = stats.binomtest(int(effects.sum()), len(effects), claim.margin)
         both = [test.proportion_ci(level, method="wilson") for level in (0.95, 0.9)]
         wide, narrow = (Interval(float(ci.low), float(ci.high)) for ci in both)
         p = float(test.pvalue)
@@ -115,20 +114,18 @@ def measure(claim: Claim, records: Records) -> Verdict:
     return replace(verdict, mean=float(effects.mean()), interval=wide, narrow=narrow, p=p)
 
 
-def _share(margin: float) -> float:
-    return min(max(margin, 0.0), 1.0)
-
-
 def _about_fit(claim: Claim) -> bool:
     return claim.metric == "epochs_to_fit" or "fit" in (claim.at, claim.against)
 
 
 def _p(claim: Claim, effects: Any, seed: int) -> float:
-    if claim.within is not None:
-        return equivalence_p(effects, *claim.within, seed)
-    if claim.kind == "differs":
-        return sign_flip_p(effects, seed)
-    return sign_flip_p(effects - claim.margin, seed, "less" if claim.kind == "less" else "greater")
+    """Return the p-value of what the effects lean to: what was claimed, or its contrary."""
+    if claim.within is None:
+        return sign_flip_p(effects - claim.margin, seed)
+    low, high = claim.within
+    if low < effects.mean() < high:
+        return equivalence_p(effects, low, high, seed)
+    return sign_flip_p(effects - (low if effects.mean() <= low else high), seed)
 
 
 def _decided(found: Verdict) -> Verdict:
@@ -147,10 +144,8 @@ def _decided(found: Verdict) -> Verdict:
         holds, fails, margins = high < claim.margin, low > claim.margin, [claim.margin]
     else:
         holds, fails, margins = low > claim.margin, high < claim.margin, [claim.margin]
-    if fails:
-        return replace(found, verdict=REFUTED)
-    if holds and sure:
-        return replace(found, verdict=SUPPORTED)
+    if (holds or fails) and sure:
+        return replace(found, verdict=SUPPORTED if holds else REFUTED)
     assert found.pairs is not None
     effects = found.pairs["effect"].to_numpy(dtype=float)
     number = seeds_to_settle(effects, margins, FEWEST_PAIRS)
