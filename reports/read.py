@@ -13,7 +13,7 @@ import pandas as pd
 
 import study
 from study.checks import BadInput
-from study.records import load_images, load_predictions, read_config
+from study.records import history_columns, load_images, load_predictions, read_config
 from study.run import fact_keys
 from study.summary import condition_label
 
@@ -103,22 +103,28 @@ def read(folders: Sequence[Path]) -> Records:
     Raises
     ------
     BadInput
-        A folder that is no study, or records of another version.
+        No run that ended; of a single folder, also why it cannot be read.
     """
     runs, histories, predictions, left_out = [], [], [], []
     images: dict[str, Any] = {}
     environments: dict[str, dict[str, Any]] = {}
     studies: dict[str, dict[str, Any]] = {}
     for folder in folders:
-        config = read_config(folder)
-        studies[str(folder)] = config
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            its_runs, its_history = study.load(folder)
+        try:
+            config = read_config(folder)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                its_runs, its_history = study.load(folder)
+        except BadInput as fault:
+            if len(folders) == 1:
+                raise
+            left_out.append(str(fault))
+            continue
         left_out += [str(warning.message) for warning in caught]
         if its_runs.empty:
             left_out.append(f"{folder}: no run has ended yet")
             continue
+        studies[str(folder)] = config
         varied = list(config.get("vary") or {})
         its_runs = its_runs.assign(
             study=config["name"],
@@ -141,6 +147,8 @@ def read(folders: Sequence[Path]) -> Records:
         )
     all_runs = pd.concat(runs, ignore_index=True).drop_duplicates("run", ignore_index=True)
     history = pd.concat(histories, ignore_index=True).drop_duplicates(["run", "epoch"])
+    # Records of an earlier version may lack some.
+    history = history.reindex(columns=list(dict.fromkeys([*history, *history_columns()])))
     history = history.merge(all_runs[["run", "study", "condition", "seed"]], on="run")
     kept = pd.concat(predictions, ignore_index=True).drop_duplicates(["run", "part", "example"])
     return Records(all_runs, history, kept, images, environments, studies, left_out)

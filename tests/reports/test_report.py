@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from reports.__main__ import main
@@ -178,14 +180,37 @@ def test_a_study_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_damaged_part_is_named_and_the_rest_is_reported(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)
     (copy / "runs" / "torn.parquet").write_bytes(b"PAR1 torn")
     assert main([str(copy)]) == 0
     assert "torn.parquet" in capsys.readouterr().err
     assert "torn.parquet" in (copy / "report" / "index.html").read_text()
+
+
+def test_of_several_folders_the_readable_ones_are_reported(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "study.yaml").write_text("name: empty\n")
+    other, out = tmp_path / "no study", tmp_path / "r"
+    assert main([str(other), str(results), str(tmp_path / "empty"), "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert "no study: expected a study's folder" in said
+    assert "no run has ended yet" in said
+    assert "no run has ended yet" in (out / "index.html").read_text()
+
+
+def test_records_without_a_column_give_what_can_be_given(results: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    for path in (copy / "history").iterdir():
+        table = pq.read_table(path)
+        pq.write_table(table.drop_columns(["gradient_cosine", "gradient_norm"]), path)
+    assert main([str(copy)]) == 0
+    ledger = pd.read_csv(copy / "report" / "tables" / "verdicts.csv")
+    assert ledger["verdict"].iloc[0] == "not run"
+    assert (copy / "report" / "figures" / "memorization.pdf").is_file()
 
 
 def test_an_unknown_metric_in_a_claim(
