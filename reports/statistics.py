@@ -36,7 +36,7 @@ def bootstrap_interval(values: Values, level: float, seed: int) -> Interval:
     --------
     >>> low, high = bootstrap_interval(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 0.95, seed=0)
     >>> round(low, 1), round(high, 1)
-    (2.2, 4.7)
+    (2.2, 4.8)
     """
     if np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return Interval(float(values.mean()), float(values.mean()))

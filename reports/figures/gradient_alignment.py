@@ -30,14 +30,14 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, and every seed faintly."""
     ax = ax or plt.gca()
     table = data(records)
-    rules = sorted(table["model.backward"].unique())
-    losses = sorted(table["model.loss"].unique())
+    rules = sorted(table["backward rule"].unique())
+    losses = sorted(table["loss"].unique())
     common = {
         "data": table,
         "x": "epoch",
         "y": "gradient_cosine",
-        "hue": "model.backward",
-        "style": "model.loss",
+        "hue": "backward rule",
+        "style": "loss",
         "palette": dict(zip(rules, COLOURS, strict=False)),
         "dashes": dict(zip(losses, DASHES, strict=False)),
         "ax": ax,
@@ -52,7 +52,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
 def alt(records: Records) -> str:
     """Describe the figure."""
     table = data(records)
-    medians = table.groupby(["model.loss", "model.backward"])["gradient_cosine"].median()
+    medians = table.groupby(["loss", "backward rule"])["gradient_cosine"].median()
     table = medians.reset_index(name="median")
     parts = [f"{loss} with {rule}: {value:.3g}" for loss, rule, value in table.to_numpy()]
     return "Cosine against epoch. Medians: " + "; ".join(parts) + "."

@@ -22,23 +22,23 @@ def data(records: Records) -> pd.DataFrame:
     runs = records.runs[records.runs["study"] == rules.idxmax()]
     facts = runs[["run", "model.loss", "model.backward", "data.label_noise"]]
     table = records.history.merge(facts, on="run")
-    return table[
-        ["run", "seed", "epoch", "model.loss", "model.backward", "train_cross_entropy"]
-    ].dropna()
+    columns = ["run", "seed", "epoch", "model.loss", "model.backward", "train_cross_entropy"]
+    names = {"model.loss": "loss", "model.backward": "backward rule"}
+    return table[columns].dropna().rename(columns=names)
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, colours for rules and dashes for losses, and every seed faintly."""
     ax = ax or plt.gca()
     table = data(records)
-    rules = sorted(table["model.backward"].unique())
-    losses = sorted(table["model.loss"].unique())
+    rules = sorted(table["backward rule"].unique())
+    losses = sorted(table["loss"].unique())
     common = {
         "data": table,
         "x": "epoch",
         "y": "train_cross_entropy",
-        "hue": "model.backward",
-        "style": "model.loss",
+        "hue": "backward rule",
+        "style": "loss",
         "palette": dict(zip(rules, COLOURS, strict=False)),
         "dashes": dict(zip(losses, DASHES, strict=False)),
         "ax": ax,
@@ -54,7 +54,7 @@ def alt(records: Records) -> str:
     """Describe the figure."""
     table = data(records)
     last = table.loc[table.groupby("run")["epoch"].idxmax()]
-    ends = last.groupby(["model.loss", "model.backward"])["train_cross_entropy"].median()
+    ends = last.groupby(["loss", "backward rule"])["train_cross_entropy"].median()
     parts = [f"{loss} with {rule}: {end:.3g}" for loss, rule, end in ends.reset_index().to_numpy()]
     return (
         "Training cross-entropy against epoch for each loss and backward rule. Medians at the end: "
