@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.read import Records
+from reports.read import Records, facts_of
 from reports.style import COLOURS, DASHES, MARKERS
 
 NEEDS = "a study that varies data.label_noise, with inputs as they are"
@@ -22,22 +22,27 @@ KINDS = {
 
 def data(records: Records) -> pd.DataFrame:
     """Return accuracies at the last epoch by run and label noise."""
-    runs = records.runs[records.runs["data.inputs"] == "original"]
-    for _, study in runs.groupby("study", sort=False):
-        # Of several studies, the one with most levels of noise.
-        if study["data.label_noise"].nunique() == _levels(runs) > 1:
-            values = {name: records.values(metric, "last") for metric, name in KINDS.items()}
-            wide = study[["run", "seed", "data.label_noise"]].assign(
-                **{name: study["run"].map(series) for name, series in values.items()}
-            )
-            return wide.melt(
-                ["run", "seed", "data.label_noise"], var_name="set", value_name="accuracy"
-            )
-    return pd.DataFrame()
+    runs = over_noise(records, records.runs)
+    if runs["data.label_noise"].nunique() < 2:
+        return pd.DataFrame()
+    values = {name: records.values(metric, "last") for metric, name in KINDS.items()}
+    keys = ["run", "seed", "data.label_noise"]
+    wide = runs[keys].assign(**{name: runs["run"].map(each) for name, each in values.items()})
+    return wide.melt(keys, var_name="set", value_name="accuracy")
 
 
-def _levels(runs: pd.DataFrame) -> int:
-    return int(runs.groupby("study")["data.label_noise"].nunique().max()) if len(runs) else 0
+def over_noise(records: Records, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return those runs, inputs as they are, that differ in label noise and seed alone.
+
+    Of several such groups the one with most levels of noise.
+    """
+    runs = runs[runs["data.inputs"] == "original"]
+    others = [key for key in facts_of(records) if key not in ("seed", "data.label_noise")]
+    largest = runs.iloc[:0]
+    for _, group in runs.groupby(others, sort=False, dropna=False):
+        if group["data.label_noise"].nunique() > largest["data.label_noise"].nunique():
+            largest = group
+    return largest
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:

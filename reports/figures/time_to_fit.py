@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures.memorization import over_noise
 from reports.read import Records
 from reports.statistics import kaplan_meier
 from reports.style import COLOURS, DASHES
@@ -17,9 +18,8 @@ WIDE = False
 
 def data(records: Records) -> pd.DataFrame:
     """Return the curve of each label noise: epoch, share, and its 95% interval."""
-    runs = records.runs[
-        (records.runs["data.inputs"] == "original") & records.runs["stop.train_accuracy"].notna()
-    ]
+    stopping = records.runs[records.runs["stop.train_accuracy"].notna()]
+    runs = over_noise(records, stopping)
     curves = []
     for noise, group in runs.groupby("data.label_noise"):
         fitted = group["epochs_to_fit"].notna().to_numpy()
@@ -70,7 +70,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     ax.set(
         xlabel="epoch", ylabel="share of runs not fitted yet", ylim=(-0.02, 1.05), xlim=(0, None)
     )
-    ax.legend(title="label noise")
+    ax.legend(title="label noise", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
