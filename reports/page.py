@@ -65,6 +65,7 @@ def run_table(records: Records) -> pd.DataFrame:
     history = records.history
     last = history.loc[history.groupby("run")["epoch"].idxmax()].set_index("run")[list(METRICS)]
     table = records.runs[list(RUN_COLUMNS)].join(last, on="run")
+    table["epochs_to_fit"] = table["epochs_to_fit"].astype(float)
     return table.sort_values(["study", "condition", "seed"]).head(MOST_ROWS)
 
 

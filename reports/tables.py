@@ -70,9 +70,11 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """Return a table as LaTeX, with booktabs' rules."""
+    """Return a table as LaTeX, with booktabs' rules; sentences get a column that breaks lines."""
+    longest = [table[name].astype(str).str.len().max() for name in table.columns]
+    columns = "".join(r"p{0.28\linewidth}" if length > 40 else "l" for length in longest)
     lines = [
-        rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
         " & ".join(map(_escaped, table.columns)) + r" \\",
         r"\midrule",

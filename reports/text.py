@@ -23,6 +23,19 @@ def number(value: float) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
+def cell(value: object) -> str:
+    """Return what a table's cell shows.
+
+    Examples
+    --------
+    >>> cell(0.12345), cell(1200.0), cell(float("nan")), cell("a")
+    ('0.123', '1200', '–', 'a')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value.is_integer() else number(value)
+
+
 def p_value(p: float) -> str:
     """Return a p-value.
 
