@@ -29,14 +29,18 @@ def data(records: Records) -> pd.DataFrame:
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, colours for rules and dashes for losses, and every seed faintly."""
-    ax = ax or plt.gca()
-    table = data(records)
-    rules = sorted(table["backward rule"].unique())
-    losses = sorted(table["loss"].unique())
+    ax = curves(data(records), "train_cross_entropy", ax or plt.gca())
+    ax.set(yscale="log", ylabel="training cross-entropy (nats)")
+    return ax
+
+
+def curves(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
+    """Draw a metric against epoch by rule and loss: medians, and every seed faintly."""
+    rules, losses = sorted(table["backward rule"].unique()), sorted(table["loss"].unique())
     common = {
         "data": table,
         "x": "epoch",
-        "y": "train_cross_entropy",
+        "y": metric,
         "hue": "backward rule",
         "style": "loss",
         "palette": dict(zip(rules, COLOURS, strict=False)),
@@ -45,7 +49,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     }
     sns.lineplot(**common, units="run", estimator=None, linewidth=0.4, alpha=0.3, legend=False)
     sns.lineplot(**common, estimator="median", errorbar=None)
-    ax.set(yscale="log", xlabel="epoch", ylabel="training cross-entropy (nats)")
+    ax.set(xlabel="epoch")
     sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
     return ax
 
