@@ -19,8 +19,8 @@ DATASET, SHARE = "mnist5k", 0.7
 def study_subsets(workload: Workload, epochs: int, *, trainings: int) -> Timing:
     """Train on subsets as a study, one seed a subset."""
     # Imported before the clock starts, as the plain loop's libraries are.
-    import pytorch_lightning  # noqa: F401
-    import torch  # noqa: F401
+    import pytorch_lightning  # noqa: F401  # not timed
+    import torch  # noqa: F401  # not timed
 
     from study import load
     from study.data.sources import SOURCES

@@ -30,11 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from reports.build import build
 
         left_out = build(arguments.folders, out, arguments.style, arguments.claims)
-    except BadInput as fault:
+    except (BadInput, OSError) as fault:
         print(f"reports: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"reports: {error}", file=sys.stderr)
         return BAD_INPUT
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import page, tables
+from reports import page, tables, text
 from reports.claims import SHIPPED, load_claims
 from reports.drawing import draw_all
 from reports.explain import explain
@@ -41,8 +41,6 @@ def build(folders: Sequence[Path], out: Path, style: str, more_claims: Sequence[
 
 
 def _claims_markdown(verdicts: Sequence[Verdict], explanations: dict[str, str]) -> str:
-    from reports import text
-
     lines = ["# Claims and verdicts", ""]
     for each in verdicts:
         claim = each.claim

@@ -20,20 +20,12 @@ def explain(verdict: Verdict, records: Records) -> str:
         rule = facts.get("model.backward")
         if rule is None:
             continue
-        runs = _runs(records, {**claim.where, **facts})
+        runs = records.having({**claim.where, **facts})
         if not runs.empty:
             sentences.append(f"{letter} ({rule}): {_gradients(runs, records)}")
     if verdict.diverged:
         sentences.append("A diverged run counts with the worst value of the metric.")
     return " ".join(sentences)
-
-
-def _runs(records: Records, facts: dict[str, object]) -> pd.DataFrame:
-    table = records.runs
-    for key, wanted in facts.items():
-        if key in table.columns:
-            table = table[table[key].isna() if wanted is None else table[key] == wanted]
-    return table
 
 
 def _gradients(runs: pd.DataFrame, records: Records) -> str:

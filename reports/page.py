@@ -62,9 +62,7 @@ def render(
 
 def run_table(records: Records) -> pd.DataFrame:
     """Return one row a run with what it ended with; the first 2,000."""
-    history = records.history
-    last = history.loc[history.groupby("run")["epoch"].idxmax()].set_index("run")[list(METRICS)]
-    table = records.runs[list(RUN_COLUMNS)].join(last, on="run")
+    table = records.runs[list(RUN_COLUMNS)].join(records.last()[list(METRICS)], on="run")
     table["epochs_to_fit"] = table["epochs_to_fit"].astype(float)
     return table.sort_values(["study", "condition", "seed"]).head(MOST_ROWS)
 

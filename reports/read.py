@@ -56,6 +56,19 @@ class Records:
     studies: dict[str, dict[str, Any]]
     left_out: list[str] = field(default_factory=list)
 
+    def having(self, facts: Mapping[str, Any]) -> pd.DataFrame:
+        """Return the rows of ``runs`` that have these facts; None stands for an empty one."""
+        table = self.runs
+        for key, wanted in facts.items():
+            if key not in table.columns:
+                return table.iloc[:0]
+            table = table[table[key].isna() if wanted is None else table[key] == wanted]
+        return table
+
+    def last(self) -> pd.DataFrame:
+        """Return each run's last row of ``history``, by its id."""
+        return last_epochs(self.history).set_index("run")
+
     def values(self, metric: str, at: str | int) -> pd.Series:
         """Return one number a run, by its id: a metric at an epoch.
 
@@ -85,7 +98,7 @@ class Records:
                 table[metric] = table[metric].clip(upper=max(worst, 1.0))
         grouped = table.sort_values("epoch").groupby("run", sort=False)
         if at == "last":
-            return table.loc[grouped["epoch"].idxmax()].set_index("run")[metric]
+            return last_epochs(table).set_index("run")[metric]
         if at in ("best", "largest", "smallest"):
             largest = at == "largest" or (at == "best" and "accuracy" in metric)
             return grouped[metric].max() if largest else grouped[metric].min()
@@ -95,6 +108,11 @@ class Records:
             return joined[joined["epoch"] == joined["fit"]].set_index("run")[metric]
         epoch = 0 if at == "first" else at
         return table[table["epoch"] == epoch].set_index("run")[metric]
+
+
+def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each run's last epoch."""
+    return table.loc[table.groupby("run", sort=False)["epoch"].idxmax()]
 
 
 def read(folders: Sequence[Path]) -> Records:

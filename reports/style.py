@@ -72,6 +72,12 @@ def styled(name: str = "paper") -> Iterator[Style]:
         yield style
 
 
+def linestyle(index: int) -> Any:
+    """Return the dashes of the ``index``-th line as matplotlib's own functions take them."""
+    dashes = DASHES[index % len(DASHES)]
+    return (0, dashes) if dashes else "-"
+
+
 def palette(names: list[str]) -> dict[str, str]:
     """Return a colour for each name; more names than colours share them, told apart by dashes."""
     return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}

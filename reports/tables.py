@@ -35,8 +35,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def condition_table(records: Records) -> pd.DataFrame:
     """Return one row a condition of a study: what its runs ended with, mean and 95% interval."""
-    history = records.history
-    last = history.loc[history.groupby("run")["epoch"].idxmax()].set_index("run")
+    last = records.last()
     rows = []
     for (study, condition), runs in records.runs.groupby(["study", "condition"], sort=False):
         ended = last.loc[runs["run"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,9 +159,9 @@ def _pairs(claim: Claim, records: Records) -> tuple[set[str], pd.DataFrame]:
     if claim.metric == "epochs_to_fit":
         # At least as long as it was trained: verdicts say how many of these there are.
         values = values.fillna(records.runs.set_index("run")["epochs"])
-    left = _arm(records, {**claim.where, **claim.a}).assign(a=lambda t: t["run"].map(values))
+    left = records.having({**claim.where, **claim.a}).assign(a=lambda t: t["run"].map(values))
     if claim.b is not None:
-        right = _arm(records, {**claim.where, **claim.b}).assign(b=lambda t: t["run"].map(values))
+        right = records.having({**claim.where, **claim.b}).assign(b=lambda t: t["run"].map(values))
         set_by_arms = {*claim.a, *claim.b}
         if any(key.startswith("optimizer.") for key in set_by_arms):
             # Another class has other arguments, so none of them can be what pairs are matched by.
@@ -189,13 +189,3 @@ def _pairs(claim: Claim, records: Records) -> tuple[set[str], pd.DataFrame]:
         both = both.assign(effect=both["a"] - both["b"])
     # The seed is what is drawn at random: several pairs of one seed count once.
     return ids, both.groupby("seed")[["a", "b", "effect"]].mean().reset_index()
-
-
-def _arm(records: Records, facts: Mapping[str, Any]) -> pd.DataFrame:
-    table = records.runs
-    for key, wanted in facts.items():
-        if key not in table.columns:
-            return table.iloc[:0]
-        column = table[key]
-        table = table[column.isna() if wanted is None else column == wanted]
-    return table

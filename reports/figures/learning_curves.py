@@ -12,7 +12,6 @@ from reports.style import palette
 
 NEEDS = "any study"
 WIDE = True
-MOST_CONDITIONS = 6
 
 
 def data(records: Records) -> pd.DataFrame:

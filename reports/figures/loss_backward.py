@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.read import Records
+from reports.read import Records, last_epochs
 from reports.style import COLOURS, DASHES
 
 NEEDS = "a study that varies model.backward"
@@ -20,8 +20,7 @@ def data(records: Records) -> pd.DataFrame:
     if rules.max() < 2:
         return pd.DataFrame()
     runs = records.runs[records.runs["study"] == rules.idxmax()]
-    facts = runs[["run", "model.loss", "model.backward", "data.label_noise"]]
-    table = records.history.merge(facts, on="run")
+    table = records.history.merge(runs[["run", "model.loss", "model.backward"]], on="run")
     columns = ["run", "seed", "epoch", "model.loss", "model.backward", "train_cross_entropy"]
     names = {"model.loss": "loss", "model.backward": "backward rule"}
     return table[columns].dropna().rename(columns=names)
@@ -57,8 +56,7 @@ def curves(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
 def alt(records: Records) -> str:
     """Describe the figure."""
     table = data(records)
-    last = table.loc[table.groupby("run")["epoch"].idxmax()]
-    ends = last.groupby(["loss", "backward rule"])["train_cross_entropy"].median()
+    ends = last_epochs(table).groupby(["loss", "backward rule"])["train_cross_entropy"].median()
     parts = [f"{loss} with {rule}: {end:.3g}" for loss, rule, end in ends.reset_index().to_numpy()]
     return (
         "Training cross-entropy against epoch for each loss and backward rule. Medians at the end: "

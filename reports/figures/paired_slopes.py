@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.read import Records
-from reports.style import COLOURS, DASHES, MARKERS
+from reports.style import COLOURS, MARKERS, linestyle
 
 NEEDS = "a study with the backward rules jacobian and identity"
 WIDE = False
@@ -32,7 +32,6 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw a line a seed and loss."""
     ax = ax or plt.gca()
     for index, (loss, group) in enumerate(data(records).groupby("model.loss")):
-        dashes = DASHES[index % len(DASHES)]
         for number, row in enumerate(group.to_dict("records")):
             ax.plot(
                 range(len(ARMS)),
@@ -42,7 +41,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
                 markersize=3,
                 alpha=0.6,
                 linewidth=0.8,
-                linestyle="-" if dashes == "" else (0, dashes),
+                linestyle=linestyle(index),
                 label=str(loss) if number == 0 else None,
             )
     ax.set(xticks=range(len(ARMS)), xlim=(-0.25, 1.25), ylabel="test accuracy", ylim=(0, 1))

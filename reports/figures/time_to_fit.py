@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from reports.figures.memorization import over_noise
 from reports.read import Records
 from reports.statistics import kaplan_meier
-from reports.style import COLOURS, DASHES
+from reports.style import COLOURS, linestyle
 
 NEEDS = "runs that stop once they fit (stop.train_accuracy)"
 WIDE = False
@@ -44,14 +44,12 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     for index, noise in enumerate(shown):
         curve = table[table["label_noise"] == noise]
         colour = COLOURS[index % len(COLOURS)]
-        dashes = DASHES[index % len(DASHES)]
-        style = "-" if dashes == "" else (0, dashes)
         ax.step(
             curve["time"],
             curve["share"],
             where="post",
             color=colour,
-            linestyle=style,
+            linestyle=linestyle(index),
             label=f"{noise:g}",
         )
         ax.fill_between(

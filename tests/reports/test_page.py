@@ -25,7 +25,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:  # noqa: F811
+def page(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:  # noqa: F811  # a fixture by its name
     opened = browser.new_page(color_scheme=request.param)
     opened.complaints = []
     opened.on("console", lambda message: opened.complaints.append(message.text))
