@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,11 +28,22 @@ KEPT = 2  # the newest, and the one before it should the newest turn out damaged
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of one stack, and takes its own old ones away."""
+    """Writes the checkpoints of one stack, and takes old ones away.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    task
+        The task that trains the stack.
+    saved
+        Where its runs were taken up from; what this stack has outdone of that goes.
+    """
+
+    def __init__(self, folder: Path, task: str, saved: Saved | None = None) -> None:
         self.folder = folder / "checkpoints"
-        self._writer = uuid4().hex[:12]
+        self._writer = f"{task}-{uuid4().hex[:6]}"
+        self._saved = saved
         self._count = 0
 
     def write(self, slots: Mapping[str, tuple[Slot, Mapping[str, Tensor]]]) -> None:
@@ -50,16 +61,13 @@ class CheckpointWriter:
         write_whole(self.folder / name, save(tensors, metadata))
         old = f"{self._writer}-{self._count - KEPT:06d}.safetensors"
         (self.folder / old).unlink(missing_ok=True)
-        if self._count == KEPT:
-            self._supersede({run: slot.epoch for run, (slot, _) in slots.items()})
+        if self._count == KEPT and self._saved:
+            self._saved.discard({run: slot.epoch for run, (slot, _) in slots.items()})
 
-    def _supersede(self, epochs: Mapping[str, int]) -> None:
-        """Take away what earlier processes saved, where this one has come as far."""
-        for path in self.folder.glob("*.safetensors"):
-            if not path.name.startswith(self._writer):
-                saved = _progress(path)
-                if saved and all(e["epoch"] <= epochs.get(run, -1) for run, e in saved.items()):
-                    path.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Take this stack's checkpoints away: all its runs have ended."""
+        for path in self.folder.glob(f"{self._writer}-*.safetensors"):
+            path.unlink(missing_ok=True)
 
 
 def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
@@ -87,58 +95,71 @@ def _progress(path: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def resume(folder: Path, runs: Sequence[Run], say: Callable[[str], None]) -> list[Slot]:
-    """Return a slot for each run: where its newest sound checkpoint left it, or at its start.
+class Saved:
+    """Checkpoints that tasks left in a study's folder, to take runs up from.
 
     A file that is torn, damaged or something else's is refused with a line, and the newest one
     before it that holds the run is used.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    say
+        Shows a line.
     """
-    found: dict[str, list[tuple[int, Path]]] = {}
-    for path in sorted((folder / "checkpoints").glob("*.safetensors")):
-        saved = _progress(path)
-        if not saved:
-            say(f"{path}: not a study's checkpoint, or a damaged one; refused")
-        for run_id, entry in saved.items():
-            found.setdefault(run_id, []).append((entry["epoch"], path))
-    opened: dict[Path, dict[str, tuple[dict[str, Any], dict[str, Tensor]]] | None] = {}
-    slots = []
-    for run in runs:
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder = folder / "checkpoints"
+        self._say = say
+        self._progress: dict[Path, dict[str, dict[str, Any]]] = {}
+        self._sound: dict[Path, bool] = {}
+
+    def slot(self, run: Run, tasks: Iterable[str]) -> Slot:
+        """Return a slot for a run: where some tasks' newest sound checkpoint left it, or new."""
         slot = Slot(run)
-        for _, path in sorted(found.get(run.id, []), reverse=True):
-            if path not in opened:
-                opened[path] = _read(path)
-                if opened[path] is None:
-                    say(f"{path}: its checksum does not hold; refused, the one before it is used")
-            content = opened[path]
+        found = []
+        for path in [p for task in tasks for p in self.folder.glob(f"{task}-*.safetensors")]:
+            if path not in self._progress:
+                self._progress[path] = _progress(path)
+                if not self._progress[path]:
+                    self._say(f"{path}: not a study's checkpoint, or a damaged one; refused")
+            if run.id in self._progress[path]:
+                found.append((self._progress[path][run.id]["epoch"], path.name, path))
+        for _, _, path in sorted(found, reverse=True):
+            content = self._read(path, run.id)
             if content is not None:
-                slot.resume(*content[run.id])
+                slot.resume(self._progress[path][run.id], content)
                 break
-        slots.append(slot)
-    return slots
+        return slot
 
-
-def _read(path: Path) -> dict[str, tuple[dict[str, Any], dict[str, Tensor]]] | None:
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict: it is not iterable
-    except (SafetensorError, OSError):
+    def _read(self, path: Path, run: str) -> dict[str, Tensor] | None:
+        """Return a run's tensors, once the checksum over all of the file holds."""
+        try:
+            if path not in self._sound:
+                self._sound[path] = _sound(path)
+            if self._sound[path]:
+                with safe_open(path, "pt") as file:
+                    names = [name for name in file.keys() if name.startswith(f"{run}/")]  # noqa: SIM118  # no dict: it is not iterable
+                    return {name.partition("/")[2]: file.get_tensor(name) for name in names}
+        except FileNotFoundError:
+            return None  # whoever trains the run by now has come further
+        except (SafetensorError, OSError, KeyError):
+            self._sound[path] = False
+        self._say(f"{path}: its checksum does not hold; refused, the one before it is used")
+        self._progress[path] = {}
         return None
-    if metadata.get("checksum") != _checksum(metadata["progress"], tensors):
-        return None
-    content: dict[str, tuple[dict[str, Any], dict[str, Tensor]]] = {
-        run: (entry, {}) for run, entry in json.loads(metadata["progress"]).items()
-    }
-    for name, tensor in tensors.items():
-        run, _, rest = name.partition("/")
-        content[run][1][rest] = tensor
-    return content
+
+    def discard(self, epochs: Mapping[str, float]) -> None:
+        """Take away files whose every run has come as far, or has ended (then give infinity)."""
+        for path, progress in list(self._progress.items()):
+            if progress and all(e["epoch"] <= epochs.get(run, -1) for run, e in progress.items()):
+                path.unlink(missing_ok=True)
+                del self._progress[path]
 
 
-def discard(folder: Path, ended: Iterable[str]) -> None:
-    """Take away checkpoints that hold nothing but runs that ended."""
-    ended = set(ended)
-    for path in (folder / "checkpoints").glob("*.safetensors"):
-        progress = _progress(path)
-        if progress and set(progress) <= ended:
-            path.unlink(missing_ok=True)
+def _sound(path: Path) -> bool:
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the same
+    return bool(metadata["checksum"] == _checksum(metadata["progress"], tensors))

@@ -26,6 +26,7 @@ from study.config_files import (
 from study.optimizer_settings import AdamSettings, Optimizer
 from study.run import Run
 from study.settings import make_settings
+from study.shards import Shard, from_environment, parse
 from study.study import Study
 
 OPTIMIZER_HELP = (
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     study: Study
     out: Path
     plan: bool
+    shard: Shard
 
 
 def parser() -> ArgumentParser:
@@ -57,6 +59,11 @@ def parser() -> ArgumentParser:
         "--config", action="append", help="Config file; of several, a later one overrides."
     )
     result.add_argument("--plan", action="store_true", help="Print what would be trained; stop.")
+    result.add_argument(
+        "--shard",
+        type=str,
+        help="Train the k-th of n shares of the runs: k/n (default: Slurm's numbers, or all).",
+    )
     result.add_argument(
         "--print_config", action="store_true", help="Print the whole config, to run again; stop."
     )
@@ -128,7 +135,8 @@ def read(argv: Sequence[str] | None = None) -> Request:
             sys.stdout.write(dump_yaml({"out": study.out}))
         raise SystemExit(0)
     out = Path(study.out or f"results/{study.name}").expanduser()
-    return Request(study, out, bool(values["plan"]))
+    shard = from_environment() if values["shard"] is None else parse(values["shard"])
+    return Request(study, out, bool(values["plan"]), shard)
 
 
 def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:

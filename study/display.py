@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from study.stack import DIVERGED, FINISHED, FITTED, TRAINING, Slot
+from study.stack import DIVERGED, FINISHED, FITTED, TRAINING, Slot, Stack
 from study.study import Study
 from study.summary import condition_label
 
@@ -35,11 +35,10 @@ class Display(pl.Callback):
 
     def __init__(self, study: Study, runs: int, console: Console) -> None:
         self.study, self.runs, self.console = study, runs, console
-        self.slots: list[Slot] = []
+        self.stacks: list[Stack] = []
         self._batches = 0.0
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._began = self._shown = time.monotonic()
-        self._epochs_before = 0
 
     def __enter__(self) -> Display:
         if self._live:
@@ -52,9 +51,13 @@ class Display(pl.Callback):
             self._live.stop()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Take in the runs of another stack."""
-        self.slots += pl_module.stack.all
-        self._epochs_before += sum(slot.epoch for slot in pl_module.stack.all)
+        """Take in another stack."""
+        self.stacks.append(pl_module.stack)
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The runs that have been taken up, in all stacks so far."""
+        return [slot for stack in self.stacks for slot in stack.all]
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Show how far everything has come."""
@@ -105,7 +108,7 @@ class Display(pl.Callback):
 
     def time_left(self) -> str:
         """Return a guess in words, from the rate so far."""
-        done = sum(slot.epoch for slot in self.slots) - self._epochs_before
+        done = sum(slot.epoch - slot.resumed_at for slot in self.slots)
         left = self._expected_epochs() * (1 - self.fraction())
         if done <= 0:
             return "time left not known yet"

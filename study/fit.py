@@ -55,30 +55,34 @@ def _fit(argv: Sequence[str]) -> int:
         console.width = 120
     folder = Folder(request.out, study.name)
     ended = folder.ended()
-    pending = [run for run in study.runs if run.id not in ended]
+    share = request.shard.take(study.runs)
+    pending = [run for run in share if run.id not in ended]
     plans = plan.plan(study, pending)
     if request.plan:
-        plan.show(study, plans, len(study.runs) - len(pending), console)
+        plan.show(study, plans, request.shard, ended, console)
         return DONE
     if pending:
         cache = DataCache()
         for run in pending:
             cache.source(run.data)
         from study.display import Display
-        from study.training import check_classes, quiet, train
+        from study.tasks import Task
+        from study.trainer import check_classes, quiet
+        from study.training import Training
 
         quiet()
         check_classes(study, pending)
         folder.begin(study_yaml(study))
-        plan.show(study, plans, len(study.runs) - len(pending), console)
+        plan.show(study, plans, request.shard, ended, console)
         display = Display(study, len(pending), console)
         with display:
-            done = train(study, plans, folder, cache, [display], console.print)
+            task = Task(folder.path, str(request.shard))
+            done = Training(study, folder, cache, task, [display], console.print).train(plans)
         if not done:
             console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
             return INTERRUPTED
     else:
-        console.print(f"{study.name}: all {len(study.runs)} runs are recorded already")
+        console.print(f"{study.name}: all {len(share)} runs are recorded already")
     from study import summary
 
     runs, history = load(request.out)

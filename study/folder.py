@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from study.checks import BadInput
 from study.files import PART, sha256, take_leftovers_away, write_whole
-from study.records import FORMAT, read_config, recorded_ids
+from study.parts import as_table, merge_parts, recorded_ids, write_part
+from study.records import read_config
 from study.run import Run
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Folder:
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
+        self._written: list[str] = []
+        self._ids: dict[str, list[str]] = {}
         check_folder(path, name)
 
     def begin(self, config: str) -> None:
@@ -103,15 +106,19 @@ class Folder:
         predictions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write the rows of runs that ended, of their epochs, and of what they say of examples."""
-        name = sha256([str(row["run"]).encode() for row in rows])[:16]
-        write_whole(self.path / "history" / f"{name}.parquet", _parquet(history))
+        tables = {"history": as_table(history), "runs": as_table(rows)}
         if predictions:
-            write_whole(self.path / "predictions" / f"{name}.parquet", _parquet(predictions))
-        write_whole(self.path / "runs" / f"{name}.parquet", _parquet(rows))
+            tables["predictions"] = as_table(predictions)
+        self._written.append(write_part(self.path, tables))
+
+    def merge(self) -> None:
+        """Make one part of all that this process wrote: of many small ones reading is slow."""
+        if len(self._written) > 1:
+            self._written = [merge_parts(self.path, self._written)]
 
     def ended(self) -> set[str]:
         """Return the ids of runs that have a row."""
-        return recorded_ids(self.path)
+        return recorded_ids(self.path, self._ids)
 
 
 def check_folder(path: Path, name: str) -> None:
@@ -146,27 +153,6 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
-
-
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    plain = [
-        {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row.items()}
-        for row in rows
-    ]
-    for name in {name for row in plain for name in row}:
-        # What one run gives as text and another as a number is text for both.
-        if len({isinstance(row.get(name), str) for row in plain if row.get(name) is not None}) > 1:
-            plain = [
-                {**row, name: value if isinstance(value, str) or value is None else str(value)}
-                for row, value in ((row, row.get(name)) for row in plain)
-            ]
-    table = pa.Table.from_pylist(plain).replace_schema_metadata({"study.format": FORMAT})
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sink.getvalue()
 
 
 def weights_hash(tensors: Mapping[str, Tensor]) -> str:

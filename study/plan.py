@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from study.checks import BadInput
 from study.data.prepare import image_key
 from study.data.sources import SOURCES
 from study.run import Run
+from study.shards import Shard
 from study.study import Study, by_program
 
 LARGEST_STACK = 64
@@ -95,13 +96,22 @@ def _free_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def show(study: Study, plans: Sequence[StackPlan], ended: int, console: Console) -> None:
-    """Print a plan."""
+def show(
+    study: Study,
+    plans: Sequence[StackPlan],
+    shard: Shard,
+    ended: Collection[str],
+    console: Console,
+) -> None:
+    """Print a plan for a share of a study's runs, of which some have ended."""
+    recorded = sum(run.id in ended for run in study.runs)
     console.print(
         f"{study.name}: {len(study.runs)} runs "
         f"({len(study.conditions)} conditions x {len(study.runs) // len(study.conditions)} seeds), "
-        f"{ended} of them already recorded"
+        f"{recorded} of them already recorded"
     )
+    if shard.of > 1:
+        console.print(f"share {shard}: {len(shard.take(study.runs))} runs")
     table = Table("stack", "runs", "at once", "layers", "parameters", "steps", "memory", box=None)
     for number, each in enumerate(plans, start=1):
         first = each.runs[0]

@@ -1,7 +1,4 @@
-"""Records, to read: what runs left in a study's folder, as DataFrames, runs and networks.
-
-A part of ``history`` counts once the part of ``runs`` with its name is there.
-"""
+"""Records, to read: what runs left in a study's folder, as DataFrames, runs and networks."""
 
 from __future__ import annotations
 
@@ -14,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from study.checks import BadInput
+from study.parts import concatenate, read_parts
 from study.run import Run, fact_keys
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    import pyarrow as pa
     from numpy.typing import NDArray
     from torch import nn
 
-FORMAT = "1"
 METRICS = ("cross_entropy", "squared_error", "accuracy")
 PREDICTION_COLUMNS = [
     "run",
@@ -91,12 +87,12 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     folder = Path(folder)
     read_config(folder)
-    (runs, history), damaged = _both(folder)
+    parts, damaged = read_parts(folder)
     for path in damaged:
         warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=2)
-    if not runs:
+    if not parts["runs"]:
         return pd.DataFrame(columns=run_columns()), pd.DataFrame(columns=history_columns())
-    frames = [_concatenate(tables).to_pandas() for tables in (runs, history)]
+    frames = [concatenate(parts[kind]).to_pandas() for kind in ("runs", "history")]
     runs_frame = frames[0].drop_duplicates("run").sort_values(["seed", "run"])
     history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
     return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
@@ -117,15 +113,10 @@ def load_predictions(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
     folder = Path(folder)
     read_config(folder)
-    ended = {path.name for path in (folder / "runs").glob("*.parquet")}
-    tables = [
-        table
-        for path in sorted((folder / "predictions").glob("*.parquet"))
-        if path.name in ended and (table := _read_part(path)) is not None
-    ]
+    tables = read_parts(folder, ["predictions"])[0]["predictions"]
     if not tables:
         return pd.DataFrame(columns=PREDICTION_COLUMNS)
-    frame: pd.DataFrame = _concatenate(tables).to_pandas()
+    frame: pd.DataFrame = concatenate(tables).to_pandas()
     return frame.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
 
 
@@ -158,13 +149,13 @@ def recorded(
     """
     config = read_config(folder)
     root = root or config.get("data", {}).get("root", "data")
-    (runs, history), _ = _both(folder)
-    if not runs:
+    parts, _ = read_parts(folder)
+    if not parts["runs"]:
         return []
     epochs: dict[str, dict[int, dict[str, Any]]] = {}
-    for row in _concatenate(history).to_pylist():
+    for row in concatenate(parts["history"]).to_pylist():
         epochs.setdefault(row["run"], {})[row["epoch"]] = row
-    rows = {row["run"]: row for row in reversed(_concatenate(runs).to_pylist())}
+    rows = {row["run"]: row for row in reversed(concatenate(parts["runs"]).to_pylist())}
     result = []
     for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
         run = Run.of({**json.loads(row["facts"]), "data.root": root})
@@ -173,27 +164,6 @@ def recorded(
         entries = epochs[row["run"]]
         result.append((run, row, [entries[epoch] for epoch in sorted(entries)]))
     return result
-
-
-def _concatenate(tables: list[pa.Table]) -> pa.Table:
-    import pyarrow as pa
-
-    names = {name for table in tables for name in table.column_names}
-    for name in names:
-        types = {t.schema.field(name).type for t in tables if name in t.column_names}
-        if pa.string() in types and types - {pa.string(), pa.null()}:
-            tables = [_as_text(table, name) for table in tables]
-    return pa.concat_tables(tables, promote_options="permissive")
-
-
-def _as_text(table: pa.Table, name: str) -> pa.Table:
-    """Return a table with one column as text: another training gave text where it has numbers."""
-    import pyarrow as pa
-
-    if name not in table.column_names:
-        return table
-    index = table.column_names.index(name)
-    return table.set_column(index, name, table.column(index).cast(pa.string()))
 
 
 def run_columns() -> list[str]:
@@ -218,60 +188,6 @@ def history_columns() -> list[str]:
     running = ["running_cross_entropy", "running_accuracy"]
     gradient = [f"gradient_{name}" for name in ("norm", "true_norm", "cosine", "largest_g")]
     return ["run", "epoch", *train, *test, *running, *gradient]
-
-
-def _both(folder: Path) -> tuple[tuple[list[pa.Table], list[pa.Table]], list[Path]]:
-    runs, damaged, names = _parts_named(folder / "runs")
-    whole_runs, whole_history = [], []
-    for table, name in zip(runs, names, strict=True):
-        path = folder / "history" / name
-        part = _read_part(path)
-        if part is None:
-            damaged.append(path)
-            continue
-        whole_runs.append(table)
-        whole_history.append(part)
-    return (whole_runs, whole_history), damaged
-
-
-def recorded_ids(folder: Path) -> set[str]:
-    """Return the ids of runs that have a row and a history."""
-    (runs, _), _ = _both(folder)
-    return {run for table in runs for run in table["run"].to_pylist()}
-
-
-def _parts_named(folder: Path) -> tuple[list[pa.Table], list[Path], list[str]]:
-    tables, damaged, names = [], [], []
-    for path in sorted(folder.glob("*.parquet")):
-        table = _read_part(path)
-        if table is None:
-            damaged.append(path)
-        else:
-            tables.append(table)
-            names.append(path.name)
-    return tables, damaged, names
-
-
-def _read_part(path: Path) -> pa.Table | None:
-    """Read one part; None when it is torn, missing or not a part of records."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError):
-        return None
-    found = (table.schema.metadata or {}).get(b"study.format")
-    if found is None:
-        return None
-    if found.decode() != FORMAT:
-        raise BadInput(
-            str(path),
-            f"records of format {FORMAT}",
-            found.decode(),
-            "use the study version it names",
-        )
-    return table.replace_schema_metadata(None)
 
 
 def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ class Slot:
         A row for each evaluated epoch.
     state
         Saved tensors to go on from; None starts from the seed.
+    resumed_at
+        The epoch those tensors are of.
     """
 
     run: Run
@@ -50,6 +52,7 @@ class Slot:
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
     state: Mapping[str, Tensor] | None = None
+    resumed_at: int = 0
 
     @property
     def training(self) -> bool:
@@ -71,7 +74,7 @@ class Slot:
         """Go on from a saved progress and state."""
         for name in PROGRESS:
             setattr(self, name, progress[name])
-        self.state = state
+        self.state, self.resumed_at = state, self.epoch
 
     def judge(self, row: Mapping[str, float]) -> None:
         """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""
@@ -101,6 +104,8 @@ class Stack:
         Runs and how far they have come.
     size
         How many are trained at once; None takes all.
+    more
+        Runs that come after those, each asked for when a slot is about to be free.
 
     Raises
     ------
@@ -108,7 +113,9 @@ class Stack:
         No run, or runs that do not share a program.
     """
 
-    def __init__(self, slots: Sequence[Slot], size: int | None = None) -> None:
+    def __init__(
+        self, slots: Sequence[Slot], size: int | None = None, more: Iterable[Slot] = ()
+    ) -> None:
         if not slots:
             raise BadInput("runs", "at least one run", 0)
         first = slots[0].run
@@ -118,8 +125,14 @@ class Stack:
                 raise BadInput("runs", "runs that share a program", ", ".join(sorted(differing)))
         size = min(size or len(slots), len(slots))
         self.slots = list(slots[:size])
-        self.waiting = deque(slots[size:])
         self.all = list(slots)
+        self._waiting = itertools.chain(slots[size:], self._noted(more))
+        self._next = next(self._waiting, None)
+
+    def _noted(self, more: Iterable[Slot]) -> Iterator[Slot]:
+        for slot in more:
+            self.all.append(slot)
+            yield slot
 
     @classmethod
     def of(cls, runs: Run | Sequence[Run] | Stack) -> Stack:
@@ -141,10 +154,11 @@ class Stack:
     @property
     def done(self) -> bool:
         """Whether no run is left to train."""
-        return not self.waiting and not self.training
+        return self._next is None and not self.training
 
     def refill(self) -> None:
         """Give the slots of ended runs to those that wait."""
         for index, slot in enumerate(self.slots):
-            if not slot.training and self.waiting:
-                self.slots[index] = self.waiting.popleft()
+            if not slot.training and self._next is not None:
+                self.slots[index] = self._next
+                self._next = next(self._waiting, None)

@@ -2,239 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-import json
-import logging
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.loggers import Logger
 
-from study import checkpoints
-from study.checks import BadInput
+from study.checkpoints import CheckpointWriter, Saved
+from study.claims import Claims
 from study.data.module import StudyData
 from study.data.prepare import DataCache
 from study.engine import chosen_routes
-from study.environment import environment, recorded_routes
-from study.folder import Folder, weights_hash
+from study.environment import recorded_routes
+from study.folder import Folder
 from study.interrupt import Interrupt, StoppedAtOnce
 from study.module import StudyModule
-from study.nn.optimizers import make_optimizer
-from study.nn.products import available
-from study.plan import StackPlan
+from study.plan import StackPlan, plan
+from study.recorder import Recorder, weights_of
 from study.run import Run
 from study.stack import Slot, Stack
 from study.study import Study
+from study.tasks import INTERRUPTED, Task
+from study.trainer import make_trainer
 
-
-class Recorder(pl.callbacks.Checkpoint):
-    """Writes the rows of runs that ended, and checkpoints of those that have not.
-
-    A Lightning `Checkpoint`, so that it comes after the module's own end of an epoch.
-    """
-
-    def __init__(
-        self,
-        study: Study,
-        folder: Folder,
-        interrupt: Interrupt,
-    ) -> None:
-        self.study, self.folder = study, folder
-        self.interrupt = interrupt
-        self.environment_hash = ""
-        self.writer = checkpoints.CheckpointWriter(folder.path)
-        self._recorded: set[str] = set()
-        self._since_checkpoint = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record where this stack is trained."""
-        assert isinstance(pl_module, StudyModule)
-        # Lightning has just taken SIGTERM, to leave without saving and with exit status 0.
-        self.interrupt.arm()
-        device, routes = trainer.strategy.root_device, pl_module.engine.routes
-        here = environment(pl_module.stack.first, device, routes)
-        self.environment_hash = self.folder.write_environment(here)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Record what ended, and save the rest when it is time."""
-        assert isinstance(pl_module, StudyModule)
-        stack = pl_module.stack
-        ended = [
-            index
-            for index, slot in enumerate(stack.slots)
-            if not slot.training and slot.run.id not in self._recorded
-        ]
-        if ended:
-            self._record(pl_module, ended)
-        self._since_checkpoint += 1
-        if self._since_checkpoint >= self.study.checkpoint_every:
-            self._checkpoint(pl_module)
-        if self.interrupt.requested:
-            trainer.should_stop = True
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save what was stopped before its end, by a signal or by a callback of the user's."""
-        assert isinstance(pl_module, StudyModule)
-        if self._since_checkpoint:
-            self._checkpoint(pl_module)
-
-    def _checkpoint(self, module: StudyModule) -> None:
-        self._since_checkpoint = 0
-        slots = module.stack.slots
-        states = {
-            slots[index].run.id: (slots[index], module.engine.save(index))
-            for index in module.stack.training
-        }
-        if states:
-            self.writer.write(states)
-
-    def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
-        rows, history, predictions = [], [], []
-        for index in indices:
-            slot = module.stack.slots[index]
-            weights = weights_of(module.engine.save(index))
-            if self.study.keep_weights:
-                self.folder.write_weights(slot.run, weights)
-            rows.append(self._row(module, slot, weights))
-            history += slot.history
-            predictions += self._predictions(module, index)
-            self._recorded.add(slot.run.id)
-        self.folder.write_part(rows, history, predictions)
-
-    def _predictions(self, module: StudyModule, index: int) -> list[dict[str, Any]]:
-        rows, images = module.predictions(index)
-        name = self.folder.write_images(images)
-        run = module.stack.slots[index].run.id
-        return [
-            {"run": run, **row, "images": None if row["place"] is None else name} for row in rows
-        ]
-
-    def _row(
-        self, module: StudyModule, slot: Slot, weights: Mapping[str, torch.Tensor]
-    ) -> dict[str, Any]:
-        data = module.study_data
-        assert data is not None
-        data_hash, labels_hash = data.tensors(slot).hashes
-        return {
-            "run": slot.run.id,
-            **slot.run.facts(),
-            "facts": json.dumps(slot.run.facts()),
-            "status": slot.status,
-            "epochs": slot.epoch,
-            "epochs_to_fit": slot.epochs_to_fit,
-            "parameters": slot.run.parameters,
-            "seconds": slot.seconds,
-            "data_hash": data_hash,
-            "labels_hash": labels_hash,
-            "weights_hash": weights_hash(weights),
-            "environment": self.environment_hash,
-        }
-
-
-def weights_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the network's tensors in a run's state, without the optimizer's."""
-    return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}
-
-
-def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: str) -> list[Any]:
-    """Make the callbacks or loggers that a config names.
-
-    Raises
-    ------
-    BadInput
-        A class that cannot be imported, or that refuses its arguments.
-    """
-    made = []
-    for number, specification in enumerate(specifications):
-        path = specification["class_path"]
-        module, _, name = path.rpartition(".")
-        try:
-            make = getattr(importlib.import_module(module), name)
-            made.append(make(**(specification.get("init_args") or {})))
-        except Exception as error:  # whatever a user's own class raises is about its arguments
-            raise BadInput(
-                f"{key}[{number}]", "a class and the arguments it takes", path, str(error)
-            ) from None
-        if not isinstance(made[-1], kind):
-            raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
-    return made
-
-
-def quiet() -> None:
-    """Keep Lightning's advice about hardware and loggers out of the study's own output."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning(\..*)?")
-
-
-def check_classes(study: Study, runs: Sequence[Run]) -> None:
-    """Make the Trainer, and try each run's optimizer on a scrap, before anything is written.
-
-    Raises
-    ------
-    BadInput
-        A route of products, optimizer, callback, logger or accelerator that cannot be had.
-    """
-    if study.products not in ("auto", *available()):
-        expected = f"one of auto, {', '.join(available())} with this torch"
-        raise BadInput("products", expected, study.products)
-    seen = set()
-    for run in runs:
-        if (text := repr(run.optimizer)) not in seen:
-            seen.add(text)
-            scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
-            try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
-    try:
-        make_trainer(runs[0], [])
-    except MisconfigurationException as error:
-        raise BadInput(
-            "trainer.accelerator",
-            "an accelerator of this machine",
-            runs[0].trainer.accelerator,
-            str(error),
-        ) from None
-
-
-def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
-    """Take one step, as some optimizers refuse ordinary gradients or need a closure."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.ones_like(parameter)
-    try:
-        optimizer.step()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInput(
-            "optimizer.class_path",
-            "an optimizer of dense gradients, without a closure",
-            class_path,
-            str(error),
-        ) from None
-
-
-def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
-    """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
-    wanted = run.trainer
-    everyone = [*instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks"), *callbacks]
-    return pl.Trainer(
-        accelerator=wanted.accelerator,
-        devices=1,
-        # Under Slurm, too: a study is spread by runs, not by Lightning.
-        plugins=[LightningEnvironment()],
-        precision=wanted.precision,
-        max_epochs=-1,
-        callbacks=everyone,
-        logger=instantiate(wanted.logger, Logger, "trainer.logger") or False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        # Otherwise Lightning adds a checkpoint of its own, in the working directory.
-        enable_checkpointing=any(isinstance(c, pl.callbacks.Checkpoint) for c in everyone),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+POLL_SECONDS = 1.0
 
 
 def routes_for(study: Study, folder: Folder, run: Run, device: torch.device) -> dict[str, str]:
@@ -246,35 +40,136 @@ def routes_for(study: Study, folder: Folder, run: Run, device: torch.device) -> 
     return recorded_routes(folder.path, run) or chosen_routes(run)
 
 
-def train(
-    study: Study,
-    plans: Sequence[StackPlan],
-    folder: Folder,
-    cache: DataCache,
-    watchers: Sequence[pl.Callback],
-    say: Callable[[str], None],
-) -> bool:
-    """Train every planned run; return whether all ended (false: interrupted, states saved)."""
-    with Interrupt(say) as interrupt:
-        for each in plans:
-            slots = checkpoints.resume(folder.path, each.runs, say)
-            # Those that have come furthest go first: their checkpoints are done with soonest.
-            slots.sort(key=lambda slot: -slot.epoch)
-            stack = Stack(slots, each.size)
-            recorder = Recorder(study, folder, interrupt)
-            trainer = make_trainer(each.runs[0], [*watchers, recorder])
+class Training:
+    """Trains runs of a study in this process, beside other tasks that do the same.
+
+    Parameters
+    ----------
+    study
+        The study.
+    folder
+        Where it leaves its records.
+    cache
+        The data of its runs.
+    task
+        This process.
+    watchers
+        Lightning callbacks that look on.
+    say
+        Shows a line.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: Folder,
+        cache: DataCache,
+        task: Task,
+        watchers: Sequence[pl.Callback],
+        say: Callable[[str], None],
+    ) -> None:
+        self.study, self.folder, self.cache = study, folder, cache
+        self.watchers, self.say = watchers, say
+        self.task, self.claims = task, Claims(folder.path, task)
+        self.interrupt = Interrupt(say)
+
+    def train(self, plans: Sequence[StackPlan]) -> bool:
+        """Train every planned run that no other task trains, and wait for those that one does.
+
+        Returns
+        -------
+        bool
+            Whether all of them ended; false: interrupted, states saved.
+        """
+        with self.interrupt, self.task:
+            planned = [run for each in plans for run in each.runs]
+            while plans and self._train_all(plans):
+                plans = plan(self.study, self._free(planned))
+            ended = self.folder.ended()
+            if all(run.id in ended for run in planned):
+                return True
+            self.task.state = INTERRUPTED
+            return False
+
+    def _train_all(self, plans: Sequence[StackPlan]) -> bool:
+        """Train what others do not; return whether nothing stopped it."""
+        return all(self._train_in_memory(each) and not self.interrupt.requested for each in plans)
+
+    def _train_in_memory(self, planned: StackPlan) -> bool:
+        """Train a stack, in smaller ones when it does not fit the memory."""
+        size = planned.size
+        while True:
             try:
-                routes = routes_for(study, folder, stack.first, trainer.strategy.root_device)
-                trainer.fit(StudyModule(stack, routes), StudyData(stack, cache))
-            except SystemExit:
-                # Lightning's way out on a signal that came before the recorder took it over.
-                raise StoppedAtOnce from None
-            if not stack.done:
-                return False
-            checkpoints.discard(folder.path, folder.ended())
-            if interrupt.requested:
-                return each is plans[-1]
-    return True
+                return self._train(planned.runs, size)
+            except (MemoryError, RuntimeError) as error:
+                if size == 1 or not out_of_memory(error):
+                    raise
+            # Outside the handler, whose traceback holds on to the stack that did not fit.
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self.say(f"out of memory with {size} runs at once: trying {size // 2}")
+            size //= 2
+
+    def _train(self, runs: Sequence[Run], size: int) -> bool:
+        """Train the free ones of some runs; return whether all of those ended."""
+        saved = Saved(self.folder.path, self.say)
+        more = self._slots(runs, saved)
+        slots = [slot for _, slot in zip(range(size), more, strict=False)]
+        if not slots:
+            return True
+        stack = Stack(slots, more=more)
+        writer = CheckpointWriter(self.folder.path, self.task.name, saved)
+        recorder = Recorder(self.study, self.folder, writer, self.claims, self.interrupt)
+        trainer = make_trainer(runs[0], [*self.watchers, recorder])
+        try:
+            device = trainer.strategy.root_device
+            routes = routes_for(self.study, self.folder, stack.first, device)
+            trainer.fit(StudyModule(stack, routes), StudyData(stack, self.cache))
+        except SystemExit:
+            # Lightning's way out on a signal that came before the recorder took it over.
+            raise StoppedAtOnce from None
+        self.folder.merge()
+        if stack.done:
+            writer.close()
+            saved.discard(dict.fromkeys(self.folder.ended(), math.inf))
+        return stack.done
+
+    def _slots(self, runs: Sequence[Run], saved: Saved) -> Iterator[Slot]:
+        """Claim one run after another, and take each up where it was left."""
+        for run in runs:
+            before = self.claims.take(run.id)
+            if before is None:
+                continue
+            if run.id in self.folder.ended():
+                self.claims.release([run.id])
+            else:
+                yield saved.slot(run, [self.task.name, *before])
+
+    def _free(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs that are left, once one of them is free; none when all have ended."""
+        waits = False
+        while not self.interrupt.requested:
+            ended = self.folder.ended()
+            left = [run for run in runs if run.id not in ended]
+            holders = {run.id: self.claims.holder(run.id) for run in left}
+            free = [run for run in left if holders[run.id] is None]
+            if free or not left:
+                return free
+            if not waits:
+                tasks = ", ".join(sorted({str(name) for name in holders.values()}))
+                self.say(f"waiting for {len(left)} runs that other processes train (task {tasks})")
+                waits = True
+            time.sleep(POLL_SECONDS)
+        return []
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory was too small."""
+    said = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        text in said for text in ("can't allocate memory", "out of memory", "alloc_failed")
+    )
 
 
 def retrain(

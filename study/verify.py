@@ -71,7 +71,7 @@ def _verify(folder: Path, number: int, root: str | None) -> int:
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
     number = min(number, len(entries))
     chosen = [entries[index * len(entries) // number] for index in range(number)]
-    from study.training import quiet
+    from study.trainer import quiet
 
     quiet()
     failed = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import torch
 from helpers import small_run
 from safetensors.torch import save_file
 
-from study.checkpoints import CheckpointWriter, discard, resume
+from study.checkpoints import CheckpointWriter, Saved
+from study.run import Run
 from study.stack import Slot
 
 RUN = small_run()
@@ -21,15 +23,21 @@ def write(folder: Path, writer: CheckpointWriter, epoch: int) -> None:
     writer.write({RUN.id: (slot, {"0.weight": torch.full((3, 2), float(epoch))})})
 
 
+def resume(folder: Path, run: Run, said: list[str] | None = None) -> Slot:
+    """Take a run up from what the tasks named here left; without ``said``, silently."""
+    saved = Saved(folder, pytest.fail if said is None else said.append)
+    return saved.slot(run, ["later", "earlier"])
+
+
 def files(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("*"))
 
 
 def test_the_newest_state_comes_back_whole(tmp_path: Path) -> None:
-    writer = CheckpointWriter(tmp_path)
+    writer = CheckpointWriter(tmp_path, "earlier")
     for epoch in (2, 4, 6):
         write(tmp_path, writer, epoch)
-    (slot,) = resume(tmp_path, [RUN], pytest.fail)
+    slot = resume(tmp_path, RUN)
     assert slot.epoch == 6
     assert slot.state is not None
     assert torch.equal(slot.state["0.weight"], torch.full((3, 2), 6.0))
@@ -38,8 +46,8 @@ def test_the_newest_state_comes_back_whole(tmp_path: Path) -> None:
 
 
 def test_a_run_no_checkpoint_holds_starts_from_its_seed(tmp_path: Path) -> None:
-    write(tmp_path, CheckpointWriter(tmp_path), 2)
-    (slot,) = resume(tmp_path, [small_run(seed=5)], pytest.fail)
+    write(tmp_path, CheckpointWriter(tmp_path, "earlier"), 2)
+    slot = resume(tmp_path, small_run(seed=5))
     assert (slot.epoch, slot.state) == (0, None)
 
 
@@ -102,14 +110,14 @@ def test_a_damaged_or_foreign_one_is_refused_with_a_line_and_the_one_before_used
     damage: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    writer = CheckpointWriter(tmp_path)
+    writer = CheckpointWriter(tmp_path, "earlier")
     for epoch in (2, 4):
         write(tmp_path, writer, epoch)
     newest = files(tmp_path)[-1]
     assert callable(damage)
     damage(newest)
     said: list[str] = []
-    (slot,) = resume(tmp_path, [RUN], said.append)
+    slot = resume(tmp_path, RUN, said)
     assert slot.epoch == 2
     assert len(said) == 1
     assert str(newest) in said[0]
@@ -118,41 +126,55 @@ def test_a_damaged_or_foreign_one_is_refused_with_a_line_and_the_one_before_used
 
 
 def test_when_all_are_damaged_the_run_starts_from_its_seed(tmp_path: Path) -> None:
-    writer = CheckpointWriter(tmp_path)
+    writer = CheckpointWriter(tmp_path, "earlier")
     for epoch in (2, 4):
         write(tmp_path, writer, epoch)
     for path in files(tmp_path):
         truncate(path)
     said: list[str] = []
-    (slot,) = resume(tmp_path, [RUN], said.append)
+    slot = resume(tmp_path, RUN, said)
     assert (slot.epoch, slot.state, len(said)) == (0, None, 2)
 
 
 def test_states_of_earlier_processes_go_once_this_one_has_come_as_far(tmp_path: Path) -> None:
-    earlier = CheckpointWriter(tmp_path)
+    earlier = CheckpointWriter(tmp_path, "earlier")
     for epoch in (2, 4):
         write(tmp_path, earlier, epoch)
-    later = CheckpointWriter(tmp_path)
+    saved = Saved(tmp_path, pytest.fail)
+    assert saved.slot(RUN, ["earlier"]).resumed_at == 4
+    later = CheckpointWriter(tmp_path, "later", saved)
     for epoch in (6, 8):
         write(tmp_path, later, epoch)
     assert len(files(tmp_path)) == 2
-    (slot,) = resume(tmp_path, [RUN], pytest.fail)
+    slot = resume(tmp_path, RUN)
     assert slot.epoch == 8
 
 
 def test_a_state_that_is_further_than_this_process_stays(tmp_path: Path) -> None:
-    further = CheckpointWriter(tmp_path)
+    further = CheckpointWriter(tmp_path, "earlier")
     write(tmp_path, further, 10)
-    behind = CheckpointWriter(tmp_path)
+    saved = Saved(tmp_path, pytest.fail)
+    saved.slot(RUN, ["earlier"])
+    behind = CheckpointWriter(tmp_path, "later", saved)
     for epoch in (6, 8):
         write(tmp_path, behind, epoch)
-    (slot,) = resume(tmp_path, [RUN], pytest.fail)
+    slot = resume(tmp_path, RUN)
     assert slot.epoch == 10
 
 
 def test_checkpoints_of_runs_that_ended_are_taken_away(tmp_path: Path) -> None:
-    write(tmp_path, CheckpointWriter(tmp_path), 2)
-    discard(tmp_path, ["another"])
+    write(tmp_path, CheckpointWriter(tmp_path, "earlier"), 2)
+    saved = Saved(tmp_path, pytest.fail)
+    saved.slot(RUN, ["earlier"])
+    saved.discard({"another": math.inf})
     assert len(files(tmp_path)) == 1
-    discard(tmp_path, [RUN.id, "another"])
+    saved.discard({"another": math.inf, RUN.id: math.inf})
     assert files(tmp_path) == []
+
+
+def test_a_task_takes_its_own_checkpoints_away(tmp_path: Path) -> None:
+    theirs, own = (CheckpointWriter(tmp_path, name) for name in ("earlier", "later"))
+    write(tmp_path, theirs, 2)
+    write(tmp_path, own, 2)
+    own.close()
+    assert [path.name.partition("-")[0] for path in files(tmp_path)] == ["earlier"]
