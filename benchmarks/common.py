@@ -37,6 +37,7 @@ WORKLOADS = {
         Workload(
             "start-up", (256,), "seconds until the first training step of configs/random.yaml"
         ),
+        Workload("wandb", (256,), "seconds for configs/random.yaml, imports not counted"),
     )
 }
 

@@ -121,6 +121,23 @@ START: dict[str, Contender] = {
 }
 
 
+def _in_wandb(mode: str) -> Contender:
+    def contender(workload: Workload, epochs: int) -> Timing:
+        from benchmarks.live import study_in_wandb
+
+        return study_in_wandb(workload, epochs, mode)
+
+    return contender
+
+
+WANDB: dict[str, Contender] = {
+    "study, without W&B": _in_wandb("off"),
+    "study, 16 runs live": _in_wandb("online"),
+    "study, 16 runs offline": _in_wandb("offline"),
+}
+
+
 def contenders(workload: str) -> dict[str, Contender]:
     """Return who competes in a workload; the study that all are compared with comes first."""
-    return {"mnist5k-subsets": SUBSETS, "start-up": START}.get(workload, EPOCHS)
+    others = {"mnist5k-subsets": SUBSETS, "start-up": START, "wandb": WANDB}
+    return others.get(workload, EPOCHS)

@@ -11,21 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from yaml import YAMLError
 
 from study.checks import BadInput
 from study.config_faults import parser_fault
 from study.config_files import (
+    SECTIONS,
     SUBJECTS,
     Layer,
     dump_yaml,
     in_its_file,
+    load_yaml,
     one_level,
     optimizer_at_once,
     read_layer,
 )
 from study.optimizer_settings import AdamSettings, Optimizer
 from study.run import Run
-from study.settings import make_settings
+from study.settings import Wandb, make_settings
 from study.shards import Shard, from_environment, parse
 from study.study import Study
 
@@ -69,7 +72,7 @@ def parser() -> ArgumentParser:
     )
     docs = _attribute_docs(Study)
     for field in dataclasses.fields(Study):
-        if field.name in ("base", "vary"):
+        if field.name in ("base", "vary", "wandb"):
             continue
         result.add_argument(
             f"--{field.name}",
@@ -82,7 +85,7 @@ def parser() -> ArgumentParser:
     result.add_argument(
         "--evaluate_every", type=int, default=Run().evaluate_every, help=docs["evaluate_every"]
     )
-    for subject, settings in SUBJECTS.items():
+    for subject, settings in SECTIONS.items():
         docs = _attribute_docs(settings)
         for field in dataclasses.fields(settings):
             default = getattr(settings(), field.name)
@@ -147,19 +150,42 @@ def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:
         for key, value in tree.items():
             if key == "optimizer":
                 optimizer = _override(optimizer, value)
-            elif key in SUBJECTS:
+            elif key in SECTIONS:
                 for name, setting in value.items():
                     below[f"{key}.{name}"] = setting
             else:
                 below[key] = value
     arguments = parser()
+    argv, lists = _without_lists(argv)
     try:
         values = arguments.parse_args(argv, namespace=below).as_dict()
     except ArgumentError as error:
         raise parser_fault(str(error), arguments) from None
-    values["vary"] = one_level(values["vary"] or {})
+    values["vary"] = one_level(values["vary"] or {}) | one_level(lists)
     values["optimizer"] = _override(optimizer, optimizer_at_once(values["optimizer"] or {}))
     return values
+
+
+def _without_lists(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Return a command line without its ``--vary.KEY`` options, and their values.
+
+    Of several below one subject the parser would keep only the last.
+    """
+    rest, lists = [], {}
+    words = iter(argv)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not option.startswith("--vary."):
+            rest.append(word)
+        elif equals or (value := next(words, "")):
+            key = option.removeprefix("--vary.")
+            try:
+                lists[key] = load_yaml(value)
+            except YAMLError:
+                raise BadInput(f"vary.{key}", "a list of values, e.g. [0, 1]", value) from None
+        else:
+            rest.append(word)
+    return rest, lists
 
 
 def _override(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -180,8 +206,10 @@ def study_of(tree: Mapping[str, Any]) -> Study:
     except BadInput as fault:
         raise fault.under("optimizer") from None
     base = Run(evaluate_every=tree.get("evaluate_every", 1), **parts)
-    names = [field.name for field in dataclasses.fields(Study) if field.name != "base"]
-    return Study(base=base, **{name: tree[name] for name in names if name in tree})
+    wandb = make_settings("wandb", Wandb, tree.get("wandb") or {})
+    fields = [field.name for field in dataclasses.fields(Study)]
+    names = [name for name in fields if name not in ("base", "wandb")]
+    return Study(base=base, wandb=wandb, **{name: tree[name] for name in names if name in tree})
 
 
 def study_yaml(study: Study) -> str:
@@ -205,6 +233,7 @@ def study_yaml(study: Study) -> str:
         "checkpoint_every": study.checkpoint_every,
         "keep_weights": study.keep_weights,
         "products": study.products,
+        "wandb": _plain(dataclasses.asdict(study.wandb)),
     }
     return dump_yaml(tree)
 

@@ -10,7 +10,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from study.checks import BadInput, nearest
-from study.config_files import SUBJECTS, load_yaml
+from study.config_files import SECTIONS, load_yaml
 from study.run import Run
 from study.study import Study
 
@@ -57,9 +57,10 @@ def _expected(key: str) -> tuple[str, list[str]]:
     subject, _, name = key.partition(".")
     if subject == "optimizer":
         return "a mapping: study.Adam's arguments, or class_path and init_args", []
-    owner = SUBJECTS[subject] if name else Run if key == "evaluate_every" else Study
+    owner = SECTIONS[subject] if name else Run if key == "evaluate_every" else Study
     declared = {field.name: field.metadata for field in dataclasses.fields(owner)}
-    options = {"config": "a config file", "plan": "no value", "print_config": "no value"}
+    options = {"config": "a config file", "shard": "k/n, e.g. 1/4"}
+    options |= dict.fromkeys(("plan", "print_config"), "no value")
     text = options.get(key) or str(declared[name or key]["expected"])
     names = text.removeprefix("one of ").split(", ") if text.startswith("one of ") else []
     return text, names

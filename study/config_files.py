@@ -12,10 +12,11 @@ import yaml
 
 from study.checks import BadInput, nearest, unknown_key
 from study.optimizer_settings import all_at_once
-from study.settings import Data, Model, Stop, Trainer
+from study.settings import Data, Model, Stop, Trainer, Wandb
 from study.study import Study
 
 SUBJECTS: dict[str, type] = {"data": Data, "model": Model, "stop": Stop, "trainer": Trainer}
+SECTIONS = {**SUBJECTS, "wandb": Wandb}  # what a config groups: a run's facts, and no fact
 # YAML 1.1 wants a dot and a sign in the exponent; everybody else takes 1e-3 for a number.
 EXPONENT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
 
@@ -92,9 +93,11 @@ def read_layer(name: str) -> Layer:
 
 def _checked(tree: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a config file's tree, its keys known and its mappings where they belong."""
-    mappings = ["optimizer", "vary", *SUBJECTS]
+    mappings = ["optimizer", "vary", *SECTIONS]
     known = [
-        field.name for field in dataclasses.fields(Study) if field.name not in ("base", "vary")
+        field.name
+        for field in dataclasses.fields(Study)
+        if field.name not in ("base", "vary", "wandb")
     ]
     known += ["evaluate_every", *mappings]
     result = {}
@@ -107,8 +110,10 @@ def _checked(tree: Mapping[Any, Any]) -> dict[str, Any]:
             raise unknown_key(str(key), known)
         if key in mappings and not isinstance(value, Mapping):
             raise BadInput(key, "a mapping of keys to values", value)
-        if key in SUBJECTS:
-            names = [f"{key}.{field.name}" for field in dataclasses.fields(SUBJECTS[key])]
+        if key == "wandb" and value.get("mode") is False:
+            value = {**value, "mode": "off"}  # which YAML takes for a truth value
+        if key in SECTIONS:
+            names = [f"{key}.{field.name}" for field in dataclasses.fields(SECTIONS[key])]
             for name in value:
                 if f"{key}.{name}" not in names:
                     raise unknown_key(f"{key}.{name}", names)

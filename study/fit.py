@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from study.checks import BadInput
 from study.interrupt import StoppedAtOnce
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from study.config import Request
+    from study.folder import Folder
+    from study.plan import StackPlan
+    from study.run import Run
+    from study.study import Study
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -46,9 +57,8 @@ def _fit(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     from study import plan
-    from study.data.prepare import DataCache
     from study.folder import Folder
-    from study.records import load
+    from study.wandb.ledger import Ledger
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
@@ -58,39 +68,69 @@ def _fit(argv: Sequence[str]) -> int:
     share = request.shard.take(study.runs)
     pending = [run for run in share if run.id not in ended]
     plans = plan.plan(study, pending)
+    unsent = {run.id for run in share if run.id in ended}
+    unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
     if request.plan:
         plan.show(study, plans, request.shard, ended, console)
         return DONE
-    if pending:
-        cache = DataCache()
-        for run in pending:
-            cache.source(run.data)
-        from study.display import Display
-        from study.tasks import Task
-        from study.trainer import check_classes, quiet
-        from study.training import Training
-
-        quiet()
-        check_classes(study, pending)
+    if pending or unsent:
+        check(study, pending)
         folder.begin(study_yaml(study))
         plan.show(study, plans, request.shard, ended, console)
-        display = Display(study, len(pending), console)
-        with display:
-            task = Task(folder.path, str(request.shard))
-            done = Training(study, folder, cache, task, [display], console.print).train(plans)
-        if not done:
+        if not _train(request, folder, plans, unsent, console):
             console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
             return INTERRUPTED
     else:
         console.print(f"{study.name}: all {len(share)} runs are recorded already")
-    from study import summary
-
-    runs, history = load(request.out)
-    summary.show(study, runs, history, console)
-    console.print(
-        f"records: {request.out} (study.load('{request.out}') reads them)", soft_wrap=True
-    )
+    _conclude(request, console)
     return DONE
+
+
+def check(study: Study, pending: Sequence[Run]) -> None:
+    """Try what runs name outside this package, data included, before anything is written."""
+    from study.data.prepare import DataCache
+    from study.trainer import check_classes, quiet
+
+    quiet()
+    cache = DataCache()
+    for run in pending:
+        cache.source(run.data)
+    if pending:
+        check_classes(study, pending)
+
+
+def _train(
+    request: Request,
+    folder: Folder,
+    plans: Sequence[StackPlan],
+    unsent: Collection[str],
+    console: Console,
+) -> bool:
+    """Train, with everything that looks on; return whether all runs ended."""
+    from study.config import study_yaml
+    from study.display import Display
+    from study.tasks import Task
+    from study.training import Training
+    from study.wandb.logger import WandbLogger
+
+    study, say = request.study, functools.partial(console.print, soft_wrap=True)
+    task = Task(folder.path, str(request.shard))
+    wandb = WandbLogger(study, study_yaml(study), folder.path, say)
+    with Display(study, sum(len(each.runs) for each in plans), console) as display:
+        return Training(study, folder, task, wandb, [display], say).train(plans, unsent)
+
+
+def _conclude(request: Request, console: Console) -> None:
+    """Say what came out and where it is."""
+    out, shard = request.out, request.shard
+    if shard.of == 1:
+        from study import summary
+        from study.records import load
+
+        summary.show(request.study, *load(out), console)
+        console.print(f"records: {out} (study.load('{out}') reads them)", soft_wrap=True)
+    else:  # as many tasks would read everything as there are shares
+        console.print(f"records: {out}, share {shard}; of all: python -m study.status {out}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from study.interrupt import Interrupt
 from study.module import StudyModule
 from study.stack import Slot
 from study.study import Study
+from study.wandb.logger import WandbLogger
 
 
 class Recorder(pl.callbacks.Checkpoint):
@@ -32,7 +33,9 @@ class Recorder(pl.callbacks.Checkpoint):
         writer: CheckpointWriter,
         claims: Claims,
         interrupt: Interrupt,
+        wandb: WandbLogger,
     ) -> None:
+        self.wandb = wandb
         self.study, self.folder, self.writer = study, folder, writer
         self.claims, self.interrupt = claims, interrupt
         self.environment_hash = ""
@@ -47,6 +50,8 @@ class Recorder(pl.callbacks.Checkpoint):
         device, routes = trainer.strategy.root_device, pl_module.engine.routes
         here = environment(pl_module.stack.first, device, routes)
         self.environment_hash = self.folder.write_environment(here)
+        assert pl_module.study_data is not None
+        self.wandb.begin(pl_module.stack, pl_module.study_data, here)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Record what ended, and save the rest when it is time."""
@@ -88,6 +93,7 @@ class Recorder(pl.callbacks.Checkpoint):
 
     def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
         rows, history, predictions = [], [], []
+        said: dict[int, list[dict[str, Any]]] = {}
         for index in indices:
             slot = module.stack.slots[index]
             weights = weights_of(module.engine.save(index))
@@ -95,10 +101,14 @@ class Recorder(pl.callbacks.Checkpoint):
                 self.folder.write_weights(slot.run, weights)
             rows.append(self._row(module, slot, weights))
             history += slot.history
-            predictions += self._predictions(module, index)
+            said[index] = self._predictions(module, index)
+            predictions += said[index]
             self._recorded.add(slot.run.id)
         self.folder.write_part(rows, history, predictions)
-        self.claims.release(row["run"] for row in rows)
+        if self.wandb.mode == "off":
+            self.claims.release(row["run"] for row in rows)
+        for row, (index, its) in zip(rows, said.items(), strict=True):
+            self.wandb.end(module.stack.slots[index], row, its)
 
     def _predictions(self, module: StudyModule, index: int) -> list[dict[str, Any]]:
         rows, images = module.predictions(index)

@@ -187,7 +187,7 @@ def history_columns() -> list[str]:
     test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
     running = ["running_cross_entropy", "running_accuracy"]
     gradient = [f"gradient_{name}" for name in ("norm", "true_norm", "cosine", "largest_g")]
-    return ["run", "epoch", *train, *test, *running, *gradient]
+    return ["run", "epoch", *train, *test, *gradient, *running]
 
 
 def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:

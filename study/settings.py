@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -200,6 +201,60 @@ class Trainer:
     )
     logger: list[dict[str, Any]] = setting(
         [], "a list of mappings with class_path (a.B) and init_args", _classes, fact=False
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(v, str) and v for v in value)
+
+
+@dataclass(frozen=True)
+class Wandb:
+    """Where the runs of a study appear in Weights & Biases; no fact of any run.
+
+    Attributes
+    ----------
+    mode : {'offline', 'online', 'off'}
+        Files in the study's folder for `wandb sync`; live on the server; or nothing at all.
+    project : str
+        The project.
+    entity : str or None
+        The user or team; None takes the account's own.
+    group : str or None
+        Groups the study's runs; None takes the study's name.
+    tags : list of str
+        Tags of every run.
+    """
+
+    mode: Literal["offline", "online", "off"] = choice(
+        "offline", "offline", "online", "off", fact=False
+    )
+    project: str = setting(
+        "study",
+        "a name of at most 128 characters without / \\ # ? % :",
+        lambda v: isinstance(v, str) and re.fullmatch(r"[^/\\#?%:\n]{1,128}", v) is not None,
+        fact=False,
+    )
+    entity: str | None = setting(
+        None,
+        "the name of a user or team, or null",
+        lambda v: v is None or (isinstance(v, str) and re.fullmatch(r"[\w.-]+", v) is not None),
+        fact=False,
+    )
+    group: str | None = setting(
+        None,
+        "a name of at most 128 characters, or null",
+        lambda v: v is None or (isinstance(v, str) and 0 < len(v) <= 128),
+        fact=False,
+    )
+    tags: list[str] = setting(
+        [],
+        "a list of names of at most 64 characters",
+        lambda v: _texts(v) and all(len(tag) <= 64 for tag in v),
+        fact=False,
     )
 
     def __post_init__(self) -> None:

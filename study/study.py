@@ -21,6 +21,7 @@ from study.checks import (
     unknown_key,
 )
 from study.run import Facts, Run, fact_keys
+from study.settings import Wandb
 
 MOST_RUNS = 100_000
 
@@ -58,6 +59,8 @@ class Study:
         it, so a study's folder keeps what was chosen.
     out : str or None
         Folder for the records; None is results/<name>.
+    wandb : Wandb
+        Where its runs appear in Weights & Biases.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class Study:
     keep_weights: bool = setting(True, "true or false", lambda v: isinstance(v, bool))
     products: str = choice("auto", "auto", "blas", "onednn")
     out: str | None = setting(None, "a folder", lambda v: v is None or is_path(v))
+    wandb: Wandb = Wandb()
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -97,7 +97,9 @@ def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
         ) from None
 
 
-def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+def make_trainer(
+    run: Run, callbacks: Sequence[pl.Callback], loggers: Sequence[Logger] = ()
+) -> pl.Trainer:
     """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
     wanted = run.trainer
     everyone = [*instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks"), *callbacks]
@@ -109,7 +111,7 @@ def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
         precision=wanted.precision,
         max_epochs=-1,
         callbacks=everyone,
-        logger=instantiate(wanted.logger, Logger, "trainer.logger") or False,
+        logger=[*instantiate(wanted.logger, Logger, "trainer.logger"), *loggers] or False,
         limit_val_batches=0,
         num_sanity_val_steps=0,
         # Otherwise Lightning adds a checkpoint of its own, in the working directory.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -27,6 +27,7 @@ from study.stack import Slot, Stack
 from study.study import Study
 from study.tasks import INTERRUPTED, Task
 from study.trainer import make_trainer
+from study.wandb.logger import WandbLogger
 
 POLL_SECONDS = 1.0
 
@@ -49,10 +50,10 @@ class Training:
         The study.
     folder
         Where it leaves its records.
-    cache
-        The data of its runs.
     task
         This process.
+    wandb
+        Where its runs go beside the records.
     watchers
         Lightning callbacks that look on.
     say
@@ -63,28 +64,40 @@ class Training:
         self,
         study: Study,
         folder: Folder,
-        cache: DataCache,
         task: Task,
+        wandb: WandbLogger,
         watchers: Sequence[pl.Callback],
         say: Callable[[str], None],
     ) -> None:
-        self.study, self.folder, self.cache = study, folder, cache
+        self.study, self.folder, self.cache = study, folder, DataCache()
         self.watchers, self.say = watchers, say
-        self.task, self.claims = task, Claims(folder.path, task)
+        self.task, self.claims, self.wandb = task, Claims(folder.path, task), wandb
         self.interrupt = Interrupt(say)
 
-    def train(self, plans: Sequence[StackPlan]) -> bool:
+    def train(self, plans: Sequence[StackPlan], recorded: Iterable[str] = ()) -> bool:
         """Train every planned run that no other task trains, and wait for those that one does.
+
+        Parameters
+        ----------
+        plans
+            What to train.
+        recorded
+            Runs that were trained before; what W&B lacks of them is sent.
 
         Returns
         -------
         bool
             Whether all of them ended; false: interrupted, states saved.
         """
+        planned = [run for each in plans for run in each.runs]
         with self.interrupt, self.task:
-            planned = [run for each in plans for run in each.runs]
-            while plans and self._train_all(plans):
-                plans = plan(self.study, self._free(planned))
+            try:
+                self.wandb.catch_up(self.claims, recorded)
+                while plans and self._train_all(plans):
+                    plans = plan(self.study, self._free(planned))
+                self.wandb.close()
+            finally:
+                self.wandb.kill()
             ended = self.folder.ended()
             if all(run.id in ended for run in planned):
                 return True
@@ -120,8 +133,11 @@ class Training:
             return True
         stack = Stack(slots, more=more)
         writer = CheckpointWriter(self.folder.path, self.task.name, saved)
-        recorder = Recorder(self.study, self.folder, writer, self.claims, self.interrupt)
-        trainer = make_trainer(runs[0], [*self.watchers, recorder])
+        recorder = Recorder(
+            self.study, self.folder, writer, self.claims, self.interrupt, self.wandb
+        )
+        loggers = [] if self.wandb.mode == "off" else [self.wandb]
+        trainer = make_trainer(runs[0], [*self.watchers, recorder], loggers)
         try:
             device = trainer.strategy.root_device
             routes = routes_for(self.study, self.folder, stack.first, device)

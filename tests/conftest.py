@@ -5,8 +5,22 @@ import os
 # The tests' matrices are small, and processes that share two cores stop each other with more.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from jaxtyping import install_import_hook  # after the environment is set
+from collections.abc import Iterator  # after the environment is set
+
+import pytest
+import slurm_here
+from jaxtyping import install_import_hook
 
 install_import_hook(
     ["study.nn", "study.engine", "study.module", "study.data.module"], "shapes.checked"
 )
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[slurm_here.Slurm]:
+    """Start Slurm on this machine, once for all tests."""
+    missing = slurm_here.missing()
+    if missing:
+        pytest.skip(f"needs Slurm on this machine: {missing}")
+    with slurm_here.Slurm() as started:
+        yield started

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -28,6 +28,7 @@ data: {dataset: digits, train_examples: 300}
 model: {hidden: [32]}
 trainer: {max_epochs: 6}
 checkpoint_every: 2
+wandb: {mode: off}
 """
 
 
@@ -75,19 +76,23 @@ class Terminate(pl.Callback):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def fit_process(argv: Sequence[str], log: Path) -> ForkServerProcess:
+def fit_process(
+    argv: Sequence[str], log: Path, environment: Mapping[str, str] = {}
+) -> ForkServerProcess:
     """Start ``study.fit`` in a process of its own, forked from one that has imported everything."""
     context = get_context("forkserver")
     context.set_forkserver_preload(
         ["helpers", "study.training", "study.display", "sklearn.datasets"]
     )
-    process = context.Process(target=_fit, args=(list(argv), str(log)))
+    process = context.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
     process.start()
     return process
 
 
-def _fit(argv: list[str], log: str) -> None:
+def _fit(argv: list[str], log: str, environment: dict[str, str]) -> None:
     from study.fit import main
+
+    os.environ.update(environment)
 
     with Path(log).open("a") as file, contextlib.redirect_stdout(file):
         os.dup2(file.fileno(), 2)

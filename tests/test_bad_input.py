@@ -176,6 +176,13 @@ CASES = [
         "optimizer.lr",
         "a finite number, found nan",
     ),
+    # Values: W&B
+    Case("misspelt mode", "wandb: {mode: ofline}", "wandb.mode", "one of", "offline"),
+    Case("misspelt W&B key", "wandb: {projct: a}", "wandb.projct", "one of", "wandb.project"),
+    Case("project as a path", "wandb: {project: a/b}", "wandb.project", "without / \\ # ? % :"),
+    Case("entity with a blank", "wandb: {entity: my lab}", "wandb.entity", "user or team"),
+    Case("group too long", f"wandb: {{group: {'g' * 129}}}", "wandb.group", "128 characters"),
+    Case("one tag", "wandb: {tags: a}", "wandb.tags", "a list of names"),
     # Values: stop, trainer
     Case(
         "accuracy above 1",
@@ -312,6 +319,10 @@ CASES = [
         "an option of study.fit",
         "--config configs/noise.yaml",
     ),
+    Case("shard 5/4", ["--shard", "5/4"], "--shard", "k/n with k from 1 to n, e.g. 1/4, found"),
+    Case("shard without a number", ["--shard"], "shard", "k/n"),
+    Case("mode sync", ["--wandb.mode=sync"], "wandb.mode", "one of offline, online, off, found"),
+    Case("vary cut", ["--vary.model.loss", "[1,"], "vary.model.loss", "a list of values"),
     Case("word", ["train"], "train", "an option of study.fit; see --help"),
     Case("misspelt option", ["--seed", "3"], "--seed", "an option of study.fit", "--seeds"),
     Case("hyphen", ["--keep-weights=no"], "--keep-weights", "an option", "--keep_weights"),

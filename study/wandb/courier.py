@@ -1,0 +1,277 @@
+"""The courier: a process beside the training that carries runs to W&B; nothing waits for it.
+
+``python -m study.wandb.courier offline|online FOLDER`` reads messages from standard input, a JSON
+line each, and answers with such lines: ``published`` names runs that have arrived whole, ``failed``
+says why no more will, as its last word. The client of W&B is nowhere but here: when a server hangs,
+the training ends this process and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from study.files import STALE_SECONDS
+from study.wandb.content import PREDICTIONS, Content
+from study.wandb.keys import without_keys
+from study.wandb.ledger import ASKED, BEGUN, FINISHED, Ledger
+
+if TYPE_CHECKING:
+    import wandb
+
+INIT_SECONDS, FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5.0, 5
+MOST_UNCONFIRMED = 16
+PARTIAL = ".writing-"
+
+
+class Offline:
+    """Writes each run that ended as files, which appear whole.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = Ledger(folder)
+        for left in (folder / "wandb").glob(f"{PARTIAL}*"):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        self.partial = folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
+
+    def end(self, content: Content) -> None:
+        """Write a run."""
+        self.partial.mkdir(parents=True, exist_ok=True)
+        wandb_id = self.ledger.unused(content.run)
+        run = start(content, wandb_id, self.partial, "offline")
+        log(run, content.history, 0)
+        fill(run, content, self.folder)
+        place = Path(run.dir).parent
+        run.finish()
+        place.rename(self.folder / "wandb" / place.name)
+        say(published=[content.run])
+
+    def close(self) -> None:
+        """Leave nothing half done."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+class Online:
+    """Keeps a run on the server for each that trains.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = Ledger(folder)
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        self.live: dict[str, wandb.Run] = {}
+        self.lacks: dict[str, int] = {}  # the first epoch that the server does not have
+        self.unconfirmed: dict[str, str] = {}
+
+    def open(self, content: Content) -> None:
+        """Begin a run on the server, or go on with it there, and log what it lacks."""
+        import wandb
+
+        taken: set[str] = set()
+        while content.run not in self.live:
+            known = self.ledger.online(content.run)
+            wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
+            if not known:
+                self.ledger.note(content.run, wandb_id, ASKED)
+            try:
+                resume = "allow" if known else "never"
+                run = start(content, wandb_id, self.folder, "online", resume)
+            except wandb.errors.UsageError as error:
+                if known or "already exists" not in str(error):
+                    raise
+                # Trained before, from another folder: that one is never written to.
+                taken.add(wandb_id)
+                self.ledger.note(content.run, self.ledger.unused(content.run, taken), ASKED)
+                continue
+            self.ledger.note(content.run, wandb_id, BEGUN)
+            self.live[content.run], self.lacks[content.run] = run, run.starting_step
+            say(url=run.project_url)
+        self.log(content.run, content.history)
+
+    def log(self, run: str, rows: list[dict[str, Any]]) -> None:
+        """Log epochs of a run that the server lacks."""
+        self.lacks[run] = log(self.live[run], rows, self.lacks[run])
+
+    def end(self, content: Content) -> None:
+        """Finish a run, which is confirmed once the server answers after it."""
+        self.open(content)
+        run = self.live.pop(content.run)
+        fill(run, content, self.folder)
+        run.finish(exit_code=0)
+        self.unconfirmed[content.run] = run.id
+        if len(self.unconfirmed) >= MOST_UNCONFIRMED:
+            self.confirm()
+
+    def confirm(self) -> None:
+        """Ask the server anything: a client that is refused finishes without a word."""
+        if self.unconfirmed:
+            import wandb
+
+            wandb.Api(timeout=ANSWER_SECONDS).viewer  # noqa: B018  # asks
+            for run, wandb_id in self.unconfirmed.items():
+                self.ledger.note(run, wandb_id, FINISHED)
+            say(published=list(self.unconfirmed))
+            self.unconfirmed.clear()
+
+    def close(self) -> None:
+        """Leave runs that have not ended as stopped; they go on when their training does."""
+        for run in self.live.values():
+            run.finish(exit_code=130)
+        self.confirm()
+
+
+def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:
+    """Give a sweep's agent the run it waits for: the means over the runs that it had trained."""
+    import wandb
+
+    settings = quiet_settings()
+    settings.sweep_id = sweep["SWEEP_ID"]
+    settings.sweep_param_path = sweep.get("SWEEP_PARAM_PATH")
+    run = wandb.init(
+        id=sweep.get("RUN_ID"),
+        project=sweep.get("PROJECT"),
+        dir=str(folder),
+        settings=settings,
+        reinit="create_new",
+    )
+    run.log(summary)
+    run.finish()
+
+
+def start(
+    content: Content, wandb_id: str, folder: Path, mode: str, resume: str | None = None
+) -> wandb.Run:
+    """Begin a run in W&B."""
+    import wandb
+
+    run = wandb.init(
+        **content.settings,
+        id=wandb_id,
+        config=content.config,
+        dir=str(folder),
+        mode=mode,  # type: ignore[arg-type]
+        resume=resume,  # type: ignore[arg-type]
+        reinit="create_new",
+        settings=quiet_settings(),
+    )
+    run.define_metric("epoch")
+    run.define_metric("*", step_metric="epoch")
+    return run
+
+
+def quiet_settings() -> wandb.Settings:
+    """Return settings of a client that prints, probes and waits for as little as can be."""
+    import wandb
+
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        init_timeout=INIT_SECONDS,
+        finish_timeout=FINISH_SECONDS,
+        finish_timeout_raises=True,
+    )
+
+
+def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:
+    """Log epochs, each as the step of its number, and return the first that is lacking then."""
+    for row in rows:
+        if row["epoch"] >= since:
+            run.log({k: v for k, v in row.items() if k != "run"}, step=row["epoch"])
+            since = row["epoch"] + 1
+    return since
+
+
+def fill(run: wandb.Run, content: Content, folder: Path) -> None:
+    """Add what is known once a run has ended: its summary, and files."""
+    run.summary.update(content.summary)
+    files = Path(run.dir)
+    if content.predictions:
+        (files / PREDICTIONS).write_text(json.dumps(content.predictions))
+        run.save(str(files / PREDICTIONS), base_path=str(files), policy="now")
+    for name in content.images:
+        (files / "images").mkdir(exist_ok=True)
+        shutil.copyfile(folder / "images" / f"{name}.npy", files / "images" / f"{name}.npy")
+        run.save(str(files / "images" / f"{name}.npy"), base_path=str(files), policy="now")
+
+
+def say(**answer: Any) -> None:
+    """Answer the training."""
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(answer), flush=True)
+
+
+def carry(carrier: Offline | Online) -> None:
+    """Do what messages ask for, until the last one."""
+    messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def read() -> None:
+        line = ""
+        for line in sys.stdin:
+            messages.put(json.loads(line))
+        # The training was killed: whoever goes on with it must be the only one that writes.
+        if not line or json.loads(line)["do"] != "close":
+            os._exit(1)
+
+    # A thread of its own, so that the training never waits for a full pipe.
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        message = messages.get()
+        match message["do"]:
+            case "open" if isinstance(carrier, Online):
+                carrier.open(Content(**message["content"]))
+            case "log" if isinstance(carrier, Online):
+                carrier.log(message["run"], message["rows"])
+            case "end":
+                carrier.end(Content(**message["content"]))
+            case "sweep":
+                tell_sweep(message["sweep"], message["summary"], carrier.folder)
+            case "close":
+                carrier.close()
+                return
+        if isinstance(carrier, Online) and messages.empty():
+            carrier.confirm()
+
+
+def main(mode: str, folder: str) -> None:
+    """Run the courier until its training says that it is done, or is killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the training is asked to stop, and says so
+    try:
+        carry(Online(Path(folder)) if mode == "online" else Offline(Path(folder)))
+    except Exception as error:  # whatever a client or a server may come up with
+        reason = " ".join(without_keys(str(error)).split())
+        say(failed=f"{type(error).__name__}: {reason}"[:300])
+    sys.stdout.flush()
+    # Not by way of W&B's own clean-up, which waits for servers.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

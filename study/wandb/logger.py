@@ -1,0 +1,294 @@
+"""WandbLogger: a Lightning logger that drives a W&B run for each run of a stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+import study
+from study.claims import Claims
+from study.data.module import StudyData
+from study.stack import Slot, Stack
+from study.study import Study
+from study.wandb.content import Content, ended, recorded_content, training_content
+from study.wandb.ledger import Ledger
+
+SILENCE_SECONDS = 9.0  # without news of any run at the end, and a server is given up
+OFFLINE_SECONDS = 60.0  # the same, for files
+# What in the environment is about one run, which a sweep's agent or another logger may have set.
+OF_A_SWEEP = ("SWEEP_ID", "SWEEP_PARAM_PATH", "RUN_ID", "PROJECT")
+ABOUT_ONE_RUN = {
+    f"WANDB_{name}"
+    for name in (
+        *("MODE", "DISABLED", "SERVICE", "DIR", "CONSOLE", "RESUME", "PROJECT", "JOB_TYPE", "TAGS"),
+        *("RUN_ID", "RUN_GROUP", "RUN_DIR", "NAME", "NOTES", "SWEEP_ID", "SWEEP_PARAM_PATH"),
+    )
+}
+
+
+class WandbLogger(Logger):
+    """Sends the runs of a study to W&B, each as a run of its own.
+
+    What Lightning itself logs is a mean over the stack's runs and belongs to none of them: it goes
+    to the trainer's other loggers.
+
+    Parameters
+    ----------
+    study
+        The study.
+    study_yaml
+        Its config.
+    folder
+        Its folder.
+    say
+        Shows a line.
+    """
+
+    def __init__(
+        self, study: Study, study_yaml: str, folder: Path, say: Callable[[str], None]
+    ) -> None:
+        super().__init__()
+        self.study, self.study_yaml, self.folder, self._say = study, study_yaml, folder, say
+        self.mode = study.wandb.mode
+        self.ledger = Ledger(folder)
+        self._courier: Courier | None = None
+        self._stack: Stack | None = None
+        self._data: StudyData | None = None
+        self._environment: Mapping[str, Any] = {}
+        self._sent: dict[str, int] = {}
+        self._unconfirmed: dict[str, Content] = {}
+        self._said_where = False
+        self._outcomes: list[dict[str, Any]] = []
+        self._confirmed: Callable[[Iterable[str]], None] = lambda runs: None
+
+    @property
+    def name(self) -> str:
+        """The project."""
+        return self.study.wandb.project
+
+    @property
+    def version(self) -> str:
+        """The group."""
+        return self.study.wandb.group or self.study.name
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Leave Lightning's own out: each run has its facts."""
+
+    def begin(self, stack: Stack, data: StudyData, environment: Mapping[str, Any]) -> None:
+        """Take in another stack."""
+        self._stack, self._data, self._environment = stack, data, environment
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Send every run's new epochs: Lightning calls this when there are some."""
+        if self.mode == "online" and self._stack:
+            for index in self._stack.training:
+                self._log(self._stack.slots[index])
+        self._hear()
+
+    def _log(self, slot: Slot) -> None:
+        sent = self._sent.get(slot.run.id)
+        if sent is None:
+            self._send("open", content=self._content(slot)._asdict())
+        elif slot.history[sent:]:
+            self._send("log", run=slot.run.id, rows=slot.history[sent:])
+        self._sent[slot.run.id] = len(slot.history)
+
+    def _content(self, slot: Slot) -> Content:
+        assert self._data is not None
+        hashes = self._data.tensors(slot).hashes
+        return training_content(self.study, slot, self.study_yaml, hashes, self._environment)
+
+    def end(
+        self, slot: Slot, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Send a run that has ended and is recorded."""
+        if self.mode != "off":
+            content = ended(self._content(slot), row, predictions)
+            self._outcomes.append(content.summary)
+            self._end(content)
+
+    def catch_up(self, claims: Claims, runs: Iterable[str]) -> None:
+        """Send runs that were recorded, but not sent, unless another task is at it."""
+        self._confirmed = claims.release
+        missing = set(runs) - self.ledger.published() if self.mode != "off" else set()
+        free = {run for run in missing if claims.take(run) is not None}
+        for content in recorded_content(self.study, self.study_yaml, self.folder, free):
+            self._end(content)
+
+    def _end(self, content: Content) -> None:
+        self._unconfirmed[content.run] = content
+        self._send("end", content=content._asdict())
+        self._hear()
+
+    def _send(self, do: str, **message: Any) -> None:
+        if self._courier is None:
+            self._courier = Courier(self.mode, self.folder)
+        self._courier.send({"do": do, **message})
+
+    def _hear(self) -> None:
+        """Take the courier's news in; when a server fails, go on offline."""
+        if self._courier is None:
+            return
+        published, failed, where = self._courier.news()
+        if where and not self._said_where:
+            self._say(f"W&B: {where}, group {self.version}")
+            self._said_where = True
+        for run in published:
+            self._unconfirmed.pop(run, None)
+        self._confirmed(published)
+        if failed is not None:
+            self._fail(failed)
+
+    def _fail(self, reason: str) -> None:
+        assert self._courier is not None
+        self._courier.kill()
+        self._courier = None
+        if self.mode == "offline":
+            self._say(f"W&B: {reason}; the next start writes what is missing from the records")
+            self.mode = "off"
+            return
+        self.mode = "offline"
+        self._say(f"W&B: {reason}; going on offline, nothing is lost; later: {self.sync_command}")
+        for content in self._unconfirmed.values():
+            self._send("end", content=content._asdict())
+
+    @property
+    def sync_command(self) -> str:
+        """The line that brings the runs in files up."""
+        return f"wandb sync {shlex.quote(str(self.folder / 'wandb'))}/offline-run-*"
+
+    def _tell_sweep(self) -> None:
+        """Send the means over all runs as the one run that a sweep's agent waits for."""
+        names = {f"WANDB_{name}": name for name in OF_A_SWEEP}
+        sweep = {names[key]: value for key, value in os.environ.items() if key in names}
+        if "SWEEP_ID" in sweep and self.mode == "online" and self._outcomes:
+            numbers = [
+                name for name, value in self._outcomes[0].items() if isinstance(value, float)
+            ]
+            means = {
+                name: sum(each[name] for each in self._outcomes) / len(self._outcomes)
+                for name in numbers
+            }
+            self._send("sweep", sweep=sweep, summary=means)
+
+    def close(self) -> None:
+        """Wait until all has arrived, or nothing moves any more, then go on offline."""
+        self._tell_sweep()
+        while self._courier is not None:
+            self._courier.send({"do": "close"})
+            mode, courier = self.mode, self._courier
+            silence = SILENCE_SECONDS if mode == "online" else OFFLINE_SECONDS
+            while self._courier is courier and not courier.ended:
+                if courier.silence() > silence:
+                    self._fail(f"no answer for {silence:.0f} s")
+                else:
+                    time.sleep(0.02)
+                    self._hear()
+            self._hear()
+            if self._courier is courier:
+                courier.kill()
+                self._courier = None
+        self._confirmed(list(self._unconfirmed))
+
+    def kill(self) -> None:
+        """Stop at once: what has not arrived will at the next start."""
+        if self._courier is not None:
+            self._courier.kill()
+            self._courier = None
+
+
+class Courier:
+    """The process of `study.wandb.courier`, seen from the training."""
+
+    def __init__(self, mode: str, folder: Path) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ABOUT_ONE_RUN
+        }
+        # Otherwise even offline it looks up where to report its own errors to.
+        environment["WANDB_ERROR_REPORTING"] = "false"
+        package = str(Path(study.__file__).resolve().parents[1])
+        paths = [package, os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        if mode == "offline":
+            environment["WANDB_MODE"] = "offline"
+        self._process = subprocess.Popen(
+            # -P: a folder of W&B's in the working directory must not pass for the library.
+            [sys.executable, "-P", "-m", "study.wandb.courier", mode, str(folder)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self._published: list[str] = []
+        self._failed: str | None = None
+        self._where: str | None = None
+        self._heard = time.monotonic()
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            with self._lock:
+                self._heard = time.monotonic()
+                self._published += answer.get("published", [])
+                self._failed = answer.get("failed", self._failed)
+                self._where = answer.get("url", self._where)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; of a courier that is gone, `news` tells."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return
+        if message["do"] == "close":
+            self._process.stdin.close()
+            with self._lock:
+                self._heard = time.monotonic()
+
+    def news(self) -> tuple[list[str], str | None, str | None]:
+        """Return the runs that have arrived since last asked, why no more will, and where to."""
+        ended = self.ended
+        with self._lock:
+            published, self._published = self._published, []
+            failed = self._failed
+            if failed is None and ended and self._process.returncode != 0:
+                failed = f"its process ended with status {self._process.returncode}"
+            return published, failed, self._where
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended and all it said has been read."""
+        return self._process.poll() is not None and not self._reader.is_alive()
+
+    def silence(self) -> float:
+        """Return for how many seconds it has said nothing."""
+        with self._lock:
+            return time.monotonic() - self._heard
+
+    def kill(self) -> None:
+        """End the process, whatever it waits for."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue

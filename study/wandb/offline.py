@@ -1,0 +1,109 @@
+"""Read the files of an offline W&B run: a log of protobuf records, in LevelDB's framing.
+
+The format (7 bytes of header, blocks of 32 KiB) is that of LevelDB's log_format.md; the records
+are W&B's own, by its own package.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from study.checks import BadInput
+from study.wandb.content import PREDICTIONS, Fetched
+
+MAGIC = b":W&B"
+BLOCK, HEADER = 32_768, 7
+FULL, FIRST, LAST = 1, 2, 4
+
+
+def read_all_offline(folder: str) -> Iterator[Fetched]:
+    """Read every ``offline-run-…`` folder below a folder.
+
+    Raises
+    ------
+    BadInput
+        None there.
+    """
+    found = sorted(path for path in Path(folder).rglob("offline-run-*") if path.is_dir())
+    if not found:
+        raise BadInput(folder, "folders offline-run-*", 0, "check the path")
+    yield from map(read_offline, found)
+
+
+def read_offline(folder: Path) -> Fetched:
+    """Read one ``offline-run-…`` folder; of a torn file what is whole.
+
+    Raises
+    ------
+    BadInput
+        No file of a W&B run in it.
+    """
+    found = sorted(folder.glob("run-*.wandb"))
+    if len(found) != 1:
+        raise BadInput(str(folder), "one file run-*.wandb", len(found))
+    fetched = _read(found[0])
+    said = folder / "files" / PREDICTIONS
+    if said.is_file():
+        fetched.predictions.extend(json.loads(said.read_text()))
+    for path in sorted((folder / "files" / "images").glob("*.npy")):
+        fetched.images.append(path.read_bytes())
+    return fetched
+
+
+def _read(path: Path) -> Fetched:
+    from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]  # generated
+
+    fetched = Fetched(path.name[4:-6], {}, [], {}, [], [])
+    for record in map(Record.FromString, records(path)):
+        what = record.WhichOneof("record_type")
+        if what == "run":
+            _update(fetched.config, record.run.config.update)
+        elif what == "config":
+            _update(fetched.config, record.config.update)
+        elif what == "history":
+            row: dict[str, Any] = {}
+            _update(row, record.history.item)
+            fetched.history.append(row)
+        elif what == "summary":
+            _update(fetched.summary, record.summary.update)
+    return fetched
+
+
+def _update(into: dict[str, Any], items: Any) -> None:
+    for item in items:
+        *outer, last = list(item.nested_key) or [item.key]
+        inner = into
+        for key in outer:
+            inner = inner.setdefault(key, {})
+        inner[last] = json.loads(item.value_json)
+
+
+def records(path: Path) -> Iterator[bytes]:
+    """Yield the records of a ``.wandb`` file as bytes, up to where it is torn.
+
+    Raises
+    ------
+    BadInput
+        Another kind of file.
+    """
+    data = path.read_bytes()
+    if data[:4] != MAGIC:
+        raise BadInput(str(path), "a file of an offline W&B run", data[:8])
+    at, whole = HEADER, b""
+    while at + HEADER <= len(data):
+        room = BLOCK - at % BLOCK
+        if room < HEADER:  # padding at the end of a block
+            at += room
+            continue
+        size, kind = struct.unpack_from("<HB", data, at + 4)  # after a checksum of 4 bytes
+        part = data[at + HEADER : at + HEADER + size]
+        if len(part) < size or kind == 0:
+            return
+        at += HEADER + size
+        whole = part if kind in (FULL, FIRST) else whole + part
+        if kind in (FULL, LAST):
+            yield whole

@@ -1,0 +1,66 @@
+"""Read the runs of a group from a W&B server."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from study.checks import BadInput
+from study.wandb.content import PREDICTIONS, Fetched
+from study.wandb.keys import without_keys
+
+if TYPE_CHECKING:
+    import wandb
+
+ANSWER_SECONDS = 30
+
+
+def read_online(path: str) -> Iterator[Fetched]:
+    """Read the runs of ``ENTITY/PROJECT/GROUP``.
+
+    Raises
+    ------
+    BadInput
+        Another form, no such runs, or a server that does not give them.
+    """
+    parts = path.split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise BadInput("pull", "ENTITY/PROJECT/GROUP", path)
+    # Otherwise the client looks up where to report its own errors to.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    entity, project, group = parts
+    try:
+        api = wandb.Api(timeout=ANSWER_SECONDS)
+        runs = api.runs(f"{entity}/{project}", filters={"group": group}, lazy=False)
+        found = 0
+        for run in runs:
+            if run.job_type != "report":
+                found += 1
+                yield _read(run)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever a client or a server may come up with
+        raise BadInput("pull", f"runs of {path}", hint=without_keys(str(error))) from None
+    if not found:
+        raise BadInput("pull", f"runs of {path}", 0, "check the names")
+
+
+def _read(run: wandb.apis.public.Run) -> Fetched:
+    fetched = Fetched(run.id, dict(run.config), list(run.scan_history()), {}, [], [])
+    fetched.summary.update(json.loads(json.dumps(dict(run.summary), default=dict)))
+    with tempfile.TemporaryDirectory() as folder:
+        for file in run.files():
+            if file.name == PREDICTIONS or file.name.startswith("images/"):
+                file.download(root=folder, exist_ok=True)
+        said = Path(folder) / PREDICTIONS
+        if said.is_file():
+            fetched.predictions.extend(json.loads(said.read_text()))
+        for path in sorted((Path(folder) / "images").glob("*.npy")):
+            fetched.images.append(path.read_bytes())
+    return fetched

@@ -1,0 +1,334 @@
+"""What the loopback server remembers, and its answers to a client's GraphQL operations."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ENTITY = "tester"
+CREATED = "2025-01-01T00:00:00Z"
+
+Json = dict[str, Any]
+
+
+@dataclass
+class StoredRun:
+    """One run as the service would hold it."""
+
+    id: str
+    entity: str
+    project: str
+    config: Json = field(default_factory=dict)
+    """Plain values: the client's ``{"value": ...}`` wrapping is taken off."""
+    summary: Json = field(default_factory=dict)
+    history: list[Json] = field(default_factory=list)
+    """Rows by line number; a line that no request brought is an empty row."""
+    chunks: list[tuple[int, int]] = field(default_factory=list)
+    """Offset and number of lines of each request that brought history."""
+    group: str | None = None
+    job_type: str | None = None
+    tags: list[str] = field(default_factory=list)
+    name: str = ""
+    notes: str | None = None
+    state: str = "running"
+    exit_code: int | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    events: int = 0
+    log_lines: int = 0
+    raw_config: Json = field(default_factory=dict)
+
+    def stream(self, body: Json) -> None:
+        """Take one file-stream request."""
+        for name, part in (body.get("files") or {}).items():
+            offset, lines = part.get("offset", 0), part.get("content", [])
+            if name == "wandb-history.jsonl":
+                self.chunks.append((offset, len(lines)))
+                self.history += [{} for _ in range(offset + len(lines) - len(self.history))]
+                self.history[offset : offset + len(lines)] = [json.loads(line) for line in lines]
+            elif name == "wandb-summary.json" and lines:
+                self.summary = json.loads(lines[-1])
+            elif name == "wandb-events.jsonl":
+                self.events = max(self.events, offset + len(lines))
+            elif name == "output.log":
+                self.log_lines = max(self.log_lines, offset + len(lines))
+        if body.get("complete"):
+            self.exit_code = body.get("exitcode", 0)
+            self.state = "failed" if self.exit_code else "finished"
+
+    def upsert(self, given: Mapping[str, Any]) -> None:
+        """Take the variables of an ``UpsertBucket``; what is null stays as it was."""
+        if given.get("config") is not None:
+            self.raw_config = json.loads(given["config"])
+            self.config = {
+                key: value["value"] if isinstance(value, dict) and "value" in value else value
+                for key, value in self.raw_config.items()
+                if key != "_wandb"
+            }
+        if given.get("summaryMetrics") is not None:
+            self.summary = json.loads(given["summaryMetrics"])
+        for key, attribute in [
+            ("groupName", "group"),
+            ("jobType", "job_type"),
+            ("tags", "tags"),
+            ("displayName", "name"),
+            ("display_name", "name"),
+            ("notes", "notes"),
+        ]:
+            if given.get(key) is not None:
+                setattr(self, attribute, given[key])
+        self.state = given.get("state") or "running"
+
+    def node(self) -> Json:
+        """All fields that some query asks for; clients ignore what they did not ask."""
+        entity = {"id": self.entity, "name": self.entity}
+        project = {"id": self.project, "name": self.project, "entity": entity}
+        telemetry = self.raw_config.get("_wandb", {}).get("value", {}).get("t", {})
+        last = max((row.get("_step", 0) for row in self.history), default=-1)
+        return {
+            "id": self.id,
+            "projectId": "1",
+            "name": self.id,
+            "displayName": self.name or self.id,
+            "description": None,
+            "notes": self.notes,
+            "config": json.dumps(self.raw_config),
+            "summaryMetrics": json.dumps(portable(self.summary)),
+            "systemMetrics": "{}",
+            "sweepName": None,
+            "state": self.state,
+            "group": self.group,
+            "jobType": self.job_type,
+            "tags": self.tags,
+            "commit": None,
+            "readOnly": False,
+            "createdAt": CREATED,
+            "heartbeatAt": CREATED,
+            "user": {"name": ENTITY, "username": ENTITY},
+            "historyLineCount": len(self.history),
+            "historyKeys": {"lastStep": last},
+            "historyTail": json.dumps([json.dumps(portable(row)) for row in self.history[-1:]]),
+            "eventsLineCount": self.events,
+            "eventsTail": "[]",
+            "logLineCount": self.log_lines,
+            # A run that carries no telemetry counts as one that was never started.
+            "wandbConfig": json.dumps({"t": telemetry}),
+            "project": project,
+        }
+
+    def matches(self, filters: Mapping[str, Any]) -> bool:
+        """Whether the run passes the subset of Mongo's filters that tests use."""
+        return all(self._matches(key, wanted) for key, wanted in filters.items())
+
+    def _matches(self, key: str, wanted: Any) -> bool:
+        if key in ("$and", "$or"):
+            return {"$and": all, "$or": any}[key](self.matches(each) for each in wanted)
+        if key.startswith("config."):
+            value = self.config.get(key.removeprefix("config.").removesuffix(".value"))
+        else:
+            value = (self.node() | {"job_type": self.job_type, "display_name": self.name}).get(key)
+        operator, operand = (
+            ("$eq", wanted) if not isinstance(wanted, dict) else next(iter(wanted.items()))
+        )
+        if operator in ("$eq", "$ne"):
+            found = operand in value if isinstance(value, list) else value == operand
+            return found == (operator == "$eq")
+        if operator == "$in":
+            return bool({*value} & {*operand}) if isinstance(value, list) else value in operand
+        raise ValueError(f"no such filter here: {key}: {wanted}")
+
+
+@dataclass
+class Store:
+    """Runs by id, saved views by id, and the operations on them."""
+
+    url: str = ""
+    runs: dict[str, StoredRun] = field(default_factory=dict)
+    views: dict[str, Json] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def run(self, run: str, entity: str | None = None, project: str | None = None) -> StoredRun:
+        """Return the run of that id, made where there is none."""
+        made = StoredRun(run, entity or ENTITY, project or "uncategorized")
+        return self.runs.setdefault(run, made)
+
+    def answer(self, body: Json) -> Json:
+        """Answer one GraphQL request."""
+        name = operation(body)
+        answer = ANSWERS.get(name)
+        if answer is None:
+            # An empty answer makes the client panic; it lives with an error.
+            return {"errors": [{"message": f"the loopback server knows no {name}"}]}
+        with self.lock:
+            return {"data": answer(self, body.get("variables") or {})}
+
+    def _viewer(self, _: Json) -> Json:
+        user = {"id": "1", "entity": ENTITY, "username": ENTITY, "name": ENTITY, "admin": False}
+        nothing: Json = {"edges": []}
+        user |= {
+            "email": "",
+            "flags": "{}",
+            "deletedAt": None,
+            "teams": nothing,
+            "apiKeys": nothing,
+        }
+        return {"viewer": user}
+
+    def _upsert_bucket(self, given: Json) -> Json:
+        run_id = given.get("name") or given["id"]
+        inserted = run_id not in self.runs
+        run = self.run(run_id, given.get("entity"), given.get("project"))
+        run.upsert(given)
+        return {"upsertBucket": {"bucket": run.node(), "inserted": inserted}}
+
+    def _resume_status(self, given: Json) -> Json:
+        entity, project = given.get("entity") or ENTITY, given.get("project") or "uncategorized"
+        run = self.runs.get(given["name"])
+        model = {"id": project, "name": project, "entity": {"id": entity, "name": entity}}
+        return {"model": model | {"bucket": run and run.node()}}
+
+    def _create_files(self, given: Json) -> Json:
+        urls = [
+            {"name": name, "uploadUrl": f"{self.url}/upload/{given['run']}/{name}"}
+            for name in given["files"]
+        ]
+        return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": urls}}
+
+    def _project(self, project: str, entity: str, **more: Any) -> Json:
+        return {
+            "__typename": "Project",
+            "id": project,
+            "internalId": "1",
+            "name": project,
+            "entityName": entity,
+            "createdAt": CREATED,
+            "isBenchmark": False,
+            "readOnly": False,
+            "user": None,
+        } | more
+
+    def _runs(self, given: Json) -> Json:
+        filters = json.loads(given.get("filters") or "{}")
+        found = [
+            run
+            for run in self.runs.values()
+            if (run.entity, run.project) == (given["entity"], given["project"])
+            and run.matches(filters)
+        ]
+        start = int(given.get("cursor") or 0)
+        stop = min(start + given.get("perPage", 50), len(found))
+        edges = [{"node": found[i].node(), "cursor": str(i + 1)} for i in range(start, stop)]
+        page = {"endCursor": str(stop), "hasNextPage": stop < len(found)}
+        runs = {"edges": edges, "pageInfo": page}
+        project = self._project(given["project"], given["entity"], runCount=len(found), runs=runs)
+        return {"project": project}
+
+    def _run(self, given: Json) -> Json:
+        run = self.runs.get(given.get("name") or given.get("run") or given.get("runName") or "")
+        if run is None:
+            return {"project": {"run": None}}
+        node = run.node()
+        first, last = given.get("minStep", 0), given.get("maxStep", float("inf"))
+        rows = [portable(row) for row in run.history if first <= row.get("_step", -1) < last]
+        node["history"] = [json.dumps(row) for row in rows]
+        node["parquetHistory"] = {"parquetUrls": [], "liveData": rows}
+        node["sampledHistory"] = [rows]
+        return {"project": {"run": node}}
+
+    def _run_files(self, given: Json) -> Json:
+        run, edges = self.runs[given["name"]], []
+        for name, content in sorted(run.files.items()):
+            url = f"{self.url}/upload/{run.id}/{name}"
+            node = {
+                "id": name,
+                "name": name,
+                "url": url,
+                "directUrl": url,
+                "md5": "",
+                "mimetype": "",
+            }
+            edges.append({"node": {**node, "sizeBytes": len(content), "updatedAt": CREATED}})
+        page = {"endCursor": None, "hasNextPage": False}
+        files = {"edges": edges, "pageInfo": page}
+        return {"project": {"internalId": "1", "run": {"fileCount": len(edges), "files": files}}}
+
+    def _one_project(self, given: Json) -> Json:
+        name = given.get("projectName") or given["name"]
+        entity = given.get("entityName") or given["entity"]
+        return {"project": self._project(name, entity)}
+
+    def _projects(self, given: Json) -> Json:
+        names = sorted({run.project for run in self.runs.values()})
+        edges = [{"node": self._project(name, given.get("entity") or ENTITY)} for name in names]
+        page = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
+        return {"models": {"edges": edges, "pageInfo": page}}
+
+    def _create_project(self, given: Json) -> Json:
+        name, entity = given["input"]["name"], given["input"].get("entityName") or ENTITY
+        made = self._project(name, entity, description=None, access=None, views=None)
+        return {"result": {"project": made, "model": made, "inserted": True}}
+
+    def _upsert_view(self, given: Json) -> Json:
+        # Links to a report carry its id without padding, and are decoded by the client.
+        key = given.get("id") or base64.b64encode(f"View:{len(self.views):04}".encode()).decode()
+        project = {"id": "1", "name": given["projectName"], "entityName": given["entityName"]}
+        fields = ("type", "name", "displayName", "description", "spec")
+        view = {name: given.get(name) for name in fields} | {"id": key, "project": project}
+        inserted = key not in self.views
+        self.views[key] = view | {"createdAt": CREATED, "updatedAt": CREATED}
+        return {"upsertView": {"view": self.views[key], "inserted": inserted}}
+
+
+def portable(value: Any) -> Any:
+    """Return `value` with numbers that JSON lacks as text, as the service gives them out."""
+    if isinstance(value, dict):
+        return {key: portable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [portable(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def operation(body: Json) -> str:
+    """Return the name of the operation that a GraphQL request asks for."""
+    found = re.search(r"\b(?:query|mutation)\s+(\w+)", body.get("query", ""))
+    return body.get("operationName") or (found[1] if found else "")
+
+
+ANSWERS: dict[str, Callable[[Store, Json], Json]] = {
+    "Viewer": Store._viewer,
+    "GetViewer": Store._viewer,
+    "GetDefaultEntity": Store._viewer,
+    "ServerFeaturesQuery": lambda _, __: {"serverInfo": {"features": []}},
+    "UpsertBucket": Store._upsert_bucket,
+    "RunResumeStatus": Store._resume_status,
+    "CreateRunFiles": Store._create_files,
+    "MarkRunFilesUploaded": lambda _, __: {"markRunFilesUploaded": {"success": True}},
+    "RunStoppedStatus": lambda _, __: {"project": {"run": {"stopped": False}}},
+    "Runs": Store._runs,
+    "RunFiles": Store._run_files,
+    "ProjectInternalId": Store._one_project,
+    "GetProject": Store._one_project,
+    "GetProjects": Store._projects,
+    "CreateProject": Store._create_project,
+    "upsertView": Store._upsert_view,
+    "SpecificReport": lambda store, given: {"view": store.views.get(given["reportId"])},
+} | dict.fromkeys(
+    [
+        "Run",
+        "RunState",
+        "RunHistoryKeys",
+        "RunFullHistory",
+        "RunSampledHistory",
+        "RunParquetHistory",
+        "HistoryPage",
+        "QueryRunInfo",
+    ],
+    Store._run,
+)
