@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGUSR1 is what Slurm is asked to send some time before it ends a job.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StoppedAtOnce(BaseException):
@@ -18,7 +19,7 @@ class StoppedAtOnce(BaseException):
 
 
 class Interrupt:
-    """While entered, takes SIGINT and SIGTERM.
+    """While entered, takes SIGINT, SIGTERM and SIGUSR1.
 
     Parameters
     ----------

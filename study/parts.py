@@ -93,6 +93,19 @@ def read_parts(
     return tables, damaged
 
 
+def part_columns(folder: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return some columns of ``runs``, a tuple a run, in the order of the parts."""
+    tables = (
+        read_part(folder / "runs" / f"{name}.parquet", columns) for name in part_names(folder)
+    )
+    return [
+        row
+        for table in tables
+        if table is not None
+        for row in zip(*(table[name].to_pylist() for name in columns), strict=True)
+    ]
+
+
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
     """Read one part; None when it is torn, missing or not a part of records.
 

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Train a study over an array of jobs: sbatch slurm/sweep.sh configs/random.yaml [study.fit's options]
+# Task k of n takes its share of the runs; all write into one folder, which every node must see.
+# Partition, account, time, memory, GPUs, array: sbatch's own options, e.g. sbatch --array=0-7 -p gpu
+# --gpus-per-task=1 slurm/sweep.sh configs/random.yaml. slurm/submit.sh chooses the number of tasks.
+#   STUDY_ACTIVATE  a line that makes Python ready, e.g. 'module load conda; conda activate study'
+#   STUDY_ROOT      the checkout, where the package is not installed (default: where sbatch was called)
+#SBATCH --job-name=study
+#SBATCH --array=0-3
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=2
+#SBATCH --mem-per-cpu=2G
+#SBATCH --time=04:00:00
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=study-%A_%a.log
+#SBATCH --signal=USR1@120
+set -euo pipefail
+
+if [ $# = 0 ]; then
+    echo "usage: sbatch [options] slurm/sweep.sh CONFIG [options of study.fit]" >&2
+    exit 2
+fi
+eval "${STUDY_ACTIVATE:-}"
+export PYTHONPATH="${STUDY_ROOT:-$SLURM_SUBMIT_DIR}${PYTHONPATH:+:$PYTHONPATH}"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
+case "$1" in -*) config=() ;; *) config=(--config "$1"); shift ;; esac
+
+task="$SLURM_JOB_ID"
+[ -z "${SLURM_ARRAY_TASK_ID:-}" ] || task="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+restarts="${SLURM_RESTART_COUNT:-0}"
+status=0
+srun --kill-on-bad-exit=0 python -m study.fit ${config[@]+"${config[@]}"} "$@" || status=$?
+
+# 130: asked to stop, state saved; 138: asked before it had begun. 137: killed, perhaps for memory.
+case "$status" in
+    130 | 138) most=100 ;;
+    137) most=3 ;;
+    *) exit "$status" ;;
+esac
+if [ "$restarts" -ge "$most" ]; then
+    echo "slurm/sweep.sh: task $task ended with status $status after $restarts restarts" >&2
+    exit "$status"
+fi
+echo "slurm/sweep.sh: task $task ended with status $status; requeued, restart $((restarts + 1))"
+scontrol requeue "$task"

@@ -1,0 +1,129 @@
+"""What is submitted is a pure function of what was asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from study.plan import StackPlan
+from study.run import Run
+from study.submit import array_job, main, option, report_job, scripts_folder, tasks_worth
+
+HOSTILE = ["plain", "with blank", "quo'te", 'double"quote', "dollar$HOME", "semi;colon", "über"]
+
+
+def test_the_array_s_command_in_full() -> None:
+    words = array_job(
+        "noise", "/a b/noise.yaml", ["--seeds", "50"], Path("/out put"), 8, ["-p", "gpu"]
+    )
+    assert words == [
+        "--array=0-7",
+        "--job-name=noise",
+        "--output=/out put/slurm/%x-%A_%a.log",
+        "-p",
+        "gpu",
+        "sweep.sh",
+        "/a b/noise.yaml",
+        "--seeds",
+        "50",
+        "--out",
+        "/out put",
+    ]
+
+
+def test_the_report_s_command_in_full_has_who_pays_but_no_gpus() -> None:
+    slurm = ["-p", "gpu", "--gpus-per-task=1", "--account=lab", "--qos", "low", "--time=1:00:00"]
+    assert report_job("noise", Path("/o"), "17", slurm) == [
+        "--dependency=afterany:17",
+        "--job-name=noise-report",
+        "--output=/o/slurm/%x-%j.log",
+        "-p",
+        "gpu",
+        "--account=lab",
+        "--qos",
+        "low",
+        "report.sh",
+        "/o",
+    ]
+    assert "--dependency" not in " ".join(report_job("noise", Path("/o"), None, slurm))
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["-c", "4"], "4"),
+        (["-c4"], "4"),
+        (["--cpus-per-task=16"], "16"),
+        (["--cpus-per-task", "16"], "16"),
+        (["-p", "-c"], ""),
+        ([], "2"),
+    ],
+)
+def test_an_option_of_sbatch_in_each_of_its_spellings(words: list[str], value: str) -> None:
+    assert option(words, ("-c", "--cpus-per-task"), "2") == value
+
+
+def test_more_work_is_worth_more_tasks_but_never_more_than_runs() -> None:
+    def tasks(seeds: int, epochs: int, gpus: bool = False) -> int:
+        runs = [Run.of({"seed": seed, "trainer.max_epochs": epochs}) for seed in range(seeds)]
+        return tasks_worth([StackPlan(runs, 64)], 2, gpus)
+
+    assert tasks(16, 200) == 1
+    assert 1 < tasks(2_000, 200) < tasks(2_000, 2_000) <= 1_000
+    assert tasks(10, 10**6) == 5
+    assert tasks(129, 1, gpus=True) == 3
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_path_reaches_sbatch_as_it_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    config = place / "small.yaml"
+    config.write_text("name: small\ndata: {dataset: digits}\nwandb: {mode: off}\n")
+    fake = tmp_path / "bin" / "sbatch"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/told"\necho "7;cluster"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(config), "--out", str(place / "out"), "--tasks", "3"]) == 0
+    told = (tmp_path / "told").read_text().splitlines()
+    assert str(config) in told
+    assert told.count(str(place / "out")) >= 2
+    assert "--array=0-2" in told
+    assert "--dependency=afterany:7" in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["nowhere.yaml"], "--config: expected a config file, found 'nowhere.yaml'"),
+        (["configs/random.yaml", "--seed", "3"], "did you mean '--seeds'?"),
+        (["configs/random.yaml", "--tasks", "0"], "--tasks: expected a number of at least 1"),
+        (["configs/random.yaml", "--scripts", "x"], "--scripts: expected the folder of sweep.sh"),
+        (["configs/random.yaml", "--out", "OUT"], "sbatch: expected Slurm's commands"),
+    ],
+)
+def test_bad_input_is_one_line(
+    argv: list[str],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([word.replace("OUT", str(tmp_path / "out")) for word in argv]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["sweep.sh", "report.sh", "submit.sh"])
+def test_the_scripts_are_sound_shell(script: str) -> None:
+    path = scripts_folder(None) / script
+    assert os.access(path, os.X_OK)
+    subprocess.run(["bash", "-n", str(path)], check=True)
