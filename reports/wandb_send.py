@@ -13,13 +13,12 @@ from reports import tables
 from reports.drawing import Drawn
 from reports.verdicts import Verdict
 from reports.wandb_spec import CLAIMS, REPORT, Place
-from study.wandb.keys import without_keys
+from study.wandb.client import INIT_SECONDS, quiet_settings, without_keys
 
 if TYPE_CHECKING:
-    import wandb
     import wandb_workspaces.reports.v2 as wr
 
-INIT_SECONDS, FINISH_SECONDS, ANSWER_SECONDS = 5.0, 10.0, 5.0
+FINISH_SECONDS, ANSWER_SECONDS = 10.0, 5.0
 Result = TypeVar("Result")
 
 
@@ -107,7 +106,7 @@ def _log(
         dir=str(figures.parent),
         mode="online",
         reinit="create_new",
-        settings=_settings(),
+        settings=quiet_settings(FINISH_SECONDS),
     )
     run.log(
         {
@@ -123,20 +122,3 @@ def _log(
     )
     run.finish()
     return run.entity, run.id
-
-
-def _settings() -> wandb.Settings:
-    import wandb
-
-    return wandb.Settings(
-        silent=True,
-        console="off",
-        disable_git=True,
-        disable_code=True,
-        x_disable_stats=True,
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-        init_timeout=INIT_SECONDS,
-        finish_timeout=FINISH_SECONDS,
-        finish_timeout_raises=True,
-    )

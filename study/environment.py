@@ -16,6 +16,7 @@ import torch
 from study.checks import BadInput
 from study.engine import chosen_routes
 from study.engine.neighbours import neighbours_felt
+from study.files import sha256, write_first
 from study.run import Run
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
@@ -68,6 +69,25 @@ def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
         if there == (processor(), "cpu", _version("torch")) and routes.keys() == shapes:
             return routes
     return {}
+
+
+def agreed_routes(folder: Path, run: Run) -> dict[str, str]:
+    """Return how a run's products are to be computed in a study's folder.
+
+    As they were there; else the way that is fastest, measured once for all tasks with a processor
+    and torch like these: two that begin together take that of the one which is first.
+    """
+    found = recorded_routes(folder, run)
+    if found:
+        return found
+    shapes = sorted(chosen_routes(run, "blas"))
+    kind = sha256([json.dumps([processor(), _version("torch"), shapes]).encode()])[:12]
+    path = folder / "routes" / f"{kind}.json"
+    if path.exists():
+        content = path.read_bytes()
+    else:
+        content = write_first(path, json.dumps(chosen_routes(run)).encode())
+    return dict(json.loads(content))
 
 
 def _version(package: str) -> str | None:

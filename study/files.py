@@ -38,6 +38,19 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def write_first(path: Path, content: bytes) -> bytes:
+    """Write a file unless somebody else has, and return what it holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
+    try:
+        temporary.write_bytes(content)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path.read_bytes()
+
+
 def sha256(parts: Iterable[bytes | memoryview]) -> str:
     """Return the hexadecimal sha256 of some bytes one after another."""
     digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from study.claims import Claims
 from study.data.module import StudyData
 from study.data.prepare import DataCache
 from study.engine import chosen_routes
-from study.environment import recorded_routes
+from study.environment import agreed_routes
 from study.folder import Folder
 from study.interrupt import Interrupt, StoppedAtOnce
 from study.module import StudyModule
@@ -38,7 +38,7 @@ def routes_for(study: Study, folder: Folder, run: Run, device: torch.device) -> 
         return {}
     if study.products != "auto":
         return chosen_routes(run, study.products)
-    return recorded_routes(folder.path, run) or chosen_routes(run)
+    return agreed_routes(folder.path, run)
 
 
 class Training:

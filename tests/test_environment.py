@@ -11,7 +11,9 @@ import torch
 from helpers import small_run
 
 from study import environment as module
-from study.environment import environment, git_commit
+from study.engine import chosen_routes
+from study.environment import agreed_routes, environment, git_commit
+from study.run import Run
 
 
 def test_a_cpu_promises_the_same_bits() -> None:
@@ -48,3 +50,21 @@ def test_the_commit_is_that_of_the_checkout_or_none(
 def test_a_run_that_diverges_at_once_declares_no_tolerance() -> None:
     here = environment(small_run(**{"optimizer.lr": 1e30}), torch.device("cpu"))
     assert (here["stacking"], here["tolerance"]) == ("bitwise", 0.0)
+
+
+def test_tasks_that_begin_together_agree_on_the_routes_of_products(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run()
+    shapes = chosen_routes(run, "blas")
+    measured = iter([dict.fromkeys(shapes, "onednn"), dict.fromkeys(shapes, "blas")])
+
+    def choose(run: Run, route: str | None = None) -> dict[str, str]:
+        return shapes if route else next(measured)
+
+    monkeypatch.setattr("study.environment.chosen_routes", choose)
+    first = agreed_routes(tmp_path, run)
+    assert set(first.values()) == {"onednn"}
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # the other began just before
+    assert agreed_routes(tmp_path, run) == first
+    assert len(list((tmp_path / "routes").iterdir())) == 1

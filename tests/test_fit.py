@@ -262,11 +262,12 @@ def wait_for(condition: object, seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
-def compare(first: Path, second: Path) -> None:
-    """Assert that two folders hold the same records, all but how long they took."""
+def compare(first: Path, second: Path, *but: str) -> None:
+    """Assert that two folders hold the same records, all but how long they took, and ``but``."""
     (runs, history), (other_runs, other_history) = study.load(first), study.load(second)
+    apart = ["seconds", *but]
     pd.testing.assert_frame_equal(
-        runs.drop(columns="seconds"), other_runs.drop(columns="seconds"), check_exact=True
+        runs.drop(columns=apart), other_runs.drop(columns=apart), check_exact=True
     )
     pd.testing.assert_frame_equal(history, other_history, check_exact=True)
 

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from study.files import STALE_SECONDS
+from study.wandb.client import quiet_settings, without_keys
 from study.wandb.content import PREDICTIONS, Content
-from study.wandb.keys import without_keys
 from study.wandb.ledger import ASKED, BEGUN, FINISHED, Ledger
 
 if TYPE_CHECKING:
     import wandb
 
-INIT_SECONDS, FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5.0, 5
+FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
 MOST_UNCONFIRMED = 16
 PARTIAL = ".writing-"
 
@@ -146,7 +146,7 @@ def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -
     """Give a sweep's agent the run it waits for: the means over the runs that it had trained."""
     import wandb
 
-    settings = quiet_settings()
+    settings = quiet_settings(FINISH_SECONDS)
     settings.sweep_id = sweep["SWEEP_ID"]
     settings.sweep_param_path = sweep.get("SWEEP_PARAM_PATH")
     run = wandb.init(
@@ -174,29 +174,11 @@ def start(
         mode=mode,  # type: ignore[arg-type]
         resume=resume,  # type: ignore[arg-type]
         reinit="create_new",
-        settings=quiet_settings(),
+        settings=quiet_settings(FINISH_SECONDS),
     )
     run.define_metric("epoch")
     run.define_metric("*", step_metric="epoch")
     return run
-
-
-def quiet_settings() -> wandb.Settings:
-    """Return settings of a client that prints, probes and waits for as little as can be."""
-    import wandb
-
-    return wandb.Settings(
-        silent=True,
-        console="off",
-        disable_git=True,
-        disable_code=True,
-        x_disable_stats=True,
-        x_disable_meta=True,
-        x_disable_machine_info=True,
-        init_timeout=INIT_SECONDS,
-        finish_timeout=FINISH_SECONDS,
-        finish_timeout_raises=True,
-    )
 
 
 def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:

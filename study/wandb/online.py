@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.checks import BadInput
+from study.wandb.client import without_keys
 from study.wandb.content import PREDICTIONS, Fetched
-from study.wandb.keys import without_keys
 
 if TYPE_CHECKING:
     import wandb
