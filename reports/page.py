@@ -62,7 +62,10 @@ def render(
 
 def run_table(records: Records) -> pd.DataFrame:
     """Return one row a run with what it ended with; the first 2,000."""
-    table = records.runs[list(RUN_COLUMNS)].join(records.last()[list(METRICS)], on="run")
+    columns = [*RUN_COLUMNS]
+    if len(set(records.runs["environment"])) > 1:
+        columns.append("environment")
+    table = records.runs[columns].join(records.last()[list(METRICS)], on="run")
     table["epochs_to_fit"] = table["epochs_to_fit"].astype(float)
     return table.sort_values(["study", "condition", "seed"]).head(MOST_ROWS)
 
@@ -70,7 +73,6 @@ def run_table(records: Records) -> pd.DataFrame:
 def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]]:
     """Return what a reproducibility checklist asks, and the answers of these records."""
     runs = records.runs
-    machines = sorted({f"{e['processor']}, {e['device']}" for e in records.environments.values()})
     versions = sorted({json.dumps(e["packages"]) for e in records.environments.values()})
     stacking = sorted({e["stacking"] for e in records.environments.values()})
     return [
@@ -86,7 +88,7 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
         ),
         ("Data", ", ".join(f"sha256 {value[:16]}…" for value in sorted(set(runs["data_hash"])))),
         ("Same bits in any stack", ", ".join(stacking)),
-        ("Machines", "; ".join(machines)),
+        ("Machines", "; ".join(machines(records))),
         ("Versions", "; ".join(versions)),
         (
             "Commands",
@@ -95,6 +97,19 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
             )
             + f"; python -m reports {shlex.join(map(str, folders))}",
         ),
+    ]
+
+
+def machines(records: Records) -> list[str]:
+    """Return which processors and devices trained how many runs, and under which environments."""
+    trained = records.runs["environment"].value_counts()
+    found: dict[str, list[str]] = {}
+    for name, each in records.environments.items():
+        if name in trained.index:
+            found.setdefault(f"{each['processor']}, {each['device']}", []).append(name)
+    return [
+        f"{kind}: {trained[names].sum()} runs (environment {', '.join(names)})"
+        for kind, names in sorted(found.items())
     ]
 
 

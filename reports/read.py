@@ -13,7 +13,7 @@ import pandas as pd
 
 import study
 from study.checks import BadInput
-from study.records import history_columns, load_images, load_predictions, read_config
+from study.records import history_columns, load_images, load_predictions, pictured, read_config
 from study.run import fact_keys
 from study.summary import condition_label
 
@@ -37,7 +37,8 @@ class Records:
     history
         One row an evaluated epoch, with ``condition``, ``seed`` and ``study``.
     predictions
-        One row a kept example of a run, with its ``image`` in ``images`` where there is one.
+        One row a kept example of the run that is shown (see `shown_first`), with the name of its
+        ``images`` where there are any; `study.records.load_predictions` reads those of all.
     images
         Pixels in [0, 1] by name, [height, width] or with a third dimension of colours.
     environments
@@ -96,11 +97,11 @@ class Records:
                 trained = table["epoch"] > 0
                 table[metric] = table[metric].where(table[metric].notna() | ~trained, worst)
                 table[metric] = table[metric].clip(upper=max(worst, 1.0))
-        grouped = table.sort_values("epoch").groupby("run", sort=False)
         if at == "last":
             return last_epochs(table).set_index("run")[metric]
         if at in ("best", "largest", "smallest"):
             largest = at == "largest" or (at == "best" and "accuracy" in metric)
+            grouped = table.groupby("run", sort=False)
             return grouped[metric].max() if largest else grouped[metric].min()
         if at == "fit":
             fitted = self.runs.set_index("run")["epochs_to_fit"].dropna()
@@ -123,7 +124,7 @@ def read(folders: Sequence[Path]) -> Records:
     BadInput
         No run that ended; of a single folder, also why it cannot be read.
     """
-    runs, histories, predictions, left_out = [], [], [], []
+    runs, histories, left_out = [], [], []
     images: dict[str, Any] = {}
     environments: dict[str, dict[str, Any]] = {}
     studies: dict[str, dict[str, Any]] = {}
@@ -143,17 +144,10 @@ def read(folders: Sequence[Path]) -> Records:
             left_out.append(f"{folder}: no run has ended yet")
             continue
         studies[str(folder)] = config
-        varied = list(config.get("vary") or {})
-        its_runs = its_runs.assign(
-            study=config["name"],
-            condition=[
-                condition_label({key: _fact(row, key) for key in varied})
-                for row in its_runs.to_dict("records")
-            ],
-        )
+        labels = _labels(its_runs, list(config.get("vary") or {}))
+        its_runs = its_runs.assign(study=config["name"], condition=labels)
         runs.append(its_runs)
         histories.append(its_history)
-        predictions.append(load_predictions(folder))
         images |= load_images(folder)
         environments |= _environments(folder, left_out)
     if not runs:
@@ -168,8 +162,32 @@ def read(folders: Sequence[Path]) -> Records:
     # Records of an earlier version may lack some.
     history = history.reindex(columns=list(dict.fromkeys([*history, *history_columns()])))
     history = history.merge(all_runs[["run", "study", "condition", "seed"]], on="run")
-    kept = pd.concat(predictions, ignore_index=True).drop_duplicates(["run", "part", "example"])
+    kept = _predictions([Path(folder) for folder in studies], all_runs, images)
     return Records(all_runs, history, kept, images, environments, studies, left_out)
+
+
+def shown_first(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs in the order in which one is chosen to be shown: most labels redrawn first."""
+    return runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])
+
+
+def _predictions(folders: Sequence[Path], runs: pd.DataFrame, images: dict[str, Any]) -> Any:
+    """Return what the run says whose images are shown: of all runs it would be too much to read."""
+    with_image = set().union(*(pictured(folder, images) for folder in folders if images))
+    chosen = shown_first(runs[runs["run"].isin(with_image)])["run"].iloc[:1]
+    found = [load_predictions(folder, set(chosen)) for folder in folders]
+    return pd.concat(found, ignore_index=True).drop_duplicates(["run", "part", "example"])
+
+
+def _labels(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
+    """Return each run's condition in words: what varies in its study."""
+    known = [key for key in varied if key in runs]
+    if not known:
+        return [condition_label(dict.fromkeys(varied))] * len(runs)
+    arms = runs.groupby(known, sort=False, dropna=False).ngroup()
+    rows = runs.loc[~arms.duplicated(), known].to_dict("records")
+    labels = [condition_label({key: _fact(row, key) for key in varied}) for row in rows]
+    return [labels[arm] for arm in arms]
 
 
 def _fact(row: Mapping[Any, Any], key: str) -> Any:

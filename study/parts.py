@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +64,32 @@ def part_names(folder: Path) -> list[str]:
         before = names
 
 
+def each_part(folder: Path) -> Iterator[str]:
+    """Yield the names of a study's parts, each once.
+
+    Those merged while they are read are gone: the names are asked for until none is new.
+    """
+    done: set[str] = set()
+    while names := [name for name in part_names(folder) if name not in done]:
+        done.update(names)
+        yield from names
+
+
 def read_parts(
-    folder: Path, kinds: Sequence[str] = ("runs", "history")
+    folder: Path,
+    kinds: Sequence[str] = ("runs", "history"),
+    holding: Collection[str] | None = None,
 ) -> tuple[dict[str, list[pa.Table]], list[Path]]:
     """Read a study's parts.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    kinds
+        What to read.
+    holding
+        Ids of runs: only the parts with one of them are read.
 
     Returns
     -------
@@ -78,26 +100,25 @@ def read_parts(
     """
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
     damaged = []
-    done: set[str] = set()
-    # Those merged while they are read are gone: the names are asked for until none is new.
-    while names := [name for name in part_names(folder) if name not in done]:
-        for name in names:
-            done.add(name)
-            found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in kinds}
-            torn = [kind for kind, table in found.items() if table is None]
-            if torn and (folder / "runs" / f"{name}.parquet").exists():
-                damaged += [folder / kind / f"{name}.parquet" for kind in torn]
-            elif not torn:
-                for kind, table in found.items():
-                    tables[kind].append(table)
+    for name in each_part(folder):
+        path = folder / "runs" / f"{name}.parquet"
+        if holding is not None:
+            ids = read_part(path, ["run"])
+            if ids is not None and not set(holding).intersection(ids["run"].to_pylist()):
+                continue
+        found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in kinds}
+        torn = [kind for kind, table in found.items() if table is None]
+        if torn and path.exists():
+            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
+        elif not torn:
+            for kind, table in found.items():
+                tables[kind].append(table)
     return tables, damaged
 
 
 def part_columns(folder: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return some columns of ``runs``, a tuple a run, in the order of the parts."""
-    tables = (
-        read_part(folder / "runs" / f"{name}.parquet", columns) for name in part_names(folder)
-    )
+    tables = (read_part(folder / "runs" / f"{name}.parquet", columns) for name in each_part(folder))
     return [
         row
         for table in tables
@@ -107,7 +128,7 @@ def part_columns(folder: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Read one part; None when it is torn, missing or not a part of records.
+    """Read one part, or some columns of it; None when it is torn, missing or no part of records.
 
     Raises
     ------
@@ -118,11 +139,13 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=columns, partitioning=None)
+        # A file by itself: read_table looks for many, which takes longer than to read a small one.
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=columns)
     except (pa.ArrowException, OSError):
         return None
     found = (table.schema.metadata or {}).get(b"study.format")
-    if found is None:
+    if found is None or not set(columns or ()).issubset(table.column_names):
         return None
     if found.decode() != FORMAT:
         raise BadInput(
@@ -159,9 +182,11 @@ def concatenate(tables: list[pa.Table]) -> pa.Table:
     """Return tables one below the other; columns that only some have are empty in the others."""
     import pyarrow as pa
 
-    names = {name for table in tables for name in table.column_names}
-    for name in names:
-        types = {t.schema.field(name).type for t in tables if name in t.column_names}
+    found: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            found.setdefault(field.name, set()).add(field.type)
+    for name, types in found.items():
         if pa.string() in types and types - {pa.string(), pa.null()}:
             tables = [_as_text(table, name) for table in tables]
     return pa.concat_tables(tables, promote_options="permissive")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from study.checks import BadInput
-from study.parts import concatenate, read_parts
+from study.parts import concatenate, each_part, read_part, read_parts
 from study.run import Run, fact_keys
 
 if TYPE_CHECKING:
@@ -98,8 +99,17 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
 
 
-def load_predictions(folder: str | os.PathLike[str]) -> pd.DataFrame:
+def load_predictions(
+    folder: str | os.PathLike[str], runs: Collection[str] | None = None
+) -> pd.DataFrame:
     """Read what trained networks say of a few hundred fixed examples.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    runs
+        Ids of runs: only what these say is read.
 
     Returns
     -------
@@ -113,11 +123,29 @@ def load_predictions(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
     folder = Path(folder)
     read_config(folder)
-    tables = read_parts(folder, ["predictions"])[0]["predictions"]
+    tables = read_parts(folder, ["predictions"], runs)[0]["predictions"]
     if not tables:
         return pd.DataFrame(columns=PREDICTION_COLUMNS)
     frame: pd.DataFrame = concatenate(tables).to_pandas()
+    if runs is not None:
+        frame = frame[frame["run"].isin(runs)]
     return frame.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+
+
+def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str]:
+    """Return the ids of runs with a prediction on one of these images."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: set[str] = set()
+    for name in each_part(Path(folder)):
+        path = Path(folder) / "predictions" / f"{name}.parquet"
+        table = read_part(path, ["run", "images"])
+        if table is not None:
+            named = table["images"].cast(pa.string())  # of a part without any it has no type
+            shown = pc.is_in(named, pa.array(list(images), pa.string()))
+            found.update(pc.unique(table["run"].filter(shown)).to_pylist())
+    return found
 
 
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from study.checks import BadInput, check_fields, is_whole, setting, unknown_key
 from study.data.sources import SOURCES
@@ -17,6 +17,21 @@ from study.optimizer_settings import Optimizer
 from study.settings import Data, Model, Stop, Trainer, make_settings
 
 Facts = dict[str, Any]
+
+
+class _Common(NamedTuple):
+    """What runs that differ in their seed alone share.
+
+    Attributes
+    ----------
+    text
+        What ids are hashes of, before and after the seed: the facts as JSON, sorted by key.
+    program
+        See `Run.program`.
+    """
+
+    text: tuple[str, str]
+    program: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,18 +121,36 @@ class Run:
             raise fault.under("optimizer") from None
         return cls(**own, **parts)
 
+    def with_seed(self, seed: int) -> Run:
+        """Return the run that differs in its seed alone.
+
+        Examples
+        --------
+        >>> Run(evaluate_every=5).with_seed(3) == Run(seed=3, evaluate_every=5)
+        True
+        """
+        run = dataclasses.replace(self, seed=seed)
+        # Of 100,000 runs of a study these are the same few; to make them anew takes seconds.
+        run.__dict__["_common"] = self._common
+        return run
+
     def __hash__(self) -> int:
         return hash(self.id)
 
     @cached_property
     def id(self) -> str:
         """A short hash of the facts: the same run has the same id everywhere."""
-        text = json.dumps(self.facts(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        before, after = self._common.text
+        return hashlib.sha256(f"{before}{self.seed}{after}".encode()).hexdigest()[:12]
 
     @property
     def program(self) -> tuple[str, ...]:
         """What runs must share to be trained in one stack."""
+        return self._common.program
+
+    @cached_property
+    def _common(self) -> _Common:
+        facts = self.facts()
         shared = [
             *(f"data.{name}" for name in ("dataset", "train_examples", "batch_size")),
             *(f"model.{field.name}" for field in dataclasses.fields(Model)),
@@ -125,8 +158,14 @@ class Run:
             "optimizer.class_path",
             "optimizer.fused",
         ]
-        facts = self.facts()
-        return tuple(f"{key}={facts.get(key)}" for key in shared)
+        before, after = (
+            json.dumps({k: facts[k] for k in keys}, sort_keys=True, separators=(",", ":"))
+            for keys in ([k for k in facts if k < "seed"], [k for k in facts if k > "seed"])
+        )
+        return _Common(
+            text=(f'{before[:-1]},"seed":', f",{after[1:]}"),
+            program=tuple(f"{key}={facts.get(key)}" for key in shared),
+        )
 
     @property
     def widths(self) -> tuple[int, ...]:

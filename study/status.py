@@ -22,6 +22,8 @@ from study.config import study_of
 from study.config_files import read_layer
 from study.parts import part_columns
 from study.records import read_config
+from study.run import Run
+from study.summary import condition_label
 from study.tasks import DONE as ENDED_WELL
 from study.tasks import INTERRUPTED, LAPSE_SECONDS, TRAINING, Watch, tasks_of
 
@@ -29,6 +31,7 @@ DONE, BAD_INPUT, STILL_TRAINING, STOPPED = 0, 2, 3, 4
 LOST = "lost"
 ENDED = (ENDED_WELL, INTERRUPTED)
 SECONDS_BETWEEN_LOOKS = 5.0
+MOST_NAMED = 20  # conditions of which runs are missing
 MOST_TASKS = 40  # and those that ended are only counted
 
 
@@ -50,6 +53,8 @@ class Status:
         How many a task that is gone had begun; the next start goes on with them.
     other
         How many runs of earlier configs are recorded beside.
+    missing
+        The seeds of runs that have not ended and that nobody trains, by condition.
     tasks
         What each task last wrote, ``state`` replaced by ``lost`` when it is gone without a word.
     seconds_left
@@ -62,6 +67,7 @@ class Status:
     training: int
     lost: int
     other: int
+    missing: Mapping[str, Sequence[int]]
     tasks: Sequence[Mapping[str, Any]]
     seconds_left: float | None
 
@@ -99,25 +105,16 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     wanted = {run.id: run for run in study.runs}
     columns = part_columns(folder, ["run", "status", "epochs"])
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
-    watch = watch or Watch(folder)
-    tasks = [
-        {**task, "state": LOST}
-        if task["state"] == TRAINING and (watch.gone(name) or _silent(folder, name))
-        else task
-        for name, task in tasks_of(folder).items()
-    ]
+    tasks = judged(folder, watch or Watch(folder))
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
     held = {run: task for run, task in claimed(folder).items() if run in wanted and run not in rows}
     training = {run for run, task in held.items() if task in alive}
+    missing: dict[str, list[int]] = {}
+    for id_, run in wanted.items():
+        if id_ not in rows and id_ not in training:
+            missing.setdefault(condition_label(study.condition(run)), []).append(run.seed)
     known = [epochs for _, epochs in rows.values()]
-    typical = sum(known) / len(known) if known else None
-    reached = {run: epoch for task in tasks for run, epoch in task["runs"].items()}
-    left = sum(
-        max(1, (typical or run.trainer.max_epochs) - (reached.get(id_, 0) if id_ in held else 0))
-        for id_, run in wanted.items()
-        if id_ not in rows
-    )
-    rate = sum(rate_of(task) for task in tasks if task["state"] == TRAINING)
+    left = [run for id_, run in wanted.items() if id_ not in rows]
     return Status(
         name=study.name,
         runs=len(wanted),
@@ -125,9 +122,41 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
         training=len(training),
         lost=len(held) - len(training),
         other=len({run for run, _, _ in columns} - wanted.keys()),
+        missing=missing,
         tasks=tasks,
-        seconds_left=left / rate if rate else None,
+        seconds_left=seconds_left(left, sum(known) / len(known) if known else None, tasks),
     )
+
+
+def judged(folder: Path, watch: Watch) -> list[dict[str, Any]]:
+    """Return what each task last wrote, and of those that are gone without a word that."""
+    return [
+        {**task, "state": LOST}
+        if task["state"] == TRAINING and (watch.gone(name) or _silent(folder, name))
+        else task
+        for name, task in tasks_of(folder).items()
+    ]
+
+
+def seconds_left(
+    left: Sequence[Run], typical: float | None, tasks: Sequence[Mapping[str, Any]]
+) -> float | None:
+    """Guess how long it takes until all runs have ended; None when nobody trains.
+
+    Parameters
+    ----------
+    left
+        Runs that have not ended.
+    typical
+        Epochs of those that have; None when there is none: then it is the most they may take.
+    tasks
+        What each task last wrote.
+    """
+    alive = [task for task in tasks if task["state"] == TRAINING]
+    rate = sum(map(rate_of, alive))
+    reached = {run: epoch for task in alive for run, epoch in task["runs"].items()}
+    epochs = [(typical or run.trainer.max_epochs) - reached.get(run.id, 0) for run in left]
+    return sum(max(1.0, each) for each in epochs) / rate if rate else None
 
 
 def _silent(folder: Path, name: str) -> bool:
@@ -154,7 +183,11 @@ def shown(status: Status) -> Group:
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
     elif status.exit_status == STOPPED:
-        head.append("nobody trains: start the same command again, it goes on")
+        head.append("nobody trains: start the same command again, it goes on; missing:")
+        conditions = list(status.missing.items())
+        head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in conditions[:MOST_NAMED]]
+        if len(conditions) > MOST_NAMED:
+            head.append(f"  and of {len(conditions) - MOST_NAMED} conditions more")
     table = Table(box=None, header_style="bold")
     headings = ("task", "where", "share", "state", "training", "recorded", "epochs/s", "epoch")
     for heading in headings:
@@ -176,6 +209,23 @@ def shown(status: Status) -> Group:
             f"{min(epochs)}–{max(epochs)}" if epochs else "",
         )
     return Group(*head, table)
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Return seeds as ranges.
+
+    Examples
+    --------
+    >>> seeds_in_words([0, 1, 2, 5, 8, 9])
+    'seeds 0–2, 5, 8–9'
+    """
+    ranges: list[list[int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [seed]
+        else:
+            ranges.append([seed])
+    return "seeds " + ", ".join("–".join(map(str, each)) for each in ranges)
 
 
 def in_words(seconds: float | None) -> str:

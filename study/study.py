@@ -150,14 +150,14 @@ class Study:
             "trainer.callbacks": self.base.trainer.callbacks,
             "trainer.logger": self.base.trainer.logger,
         }
-        runs = []
-        for seed in numbers:
-            for condition in self.conditions:
-                try:
-                    runs.append(Run.of({**base, **extra, "seed": seed, **condition}))
-                except BadInput as fault:
-                    raise fault.under("vary") if fault.key in self.vary else fault from None
-        return runs
+        arms = []
+        for condition in self.conditions:
+            try:
+                arms.append(Run.of({**base, **extra, "seed": numbers[0], **condition}))
+            except BadInput as fault:
+                raise fault.under("vary") if fault.key in self.vary else fault from None
+        # A seed decides nothing about what is right for the other facts: they are checked once.
+        return [arm.with_seed(seed) for seed in numbers for arm in arms]
 
     def condition(self, run: Run) -> Facts:
         """Return the varied facts of one run."""

@@ -74,3 +74,11 @@ def test_a_reader_beside_a_merge_always_finds_every_run_once(tmp_path: Path) -> 
         reader.join()
     assert found
     assert all(runs >= 40 and history == 2 * runs for runs, history in found)
+
+
+def test_predictions_of_some_runs_are_read_from_the_parts_that_hold_them(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, "parts")
+    write(folder, range(4))
+    said = study.records.load_predictions(tmp_path, {"run002", "none"})
+    assert list(said["run"]) == ["run002"]
+    assert study.records.load_predictions(tmp_path, set()).empty

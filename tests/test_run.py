@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -84,6 +85,28 @@ def test_ids_are_the_same_everywhere_and_in_every_version() -> None:
         check=True,
     ).stdout.split()
     assert printed == [Run().id, Run(seed=1).id]
+
+
+@given(facts(), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+def test_a_run_with_another_seed_is_that_seeds_run(
+    given: dict[str, Any], seed: int, other: int
+) -> None:
+    made, again = Run.of({**given, "seed": other}), Run.of({**given, "seed": seed}).with_seed(other)
+    assert (again, again.id, again.program) == (made, made.id, made.program)
+    text = json.dumps(made.facts(), sort_keys=True, separators=(",", ":"))
+    assert again.id == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_an_argument_that_is_called_seed_is_not_taken_for_the_seed() -> None:
+    facts = {"optimizer.class_path": "a.B", "optimizer.lr": {"seed": 1, "x": '"seed":2'}}
+    run = Run.of({**facts, "seed": 5})
+    text = json.dumps(run.facts(), sort_keys=True, separators=(",", ":"))
+    assert run.id == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_a_seed_that_is_none_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"^seed: expected a whole number"):
+        Run().with_seed(-1)
 
 
 DEFAULT_ID = "c4940011012f"

@@ -75,13 +75,18 @@ def test_runs_are_counted_by_what_became_of_them(
 
 
 def test_nobody_trains_and_runs_are_left(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fitted, *_ = ids(folder)
+    record(folder, fitted, "fitted")
     assert main([str(folder)]) == STOPPED
-    assert "nobody trains: start the same command again" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nobody trains: start the same command again" in said
+    assert "label_noise 0: seeds 1\n" in said
+    assert "label_noise 1: seeds 0–1\n" in said
 
 
 def test_a_killed_task_is_lost_until_the_next_start(folder: Path, tmp_path: Path) -> None:
     argv = ["--config", str(folder / "study.yaml"), "--out", str(folder)]
-    process = fit_process([*argv, "--trainer.max_epochs", "300"], tmp_path / "log")
+    process = fit_process([*argv, "--trainer.max_epochs", "100"], tmp_path / "log")
     while not list((folder / "checkpoints").glob("*")):
         time.sleep(0.05)
         assert process.is_alive(), (tmp_path / "log").read_text()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.read import Records
+from reports.read import Records, shown_first
 from study.data.sources import SOURCES
 
 NEEDS = "predictions and images, which studies keep"
@@ -24,8 +24,7 @@ def data(records: Records) -> pd.DataFrame:
     runs = records.runs[records.runs["run"].isin(kept["run"])]
     if runs.empty:
         return pd.DataFrame()
-    order = runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])
-    run = order.iloc[0]
+    run = shown_first(runs).iloc[0]
     shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(dataset=run["data.dataset"])
     return shown.sort_values("place")
 

@@ -11,6 +11,7 @@ from reports.read import Records
 
 NEEDS = loss_backward.NEEDS
 WIDE = False
+SINGLE = loss_backward.SINGLE
 
 
 def data(records: Records) -> pd.DataFrame:

@@ -7,17 +7,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from reports.figures import few, intervals
 from reports.read import Records
 from reports.style import palette
 
 NEEDS = "any study"
 WIDE = True
+SINGLE = "run"
 
 
 def data(records: Records) -> pd.DataFrame:
     """Return cross-entropy by run, epoch and set, for the first study's conditions."""
     history = records.history[records.history["study"] == records.history["study"].iloc[0]]
-    conditions = list(dict.fromkeys(history["condition"]))
+    conditions = list(history["condition"].unique())
     shown = history[history["condition"].isin(conditions[:: max(1, len(conditions) // 5)])]
     table: pd.DataFrame = shown.melt(
         id_vars=["run", "seed", "condition", "epoch"],
@@ -32,19 +34,27 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw means with 95% bands over seeds, and every seed faintly."""
     ax = ax or plt.gca()
     table = data(records)
-    colours = palette(list(dict.fromkeys(table["condition"])))
-    common = {"data": table, "x": "epoch", "y": "cross_entropy", "ax": ax, "palette": colours}
+    colours = palette(list(table["condition"].unique()))
+    common = {
+        "x": "epoch",
+        "y": "cross_entropy",
+        "ax": ax,
+        "hue": "condition",
+        "style": "set",
+        "palette": colours,
+        "hue_order": list(colours),
+        "style_order": ["train", "test"],
+    }
     sns.lineplot(
+        few(table, SINGLE),
         **common,
-        hue="condition",
-        style="set",
         units="run",
         estimator=None,
         linewidth=0.4,
         alpha=0.3,
         legend=False,
     )
-    sns.lineplot(**common, hue="condition", style="set", errorbar=("ci", 95), seed=0)
+    sns.lineplot(table, **common, **intervals(table, SINGLE))
     ax.set(yscale="log", xlabel="epoch", ylabel="cross-entropy (nats)")
     sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
     return ax

@@ -7,11 +7,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from reports.figures import few
 from reports.read import Records, last_epochs
 from reports.style import COLOURS, DASHES
 
 NEEDS = "a study that varies model.backward"
 WIDE = False
+SINGLE = "run"
 
 
 def data(records: Records) -> pd.DataFrame:
@@ -37,17 +39,20 @@ def curves(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
     """Draw a metric against epoch by rule and loss: medians, and every seed faintly."""
     rules, losses = sorted(table["backward rule"].unique()), sorted(table["loss"].unique())
     common = {
-        "data": table,
         "x": "epoch",
         "y": metric,
         "hue": "backward rule",
         "style": "loss",
         "palette": dict(zip(rules, COLOURS, strict=False)),
         "dashes": dict(zip(losses, DASHES, strict=False)),
+        "hue_order": list(table["backward rule"].unique()),
+        "style_order": list(table["loss"].unique()),
         "ax": ax,
     }
-    sns.lineplot(**common, units="run", estimator=None, linewidth=0.4, alpha=0.3, legend=False)
-    sns.lineplot(**common, estimator="median", errorbar=None)
+    faint = {"linewidth": 0.4, "alpha": 0.3, "legend": False}
+    sns.lineplot(few(table, SINGLE), **common, units="run", estimator=None, **faint)
+    medians = table.groupby(["backward rule", "loss", "epoch"], sort=False)[metric].median()
+    sns.lineplot(medians.reset_index(), **common, estimator=None)
     ax.set(xlabel="epoch")
     sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
     return ax

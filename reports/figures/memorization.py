@@ -7,11 +7,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from reports.figures import few, intervals
 from reports.read import Records, facts_of
 from reports.style import COLOURS, DASHES, MARKERS
 
 NEEDS = "a study that varies data.label_noise, with inputs as they are"
 WIDE = False
+SINGLE = "run"
 
 KINDS = {
     "train_accuracy": "train, labels as given",
@@ -61,13 +63,12 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         palette=colours,
         markers=markers,
         dashes=dashes,
-        errorbar=("ci", 95),
         err_style="bars",
-        seed=0,
+        **intervals(table, SINGLE),
         ax=ax,
     )
     sns.scatterplot(
-        table,
+        few(table, SINGLE),
         x="data.label_noise",
         y="accuracy",
         hue="set",

@@ -6,11 +6,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures import few
 from reports.read import Records
 from reports.style import COLOURS, MARKERS, linestyle
 
 NEEDS = "a study with the backward rules jacobian and identity"
 WIDE = False
+SINGLE = "seed"
 ARMS = ("jacobian", "identity")
 
 
@@ -31,7 +33,7 @@ def data(records: Records) -> pd.DataFrame:
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw a line a seed and loss."""
     ax = ax or plt.gca()
-    for index, (loss, group) in enumerate(data(records).groupby("model.loss")):
+    for index, (loss, group) in enumerate(few(data(records), SINGLE).groupby("model.loss")):
         for number, row in enumerate(group.to_dict("records")):
             ax.plot(
                 range(len(ARMS)),

@@ -102,7 +102,7 @@ def recorded_content(
     from study.records import recorded
 
     said: dict[str, list[dict[str, Any]]] = {}
-    for part in read_parts(folder, ["predictions"])[0]["predictions"]:
+    for part in read_parts(folder, ["predictions"], wanted)[0]["predictions"]:
         for each in part.to_pylist():
             said.setdefault(each["run"], []).append(each)
     for run, row, history in recorded(folder):

@@ -174,7 +174,9 @@ def test_a_failing_config_fails_the_job_and_the_report_names_what_is_missing(
     assert "did you mean 'data.label_noise'?" in said
     (made,) = slurm.wait(report, timeout=120).values()
     assert (made.state, made.status) == ("FAILED", 4)
-    assert "2 of 4 runs done" in (tmp_path / "report.log").read_text()
+    told = (tmp_path / "report.log").read_text()
+    assert "2 of 4 runs done" in told
+    assert "label_noise 1: seeds 1\n" in told
     assert (out / "report" / "index.html").is_file()
 
 

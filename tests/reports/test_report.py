@@ -13,9 +13,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from records import records
 
 from reports.__main__ import main
 from reports.figures import NAMES, figure
+from reports.page import machines, run_table
 from reports.read import read
 from study.fit import main as fit
 
@@ -220,3 +222,34 @@ def test_an_unknown_metric_in_a_claim(
     mine.write_text("- {id: m, sentence: s, kind: greater, metric: test_acuracy, against: 0}\n")
     assert main([str(results), "--claims", str(mine), "--out", str(tmp_path / "r")]) == 2
     assert "test_accuracy" in capsys.readouterr().err
+
+
+def test_the_page_says_which_machine_trained_which_runs() -> None:
+    made = records(
+        4,
+        [{"data.label_noise": 0}, {"data.label_noise": 1}],
+        lambda seed, facts, epoch: {},
+        outcome=lambda seed, facts: {"environment": ["a", "b", "c", "a"][seed]},
+    )
+    kinds = {"a": "old", "b": "new", "c": "new", "unused": "new"}
+    made.environments.update(
+        {name: {"processor": kind, "device": "cpu"} for name, kind in kinds.items()}
+    )
+    assert machines(made) == [
+        "new, cpu: 4 runs (environment b, c)",
+        "old, cpu: 4 runs (environment a)",
+    ]
+    table = run_table(made)
+    assert sorted(table["environment"]) == ["a", "a", "a", "a", "b", "b", "c", "c"]
+
+
+def test_of_many_runs_the_first_by_seed_are_drawn_by_themselves_and_the_caption_says_so() -> None:
+    from reports import figures
+
+    number = figures.MOST_SINGLE + 1
+    table = pd.DataFrame({"run": [f"r{n}" for n in range(number)], "seed": range(number, 0, -1)})
+    module = figures.figure("memorization")
+    assert set(figures.few(table, "run")["seed"]) == set(range(1, number))
+    assert figures.caption(module, table).endswith(f"the first 200 of {number}, by seed.")
+    assert figures.few(table[1:], "run") is not None
+    assert figures.caption(module, table[1:]) == module.__doc__.splitlines()[0]

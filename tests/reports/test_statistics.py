@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from reports import statistics
 from reports.statistics import (
     bootstrap_interval,
     equivalence_p,
@@ -115,3 +117,10 @@ def test_kaplan_meier_is_the_textbooks() -> None:
 def test_kaplan_meier_of_runs_that_never_fit_stays_at_one() -> None:
     curve = kaplan_meier(np.array([5.0, 5.0]), np.array([False, False]))
     assert curve.share.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_signs_of_many_seeds_are_flipped_as_of_few(alternative: Any) -> None:
+    values = np.random.default_rng(1).normal(0.1, 1.0, 300)
+    ours = statistics._many_sign_flips_p(values, 0, alternative)
+    assert ours == pytest.approx(sign_flip_p(values, 0, alternative), abs=0.02)
