@@ -15,11 +15,10 @@ from typing import Any
 from uuid import uuid4
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from study.files import sha256, write_whole
-from study.folder import tensor_bytes
+from study.folder import safetensors, tensor_bytes
 from study.run import Run
 from study.stack import Slot
 
@@ -58,7 +57,7 @@ class CheckpointWriter:
         metadata = {"format": FORMAT, "progress": text, "checksum": _checksum(text, tensors)}
         self._count += 1
         name = f"{self._writer}-{self._count:06d}.safetensors"
-        write_whole(self.folder / name, save(tensors, metadata))
+        write_whole(self.folder / name, safetensors(tensors, metadata))
         old = f"{self._writer}-{self._count - KEPT:06d}.safetensors"
         (self.folder / old).unlink(missing_ok=True)
         if self._count == KEPT and self._saved:
@@ -71,7 +70,10 @@ class CheckpointWriter:
 
 
 def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
-    return sha256([text.encode(), *(tensor_bytes(tensors[name]) for name in sorted(tensors))])
+    parts = [text.encode()]
+    for name in sorted(tensors):
+        parts += [name.encode(), tensor_bytes(tensors[name])]
+    return sha256(parts)
 
 
 def _header(path: Path) -> dict[str, str]:
@@ -93,6 +95,11 @@ def _progress(path: Path) -> dict[str, dict[str, Any]]:
         return {run: entry for run, entry in progress.items() if entry["epoch"] >= 0}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def saved_runs(path: Path) -> set[str]:
+    """Return the runs that a checkpoint holds; none when it is damaged or something else's."""
+    return set(_progress(path))
 
 
 class Saved:

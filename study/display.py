@@ -56,8 +56,8 @@ class Display(pl.Callback):
 
     @property
     def slots(self) -> list[Slot]:
-        """The runs that have been taken up, in all stacks so far."""
-        return [slot for stack in self.stacks for slot in stack.all]
+        """The runs that have been taken up, in all stacks so far; one taken up again, as last."""
+        return list({slot.run.id: slot for stack in self.stacks for slot in stack.all}.values())
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Show how far everything has come."""

@@ -58,6 +58,7 @@ def _fit(argv: Sequence[str]) -> int:
 
     from study import plan
     from study.folder import Folder
+    from study.leftovers import drop_claims, drop_states
     from study.wandb.ledger import Ledger
 
     console = Console(highlight=False, markup=False)
@@ -73,9 +74,14 @@ def _fit(argv: Sequence[str]) -> int:
     if request.plan:
         plan.show(study, plans, request.shard, ended, console)
         return DONE
+    drop_claims(request.out, (run.id for run in share if run.id in ended))
+    if request.shard.number == 1:  # one for all
+        drop_states(request.out, ended)
     if pending or unsent:
-        check(study, pending)
+        checksums = check(study, folder, pending)
         folder.begin(study_yaml(study))
+        for dataset, checksum in checksums.items():
+            folder.check_source(dataset, checksum, begin=True)
         plan.show(study, plans, request.shard, ended, console)
         if not _train(request, folder, plans, unsent, console):
             console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
@@ -86,17 +92,25 @@ def _fit(argv: Sequence[str]) -> int:
     return DONE
 
 
-def check(study: Study, pending: Sequence[Run]) -> None:
-    """Try what runs name outside this package, data included, before anything is written."""
+def check(study: Study, folder: Folder, pending: Sequence[Run]) -> dict[str, str]:
+    """Try what runs name outside this package before anything is written.
+
+    Returns
+    -------
+    dict
+        The checksum of each data set.
+    """
     from study.data.prepare import DataCache
     from study.trainer import check_classes, quiet
 
     quiet()
     cache = DataCache()
-    for run in pending:
-        cache.source(run.data)
+    checksums = {run.data.dataset: cache.source(run.data)[1] for run in pending}
+    for dataset, checksum in checksums.items():
+        folder.check_source(dataset, checksum)
     if pending:
         check_classes(study, pending)
+    return checksums
 
 
 def _train(

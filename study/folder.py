@@ -5,6 +5,7 @@ runs/<part>.parquet         one row a run that ended
 history/<part>.parquet      one row an evaluated epoch of those runs
 predictions/<part>.parquet  what those networks say of a few hundred fixed examples
 images/<hash>.npy           some of those examples, to look at
+sources/<data set>.json     checksum of the data the study began with
 environment/<hash>.json     machine and versions, one file for each that trained runs
 weights/<run>.safetensors   the trained network
 checkpoints/                states of unfinished runs; gone when they end
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.checks import BadInput
-from study.files import PART, sha256, take_leftovers_away, write_whole
+from study.files import PART, sha256, take_leftovers_away, write_first, write_whole
 from study.parts import as_table, merge_parts, recorded_ids, write_part
 from study.records import read_config
 from study.run import Run
@@ -71,6 +72,27 @@ class Folder:
             write_whole(self.path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
 
+    def check_source(self, dataset: str, checksum: str, *, begin: bool = False) -> None:
+        """Hold a data set's content to what this study began with; ``begin`` it if it has not.
+
+        Raises
+        ------
+        BadInput
+            Other content: runs trained on both would be mixed.
+        """
+        path = self.path / "sources" / f"{dataset}.json"
+        if not begin and not path.exists():
+            return
+        content = write_first(path, json.dumps({"sha256": checksum}).encode())
+        first = json.loads(content)["sha256"]
+        if first != checksum:
+            raise BadInput(
+                "data.dataset",
+                f"{dataset} as this study began with, sha256 {first[:16]}…",
+                f"{checksum[:16]}…",
+                f"its files have changed: restore them, or choose another --out than {self.path}",
+            )
+
     def write_environment(self, environment: Mapping[str, Any]) -> str:
         """Write an environment once and return the hash that rows refer to it by."""
         content = json.dumps(environment, indent=2, sort_keys=True).encode()
@@ -80,9 +102,7 @@ class Folder:
 
     def write_weights(self, run: Run, tensors: Mapping[str, Tensor]) -> None:
         """Keep a trained network."""
-        from safetensors.torch import save
-
-        content = save(dict(tensors), {"run": run.id, "activation": run.model.activation})
+        content = safetensors(tensors, {"run": run.id, "activation": run.model.activation})
         write_whole(self.path / "weights" / f"{run.id}.safetensors", content)
 
     def write_images(self, images: NDArray[np.uint8]) -> str | None:
@@ -153,6 +173,24 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
+
+
+def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Return tensors as the content of a safetensors file.
+
+    Raises
+    ------
+    MemoryError
+        The content does not fit the memory.
+    """
+    from safetensors.torch import save
+
+    try:
+        return save(dict(tensors), metadata)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # which the library exports nowhere
+            raise
+        raise MemoryError(str(error)) from None
 
 
 def weights_hash(tensors: Mapping[str, Tensor]) -> str:

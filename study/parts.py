@@ -142,8 +142,10 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
         # A file by itself: read_table looks for many, which takes longer than to read a small one.
         with pq.ParquetFile(path) as file:
             table = file.read(columns=columns)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError):
         return None
+    except pa.ArrowException as error:  # no thread could be started: the part may be whole
+        raise MemoryError(f"{path}: {error}") from None
     found = (table.schema.metadata or {}).get(b"study.format")
     if found is None or not set(columns or ()).issubset(table.column_names):
         return None

@@ -115,8 +115,10 @@ class Training:
             try:
                 return self._train(planned.runs, size)
             except (MemoryError, RuntimeError) as error:
-                if size == 1 or not out_of_memory(error):
+                if not out_of_memory(error):
                     raise
+                if size == 1:
+                    raise MemoryError(f"out of memory with one run: {error}") from None
             # Outside the handler, whose traceback holds on to the stack that did not fit.
             gc.collect()
             if torch.cuda.is_available():
@@ -145,6 +147,12 @@ class Training:
         except SystemExit:
             # Lightning's way out on a signal that came before the recorder took it over.
             raise StoppedAtOnce from None
+        finally:
+            self.wandb.leave()
+            for watcher in self.watchers:
+                # Lightning gives a callback these methods of the module, which would keep it.
+                for name in ("log", "log_dict"):
+                    vars(watcher).pop(name, None)
         self.folder.merge()
         if stack.done:
             writer.close()

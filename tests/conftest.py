@@ -6,10 +6,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator  # after the environment is set
+from typing import TYPE_CHECKING
 
 import pytest
 import slurm_here
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    import campaign
 
 install_import_hook(
     ["study.nn", "study.engine", "study.module", "study.data.module"], "shapes.checked"
@@ -24,3 +28,13 @@ def slurm() -> Iterator[slurm_here.Slurm]:
         pytest.skip(f"needs Slurm on this machine: {missing}")
     with slurm_here.Slurm() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> "campaign.Trial":
+    """Train the study that faults are injected into once, undisturbed."""
+    import campaign
+
+    trial = campaign.Trial(tmp_path_factory.mktemp("whole"))
+    trial.finish()
+    return trial

@@ -76,14 +76,15 @@ class Terminate(pl.Callback):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+PRELOADED = ["helpers", "study.training", "study.display", "sklearn.datasets"]
+
+
 def fit_process(
     argv: Sequence[str], log: Path, environment: Mapping[str, str] = {}
 ) -> ForkServerProcess:
     """Start ``study.fit`` in a process of its own, forked from one that has imported everything."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(
-        ["helpers", "study.training", "study.display", "sklearn.datasets"]
-    )
+    context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
     process.start()
     return process

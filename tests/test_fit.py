@@ -204,7 +204,7 @@ def test_a_plan_trains_and_writes_nothing(
 def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
     number: signal.Signals, config: Path, tmp_path: Path
 ) -> None:
-    long = ["--trainer.max_epochs", "150"]
+    long = ["--trainer.max_epochs", "60"]
     assert fit(config, tmp_path / "whole", *long) == 0
     argv = ["--config", str(config), "--out", str(tmp_path / "cut"), *long]
     log = tmp_path / "log"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from helpers import SMALL, fit_process, small_run
-from test_claims import elsewhere
+from test_tasks import elsewhere
 
 from study import tasks
 from study.claims import Claims

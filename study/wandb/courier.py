@@ -214,11 +214,15 @@ def carry(carrier: Offline | Online) -> None:
     messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def read() -> None:
-        line = ""
-        for line in sys.stdin:
-            messages.put(json.loads(line))
+        message: dict[str, Any] = {"do": None}
+        # The last line may be cut off in the middle.
+        with contextlib.suppress(ValueError):
+            for line in sys.stdin:
+                message = {"do": None}
+                message = json.loads(line)
+                messages.put(message)
         # The training was killed: whoever goes on with it must be the only one that writes.
-        if not line or json.loads(line)["do"] != "close":
+        if message["do"] != "close":
             os._exit(1)
 
     # A thread of its own, so that the training never waits for a full pipe.

@@ -88,6 +88,10 @@ class WandbLogger(Logger):
         """Take in another stack."""
         self._stack, self._data, self._environment = stack, data, environment
 
+    def leave(self) -> None:
+        """Let go of the stack, which may be large."""
+        self._stack, self._data = None, None
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Send every run's new epochs: Lightning calls this when there are some."""
         if self.mode == "online" and self._stack:

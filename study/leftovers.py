@@ -1,0 +1,43 @@
+"""What a process that was killed just after its record left: claims and states of ended runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from study.tasks import Watch
+
+
+def drop_claims(folder: Path, runs: Iterable[str]) -> None:
+    """Take away what tasks that are gone have left of claims on some runs that are recorded."""
+    watch = Watch(folder)
+    for run in runs:
+        links = [folder / "claims" / f"{run}.0"]
+        if not links[0].is_symlink():  # it goes last
+            continue
+        for number in itertools.count(1):
+            links.append(folder / "claims" / f"{run}.{number}")
+            if not links[-1].is_symlink():
+                break
+        if watch.gone(str(links[-2].readlink())):
+            for link in reversed(links):
+                link.unlink(missing_ok=True)
+
+
+def drop_states(folder: Path, ended: Collection[str]) -> None:
+    """Take away checkpoints of tasks that are gone, where every run in them is recorded."""
+    watch = Watch(folder)
+    states = [
+        path
+        for path in (folder / "checkpoints").glob("*.safetensors")
+        if watch.gone(path.name.partition("-")[0])
+    ]
+    if states:
+        # Late, as it needs torch, and there is seldom any.
+        from study.checkpoints import saved_runs
+
+        for path in states:
+            runs = saved_runs(path)
+            if runs and runs <= set(ended):
+                path.unlink(missing_ok=True)
