@@ -186,7 +186,7 @@ def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> byte
     from safetensors.torch import save
 
     try:
-        return save(dict(tensors), metadata)
+        return bytes(save(dict(tensors), metadata))
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # which the library exports nowhere
             raise
