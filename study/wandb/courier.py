@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from study.files import STALE_SECONDS
+from study.interrupt import SIGNALS
 from study.wandb.client import quiet_settings, without_keys
 from study.wandb.content import PREDICTIONS, Content
 from study.wandb.ledger import ASKED, BEGUN, FINISHED, Ledger
@@ -89,9 +90,9 @@ class Online:
         """Begin a run on the server, or go on with it there, and log what it lacks."""
         import wandb
 
+        known = self.ledger.online(content.run)
         taken: set[str] = set()
         while content.run not in self.live:
-            known = self.ledger.online(content.run)
             wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
             if not known:
                 self.ledger.note(content.run, wandb_id, ASKED)
@@ -103,7 +104,6 @@ class Online:
                     raise
                 # Trained before, from another folder: that one is never written to.
                 taken.add(wandb_id)
-                self.ledger.note(content.run, self.ledger.unused(content.run, taken), ASKED)
                 continue
             self.ledger.note(content.run, wandb_id, BEGUN)
             self.live[content.run], self.lacks[content.run] = run, run.starting_step
@@ -120,6 +120,7 @@ class Online:
         run = self.live.pop(content.run)
         fill(run, content, self.folder)
         run.finish(exit_code=0)
+        say(finished=content.run)  # so that it is heard how slowly, but well, it goes
         self.unconfirmed[content.run] = run.id
         if len(self.unconfirmed) >= MOST_UNCONFIRMED:
             self.confirm()
@@ -247,7 +248,7 @@ def carry(carrier: Offline | Online) -> None:
 
 def main(mode: str, folder: str) -> None:
     """Run the courier until its training says that it is done, or is killed."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # the training is asked to stop, and says so
     try:
         carry(Online(Path(folder)) if mode == "online" else Offline(Path(folder)))

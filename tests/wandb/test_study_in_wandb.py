@@ -262,9 +262,12 @@ def test_a_rerun_from_scratch_gets_new_ids_and_touches_no_earlier_run(
         fit(server, config, tmp_path / "first")
         before = {name: list(run.chunks) for name, run in server.runs.items()}
         fit(server, config, tmp_path / "second")
-        assert set(server.runs) == {*before, *(f"{name}-2" for name in before)}
+        fit(server, config, tmp_path / "third")
+        ids = {f"{name}{number}" for name in before for number in ("", "-2", "-3")}
+        assert set(server.runs) == ids
         assert {name: server.runs[name].chunks for name in before} == before
-        whole_once(server, tmp_path / "second")
+        for wandb_id in ids:
+            assert [row["epoch"] for row in server.runs[wandb_id].history] == list(range(7))
 
 
 @pytest.mark.slow

@@ -1,0 +1,114 @@
+"""The courier's process, seen from the training, which never waits for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import study
+
+# What in the environment is about one run, which a sweep's agent or another logger may have set.
+ABOUT_ONE_RUN = {
+    f"WANDB_{name}"
+    for name in (
+        *("MODE", "DISABLED", "SERVICE", "DIR", "CONSOLE", "RESUME", "PROJECT", "JOB_TYPE", "TAGS"),
+        *("RUN_ID", "RUN_GROUP", "RUN_DIR", "NAME", "NOTES", "SWEEP_ID", "SWEEP_PARAM_PATH"),
+    )
+}
+
+
+class Courier:
+    """The process of `study.wandb.courier`, seen from the training."""
+
+    def __init__(self, mode: str, folder: Path) -> None:
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ABOUT_ONE_RUN
+        }
+        # Otherwise even offline it looks up where to report its own errors to.
+        environment["WANDB_ERROR_REPORTING"] = "false"
+        package = str(Path(study.__file__).resolve().parents[1])
+        paths = [package, os.environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        if mode == "offline":
+            environment["WANDB_MODE"] = "offline"
+        self._process = subprocess.Popen(
+            # -P: a folder of W&B's in the working directory must not pass for the library.
+            [sys.executable, "-P", "-m", "study.wandb.courier", mode, str(folder)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self._published: list[str] = []
+        self._failed: str | None = None
+        self._where: str | None = None
+        self._heard = time.monotonic()
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                answer = json.loads(line)
+            except ValueError:  # a word of the client's own
+                continue
+            with self._lock:
+                self._heard = time.monotonic()
+                self._published += answer.get("published", [])
+                self._failed = answer.get("failed", self._failed)
+                self._where = answer.get("url", self._where)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; of a courier that is gone, `news` tells."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return
+        if message["do"] == "close":
+            self._process.stdin.close()
+            with self._lock:
+                self._heard = time.monotonic()
+
+    def news(self) -> tuple[list[str], str | None, str | None]:
+        """Return the runs that have arrived since last asked, why no more will, and where to."""
+        ended = self.ended
+        with self._lock:
+            published, self._published = self._published, []
+            failed = self._failed
+            if failed is None and ended and self._process.returncode != 0:
+                failed = f"its process ended with status {self._process.returncode}"
+            return published, failed, self._where
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended and all it said has been read."""
+        return self._process.poll() is not None and not self._reader.is_alive()
+
+    def silence(self) -> float:
+        """Return for how many seconds it has said nothing."""
+        with self._lock:
+            return time.monotonic() - self._heard
+
+    def kill(self) -> None:
+        """End the process, whatever it waits for."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
