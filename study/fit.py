@@ -82,7 +82,11 @@ def _fit(argv: Sequence[str]) -> int:
         folder.begin(study_yaml(study))
         for dataset, checksum in checksums.items():
             folder.check_source(dataset, checksum, begin=True)
-        plan.show(study, plans, request.shard, ended, console)
+        if pending:
+            plan.show(study, plans, request.shard, ended, console)
+        else:
+            all_there = f"{study.name}: all {len(share)} runs are recorded already"
+            console.print(f"{all_there}, W&B lacks {len(unsent)} of them")
         if not _train(request, folder, plans, unsent, console):
             console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
             return INTERRUPTED
@@ -136,15 +140,18 @@ def _train(
 
 def _conclude(request: Request, console: Console) -> None:
     """Say what came out and where it is."""
-    out, shard = request.out, request.shard
-    if shard.of == 1:
-        from study import summary
-        from study.records import load
+    from study import summary
+    from study.records import load
+    from study.wandb.ledger import sync_command
 
-        summary.show(request.study, *load(out), console)
-        console.print(f"records: {out} (study.load('{out}') reads them)", soft_wrap=True)
-    else:  # as many tasks would read everything as there are shares
+    out, shard = request.out, request.shard
+    if shard.of > 1:  # as many tasks would read everything as there are shares
         console.print(f"records: {out}, share {shard}; of all: python -m study.status {out}")
+        return
+    summary.show(request.study, *load(out), console)
+    console.print(f"records: {out} (study.load('{out}') reads them)", soft_wrap=True)
+    if request.study.wandb.mode == "offline":
+        console.print(f"to W&B: {sync_command(out)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

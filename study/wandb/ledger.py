@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,17 @@ from typing import Any
 from study.files import write_whole
 
 ASKED, BEGUN, FINISHED = "asked", "begun", "finished"
+
+
+def sync_command(folder: Path) -> str:
+    """Return the line that brings up the runs that stand in files.
+
+    Examples
+    --------
+    >>> sync_command(Path("my results"))
+    "wandb sync 'my results/wandb'/offline-run-*"
+    """
+    return f"wandb sync {shlex.quote(str(folder / 'wandb'))}/offline-run-*"
 
 
 class Ledger:

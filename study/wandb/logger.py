@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from study.data.module import StudyData
 from study.stack import Slot, Stack
 from study.study import Study
 from study.wandb.content import Content, ended, recorded_content, training_content
-from study.wandb.ledger import Ledger
+from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier
 
 SILENCE_SECONDS = 9.0  # without news of any run at the end, and a server is given up
@@ -150,14 +149,11 @@ class WandbLogger(Logger):
             self.mode = "off"
             return
         self.mode = "offline"
-        self._say(f"W&B: {reason}; going on offline, nothing is lost; later: {self.sync_command}")
+        self._say(
+            f"W&B: {reason}; going on offline, nothing is lost; later: {sync_command(self.folder)}"
+        )
         for content in self._unconfirmed.values():
             self._send("end", content=content._asdict())
-
-    @property
-    def sync_command(self) -> str:
-        """The line that brings the runs in files up."""
-        return f"wandb sync {shlex.quote(str(self.folder / 'wandb'))}/offline-run-*"
 
     def _tell_sweep(self) -> None:
         """Send the means over all runs as the one run that a sweep's agent waits for."""

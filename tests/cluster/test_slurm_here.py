@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from slurm_here import Slurm
+
+pytestmark = pytest.mark.slow
 
 SLEEPS = "sleep 60"
 FIRST_SLEEPS = 'echo "$SLURMD_NODENAME"; [ -n "$SLURM_RESTART_COUNT" ] || sleep 60'
