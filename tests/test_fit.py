@@ -200,7 +200,14 @@ def test_a_plan_trains_and_writes_nothing(
     assert "at most 72" in printed  # 4 runs, 6 epochs, 3 batches
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
     number: signal.Signals, config: Path, tmp_path: Path
 ) -> None:
