@@ -31,6 +31,7 @@ def quiet_settings(finish_seconds: float) -> wandb.Settings:
         x_disable_stats=True,
         x_disable_meta=True,
         x_disable_machine_info=True,
+        x_save_requirements=False,  # a study's environment has the versions that matter
         init_timeout=INIT_SECONDS,
         finish_timeout=finish_seconds,
         finish_timeout_raises=True,
