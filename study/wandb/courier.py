@@ -215,16 +215,13 @@ def carry(carrier: Offline | Online) -> None:
     messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def read() -> None:
-        message: dict[str, Any] = {"do": None}
         # The last line may be cut off in the middle.
         with contextlib.suppress(ValueError):
             for line in sys.stdin:
-                message = {"do": None}
-                message = json.loads(line)
-                messages.put(message)
-        # The training was killed: whoever goes on with it must be the only one that writes.
-        if message["do"] != "close":
-            os._exit(1)
+                messages.put(json.loads(line))
+        # The training was killed, also while it waits for the end of this process: whoever goes
+        # on with it must be the only one that writes.
+        os._exit(1)
 
     # A thread of its own, so that the training never waits for a full pipe.
     threading.Thread(target=read, daemon=True).start()

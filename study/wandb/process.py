@@ -78,7 +78,7 @@ class Courier:
         except (BrokenPipeError, ValueError):
             return
         if message["do"] == "close":
-            self._process.stdin.close()
+            # The pipe stays open: its end tells the courier that this process was killed.
             with self._lock:
                 self._heard = time.monotonic()
 

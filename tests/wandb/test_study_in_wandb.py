@@ -21,7 +21,9 @@ from loopback import Loopback
 import study
 from study.config import read
 from study.records import load_images, load_predictions
+from study.wandb.content import Content
 from study.wandb.ledger import Ledger
+from study.wandb.process import Courier
 
 KEY = "5ec2e7" + "0" * 34
 
@@ -300,6 +302,25 @@ def test_what_a_kill_kept_from_wandb_is_written_at_the_next_start(
     back = tmp_path / "back"
     assert study_wandb("read", str(out / "wandb"), "--out", str(back)) == 0
     equal(out, back)
+
+
+def test_a_courier_whose_training_is_killed_while_it_closes_writes_no_more(tmp_path: Path) -> None:
+    settings = {"project": "p", "entity": None, "group": "g", "job_type": "j", "name": "n"}
+    courier = Courier("offline", tmp_path)
+    for number in range(100):
+        row = {"run": f"r{number}", "epoch": 0, "train_accuracy": 0.5}
+        content = Content(f"r{number}", settings, {}, [row], {"status": "fitted"}, [], [])
+        courier.send({"do": "end", "content": content._asdict()})
+    courier.send({"do": "close"})
+    while not (published := courier.news()[0]):
+        time.sleep(0.01)
+    assert courier._process.stdin is not None
+    courier._process.stdin.close()  # as the system does for one that was killed
+    assert courier._process.wait(10) == 1
+    written = Ledger(tmp_path).offline_ids()
+    assert set(published) <= written
+    assert len(written) < 100
+    courier.kill()
 
 
 def study_wandb(*argv: str) -> int:
