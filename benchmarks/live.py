@@ -19,7 +19,7 @@ def study_in_wandb(workload: Workload, epochs: int, mode: str) -> Timing:
     """Train the config, its libraries imported before; online against a server of the tests."""
     # That server is no part of the package.
     sys.path.append(str(ROOT / "tests" / "wandb"))
-    from loopback import Loopback  # type: ignore[import-not-found]
+    from loopback import Loopback  # type: ignore[import-not-found]  # found by the line above
 
     import study
     import study.display

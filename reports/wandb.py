@@ -87,7 +87,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _check_library() -> None:
     try:
-        import wandb_workspaces.reports.v2  # noqa: F401
+        import wandb_workspaces.reports.v2  # noqa: F401  # whether it is there
     except ImportError as error:
         hint = "pip install 'study[wandb]'"
         raise BadInput("wandb-workspaces", "to be installed", str(error), hint) from None

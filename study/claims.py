@@ -72,13 +72,7 @@ class Claims:
 
     def history(self, run: str) -> list[str]:
         """Return the tasks that have claimed a run, the last one first."""
-        tasks: list[str] = []
-        for number in itertools.count():
-            try:
-                tasks.insert(0, str((self.folder / f"{run}.{number}").readlink()))
-            except FileNotFoundError:
-                return tasks
-        raise AssertionError
+        return claim_history(self.folder.parent, run)
 
     def release(self, runs: Iterable[str]) -> None:
         """Take the claims of recorded runs away.
@@ -87,8 +81,24 @@ class Claims:
         """
         for run in runs:
             most = max(len(self.history(run)), self._numbers.pop(run, 0) + 1)
-            for number in reversed(range(most)):
-                (self.folder / f"{run}.{number}").unlink(missing_ok=True)
+            remove_claims(self.folder.parent, run, most)
+
+
+def claim_history(folder: Path, run: str) -> list[str]:
+    """Return the tasks that have claimed a run of a study, the last one first."""
+    tasks: list[str] = []
+    for number in itertools.count():
+        try:
+            tasks.insert(0, str((folder / "claims" / f"{run}.{number}").readlink()))
+        except FileNotFoundError:
+            break
+    return tasks
+
+
+def remove_claims(folder: Path, run: str, number: int) -> None:
+    """Take the first claims of a run away, the last one first: while any is left, so is ``.0``."""
+    for each in reversed(range(number)):
+        (folder / "claims" / f"{run}.{each}").unlink(missing_ok=True)
 
 
 def claimed(folder: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from study.config import Request
+    from study.data.prepare import DataCache
     from study.folder import Folder
     from study.plan import StackPlan
     from study.run import Run
@@ -57,6 +58,7 @@ def _fit(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     from study import plan
+    from study.data.prepare import DataCache
     from study.folder import Folder
     from study.leftovers import drop_claims, drop_states
     from study.wandb.ledger import Ledger
@@ -78,7 +80,8 @@ def _fit(argv: Sequence[str]) -> int:
     if request.shard.number == 1:  # one for all
         drop_states(request.out, ended)
     if pending or unsent:
-        checksums = check(study, folder, pending)
+        cache = DataCache()
+        checksums = check(study, folder, pending, cache)
         folder.begin(study_yaml(study))
         for dataset, checksum in checksums.items():
             folder.check_source(dataset, checksum, begin=True)
@@ -87,7 +90,7 @@ def _fit(argv: Sequence[str]) -> int:
         else:
             all_there = f"{study.name}: all {len(share)} runs are recorded already"
             console.print(f"{all_there}, W&B lacks {len(unsent)} of them")
-        if not _train(request, folder, plans, unsent, console):
+        if not _train(request, folder, plans, unsent, cache, console):
             console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
             return INTERRUPTED
     else:
@@ -96,7 +99,7 @@ def _fit(argv: Sequence[str]) -> int:
     return DONE
 
 
-def check(study: Study, folder: Folder, pending: Sequence[Run]) -> dict[str, str]:
+def check(study: Study, folder: Folder, pending: Sequence[Run], cache: DataCache) -> dict[str, str]:
     """Try what runs name outside this package before anything is written.
 
     Returns
@@ -104,11 +107,9 @@ def check(study: Study, folder: Folder, pending: Sequence[Run]) -> dict[str, str
     dict
         The checksum of each data set.
     """
-    from study.data.prepare import DataCache
     from study.trainer import check_classes, quiet
 
     quiet()
-    cache = DataCache()
     checksums = {run.data.dataset: cache.source(run.data)[1] for run in pending}
     for dataset, checksum in checksums.items():
         folder.check_source(dataset, checksum)
@@ -122,6 +123,7 @@ def _train(
     folder: Folder,
     plans: Sequence[StackPlan],
     unsent: Collection[str],
+    cache: DataCache,
     console: Console,
 ) -> bool:
     """Train, with everything that looks on; return whether all runs ended."""
@@ -135,7 +137,7 @@ def _train(
     task = Task(folder.path, str(request.shard))
     wandb = WandbLogger(study, study_yaml(study), folder.path, say)
     with Display(study, sum(len(each.runs) for each in plans), console) as display:
-        return Training(study, folder, task, wandb, [display], say).train(plans, unsent)
+        return Training(study, folder, cache, task, wandb, [display], say).train(plans, unsent)
 
 
 def _conclude(request: Request, console: Console) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from study.claims import claim_history, remove_claims
 from study.tasks import Watch
 
 
@@ -13,16 +13,9 @@ def drop_claims(folder: Path, runs: Iterable[str]) -> None:
     """Take away what tasks that are gone have left of claims on some runs that are recorded."""
     watch = Watch(folder)
     for run in runs:
-        links = [folder / "claims" / f"{run}.0"]
-        if not links[0].is_symlink():  # it goes last
-            continue
-        for number in itertools.count(1):
-            links.append(folder / "claims" / f"{run}.{number}")
-            if not links[-1].is_symlink():
-                break
-        if watch.gone(str(links[-2].readlink())):
-            for link in reversed(links):
-                link.unlink(missing_ok=True)
+        tasks = claim_history(folder, run)
+        if tasks and watch.gone(tasks[0]):
+            remove_claims(folder, run, len(tasks))
 
 
 def drop_states(folder: Path, ended: Collection[str]) -> None:

@@ -50,6 +50,8 @@ class Training:
         The study.
     folder
         Where it leaves its records.
+    cache
+        The data of its runs.
     task
         This process.
     wandb
@@ -64,12 +66,13 @@ class Training:
         self,
         study: Study,
         folder: Folder,
+        cache: DataCache,
         task: Task,
         wandb: WandbLogger,
         watchers: Sequence[pl.Callback],
         say: Callable[[str], None],
     ) -> None:
-        self.study, self.folder, self.cache = study, folder, DataCache()
+        self.study, self.folder, self.cache = study, folder, cache
         self.watchers, self.say = watchers, say
         self.task, self.claims, self.wandb = task, Claims(folder.path, task), wandb
         self.interrupt = Interrupt(say)

@@ -1,9 +1,9 @@
 """The courier: a process beside the training that carries runs to W&B; nothing waits for it.
 
 ``python -m study.wandb.courier offline|online FOLDER`` reads messages from standard input, a JSON
-line each, and answers with such lines: ``published`` names runs that have arrived whole, ``failed``
-says why no more will, as its last word. The client of W&B is nowhere but here: when a server hangs,
-the training ends this process and goes on.
+line each, and answers with such lines: ``published`` names runs that have arrived whole, ``url``
+says where, ``failed`` why no more will, as its last word. The client of W&B is nowhere but here:
+when a server hangs, the training ends this process and goes on.
 """
 
 from __future__ import annotations

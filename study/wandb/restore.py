@@ -40,8 +40,8 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         No run that ended, or a folder that is something else's.
     """
     folder: Folder | None = None
-    ids: set[str] = set()
-    left_out = []
+    there: set[str] = set()
+    begun, number, left_out = "", 0, []
     for each in fetched:
         if "status" not in each.summary:
             left_out.append(f"{each.id}: has not ended")
@@ -55,24 +55,25 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         if folder is None:
             out = out or Path("results") / f"{name}-wandb"
             folder = Folder(out, name)
-        folder.begin(config)
-        run = write(folder, each)
-        if run is None:
-            left_out.append(f"{each.id}: a run of {each.config['run']}, which another gave")
+            there = folder.ended()
+        if config != begun:
+            folder.begin(config)
+            begun = config
+        if (run := each.config.get("run")) in there:
+            left_out.append(f"{each.id}: a run of {run}, which another gave")
         else:
-            ids.add(run)
+            there.add(write(folder, each))
+            number += 1
     if folder is None or out is None:
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")
     folder.merge()
-    return out, len(ids), left_out
+    return out, number, left_out
 
 
-def write(folder: Folder, fetched: Fetched) -> str | None:
-    """Write one run's records and return its id; None when it is recorded already."""
+def write(folder: Folder, fetched: Fetched) -> str:
+    """Write one run's records and return its id."""
     environment = folder.write_environment(json.loads(fetched.config["record"]["environment"]))
     row = run_row(fetched.config, fetched.summary, environment)
-    if row["run"] in folder.ended():
-        return None
     for image in fetched.images:
         folder.write_images(np.load(io.BytesIO(image), allow_pickle=False))
     history = history_rows(row["run"], fetched.history)
