@@ -89,8 +89,7 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder = Path(folder)
     read_config(folder)
     parts, damaged = read_parts(folder)
-    for path in damaged:
-        warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=2)
+    _warn(damaged)
     if not parts["runs"]:
         return pd.DataFrame(columns=run_columns()), pd.DataFrame(columns=history_columns())
     frames = [concatenate(parts[kind]).to_pandas() for kind in ("runs", "history")]
@@ -123,13 +122,19 @@ def load_predictions(
 
     folder = Path(folder)
     read_config(folder)
-    tables = read_parts(folder, ["predictions"], runs)[0]["predictions"]
-    if not tables:
+    parts, damaged = read_parts(folder, ["predictions"], runs)
+    _warn([path for path in damaged if path.exists()])  # runs without predictions have no part
+    if not parts["predictions"]:
         return pd.DataFrame(columns=PREDICTION_COLUMNS)
-    frame: pd.DataFrame = concatenate(tables).to_pandas()
+    frame: pd.DataFrame = concatenate(parts["predictions"]).to_pandas()
     if runs is not None:
         frame = frame[frame["run"].isin(runs)]
     return frame.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+
+
+def _warn(damaged: Collection[Path]) -> None:
+    for path in damaged:
+        warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=3)
 
 
 def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str]:

@@ -148,6 +148,14 @@ def test_runs_of_a_damaged_or_foreign_part_are_trained_again(
         same(whole, trial)
 
 
+def test_a_damaged_part_of_predictions_is_named(whole: Trial, tmp_path: Path) -> None:
+    trial = copied(whole, tmp_path)
+    (path,) = (trial.out / "predictions").glob("*.parquet")
+    torn(path)
+    with pytest.warns(UserWarning, match=f"{path}: not a whole part"):
+        assert load_predictions(trial.out).empty
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_part_of_another_format_is_bad_input_and_stays(
     kind: str, whole: Trial, tmp_path: Path

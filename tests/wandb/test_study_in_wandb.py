@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from campaign import wait_until
 from helpers import SMALL, fit_process
 from loopback import Loopback
 
@@ -38,8 +40,9 @@ def config(tmp_path: Path) -> Path:
 def environment(server: Loopback | None, tmp_path: Path) -> dict[str, str]:
     """Return what a client needs to find the server, and nothing of the user's."""
     own = {"HOME": str(tmp_path), "WANDB_API_KEY": KEY, "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    # A server has rows soon, as after minutes of a real training: the client waits for 15 s.
-    own["WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL"] = "0.3"
+    # A server has rows soon, as after minutes of a real training: the client sends them every 15 s,
+    # or so many, in whole seconds.
+    own["WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL"] = "1"
     return {**own, **(server.environment if server else {}), "WANDB_API_KEY": KEY}
 
 
@@ -206,28 +209,39 @@ def test_a_server_that_fails_stops_nothing_and_loses_nothing(
     shows_no_key(tmp_path)
 
 
+def paced(config: Path, epochs: int) -> Path:
+    """Let a config train slowly while the file is there that is returned."""
+    pace = config.with_name("pace")
+    pace.touch()
+    callback = {"class_path": "campaign.Paced", "init_args": {"path": str(pace)}}
+    trainer = f"trainer: {{max_epochs: {epochs}, callbacks: [{callback}]}}"
+    config.write_text(re.sub(r"trainer: .*", trainer, config.read_text()))
+    return pace
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_killed_and_resumed_goes_on_in_the_same_run_without_gap_or_repetition(
     mode: str, config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    more = ["--trainer.max_epochs", "150", "--wandb.mode", mode]
-    moments, kills = random.Random(0), 0
+    pace, moments = paced(config, 200), random.Random(0)
+    argv = ["--config", str(config), "--out", str(out), "--wandb.mode", mode]
     with Loopback() as server:
-        while kills < 4:
-            argv = ["--config", str(config), "--out", str(out), *more]
+
+        def done() -> int:
+            """Return how many epochs have arrived; offline, where none does yet, were trained."""
+            arrived = sum(len(run.history) for run in list(server.runs.values()))
+            return arrived if mode == "online" else pace.stat().st_size
+
+        for _ in range(4):
+            enough = done() + moments.randint(1, 60)
             process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
-            process.join(moments.uniform(1.5, 5.0))
-            if process.exitcode is not None:
-                break
+            assert wait_until(lambda enough=enough: done() >= enough, process)
             process.kill()
             process.join()
-            kills += 1
-        assert kills
-        arrived = sum(len(run.history) for run in server.runs.values())
-        assert arrived or mode == "offline"
-        fit(server, config, out, *more)
+        pace.unlink()
+        fit(server, config, out, *argv[4:])
         if mode == "offline":
             assert len(list((out / "wandb").glob("offline-run-*"))) == 4
             client(server, tmp_path, f"wandb sync '{out}'/wandb/offline-run-*")
@@ -241,17 +255,17 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
     config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    more = ["--trainer.max_epochs", "300"]
+    pace = paced(config, 150)
     with Loopback() as server:
-        argv = ["--config", str(config), "--out", str(out), *more]
+        argv = ["--config", str(config), "--out", str(out)]
         process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
-        while not any(run.state == "running" for run in list(server.runs.values())):
-            time.sleep(0.05)
+        assert wait_until(lambda: len(server.runs) == 4, process)
         process.terminate()
         process.join(60)
         assert process.exitcode == 130
         assert {run.state for run in server.runs.values()} == {"failed"}
-        fit(server, config, out, *more)
+        pace.unlink()
+        fit(server, config, out)
         whole_once(server, out)
         assert len(server.runs) == 4
 
