@@ -14,11 +14,19 @@ if [ $# = 0 ]; then
     echo "usage: sbatch [options] slurm/report.sh FOLDER [options of reports]" >&2
     exit 2
 fi
+set +u # conda's own scripts need it
 eval "${STUDY_ACTIVATE:-}"
+set -u
 export PYTHONPATH="${STUDY_ROOT:-$SLURM_SUBMIT_DIR}${PYTHONPATH:+:$PYTHONPATH}"
 
-# What there is is reported; what is missing fails the job.
-missing=0
-python -m study.status "$1" || missing=$?
+# What there is is reported; what is missing fails the job. A task that was killed on another node
+# counts as training (3) for a minute more.
+for _ in 1 2 3 4 5 6 7 8 9; do
+    missing=0
+    said="$(python -m study.status "$1")" || missing=$?
+    [ "$missing" = 3 ] || break
+    sleep 10
+done
+echo "$said"
 python -m reports "$@"
 exit "$missing"

@@ -2,6 +2,10 @@
 # Submit a study and its report: slurm/submit.sh CONFIG [options]; see slurm/submit.sh --help
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+set +u # conda's own scripts need it
 eval "${STUDY_ACTIVATE:-}"
-export PYTHONPATH="$(dirname "$here")${PYTHONPATH:+:$PYTHONPATH}"
+set -u
+root="$(dirname "$here")"
+# In the installed package there is no checkout around it.
+[ ! -d "$root/study" ] || export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 exec python -m study.submit --scripts "$here" "$@"

@@ -21,7 +21,9 @@ if [ $# = 0 ]; then
     echo "usage: sbatch [options] slurm/sweep.sh CONFIG [options of study.fit]" >&2
     exit 2
 fi
+set +u # conda's own scripts need it
 eval "${STUDY_ACTIVATE:-}"
+set -u
 export PYTHONPATH="${STUDY_ROOT:-$SLURM_SUBMIT_DIR}${PYTHONPATH:+:$PYTHONPATH}"
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
 case "$1" in -*) config=() ;; *) config=(--config "$1"); shift ;; esac
@@ -30,12 +32,15 @@ task="$SLURM_JOB_ID"
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || task="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 restarts="${SLURM_RESTART_COUNT:-0}"
 status=0
-srun --kill-on-bad-exit=0 python -m study.fit ${config[@]+"${config[@]}"} "$@" || status=$?
+# Of Slurm 22.05 and later, srun does not know the job's processors per task by itself.
+srun --kill-on-bad-exit=0 ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
+    python -m study.fit ${config[@]+"${config[@]}"} "$@" || status=$?
 
-# 130: asked to stop, state saved; 138: asked before it had begun. 137: killed, perhaps for memory.
+# 130: asked to stop, state saved; 138: asked before it had begun. 137, 253: killed, perhaps for
+# memory, which would happen again and again.
 case "$status" in
     130 | 138) most=100 ;;
-    137) most=3 ;;
+    137 | 253) most=10 ;;
     *) exit "$status" ;;
 esac
 if [ "$restarts" -ge "$most" ]; then

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,10 +16,22 @@ STALE_SECONDS = 3_600.0
 
 def take_leftovers_away(folder: Path) -> None:
     """Remove files that a killed process was writing; not those that may be written just now."""
-    for path in folder.rglob(f".*{PART}"):
+    # No folder of which others may be renamed or removed just now is entered.
+    for pattern in (f".*{PART}", f"*/.*{PART}", f"wandb/online/.*{PART}"):
+        for path in stale(folder, pattern):
+            path.unlink(missing_ok=True)
+
+
+def stale(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what is in a folder and has not changed for an hour."""
+    if not folder.is_dir():
+        return
+    with tempfile.TemporaryFile(dir=folder, prefix=".") as file:
+        now = os.fstat(file.fileno()).st_mtime  # by the clock of its file system
+    for path in folder.glob(pattern):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
+            if now - path.stat().st_mtime > STALE_SECONDS:
+                yield path
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,7 +55,10 @@ def write_first(path: Path, content: bytes) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(temporary)
     finally:

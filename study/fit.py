@@ -59,6 +59,7 @@ def _fit(argv: Sequence[str]) -> int:
 
     from study import plan
     from study.data.prepare import DataCache
+    from study.files import take_leftovers_away
     from study.folder import Folder
     from study.leftovers import drop_claims, drop_states
     from study.wandb.ledger import Ledger
@@ -78,6 +79,7 @@ def _fit(argv: Sequence[str]) -> int:
         return DONE
     drop_claims(request.out, (run.id for run in share if run.id in ended))
     if request.shard.number == 1:  # one for all
+        take_leftovers_away(request.out)
         drop_states(request.out, ended)
     if pending or unsent:
         cache = DataCache()

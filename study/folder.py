@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.checks import BadInput
-from study.files import PART, sha256, take_leftovers_away, write_first, write_whole
+from study.files import sha256, write_first, write_whole
 from study.parts import as_table, merge_parts, recorded_ids, write_part
 from study.records import read_config
 from study.run import Run
@@ -60,7 +60,6 @@ class Folder:
 
     def begin(self, config: str) -> None:
         """Create the folder and write the config; a different earlier one is kept, numbered."""
-        take_leftovers_away(self.path)
         target = self.path / "study.yaml"
         earlier = target.read_text() if target.exists() else None
         if earlier == config:
@@ -100,10 +99,14 @@ class Folder:
         write_whole(self.path / "environment" / f"{name}.json", content)
         return name
 
+    def weights(self, run: str) -> Path:
+        """Return where a trained network is kept."""
+        return self.path / "weights" / f"{run}.safetensors"
+
     def write_weights(self, run: Run, tensors: Mapping[str, Tensor]) -> None:
         """Keep a trained network."""
         content = safetensors(tensors, {"run": run.id, "activation": run.model.activation})
-        write_whole(self.path / "weights" / f"{run.id}.safetensors", content)
+        write_whole(self.weights(run.id), content)
 
     def write_images(self, images: NDArray[np.uint8]) -> str | None:
         """Keep some images and return the name that predictions refer to them by.
@@ -152,7 +155,7 @@ def check_folder(path: Path, name: str) -> None:
             raise BadInput("out", "a folder", hint=f"{existing} is a file: {other}")
         if existing == path:
             _check_content(path, name, other)
-        with tempfile.TemporaryFile(dir=existing):
+        with tempfile.TemporaryFile(dir=existing, prefix="."):
             pass
     except OSError as error:
         expected = "a folder that can be written to"
@@ -161,7 +164,8 @@ def check_folder(path: Path, name: str) -> None:
 
 def _check_content(path: Path, name: str, other: str) -> None:
     if not (path / "study.yaml").exists():
-        if any(item.suffix != PART for item in path.iterdir()):
+        # A file that begins with a dot may be another task's that begins the study just now.
+        if any(not item.name.startswith(".") for item in path.iterdir()):
             hint = f"{path} has other files: {other}"
             raise BadInput("out", "an empty folder or a study's", hint=hint)
         return

@@ -14,7 +14,7 @@ def drop_claims(folder: Path, runs: Iterable[str]) -> None:
     watch = Watch(folder)
     for run in runs:
         tasks = claim_history(folder, run)
-        if tasks and watch.gone(tasks[0]):
+        if tasks and watch.gone(tasks[0], guess=True):
             remove_claims(folder, run, len(tasks))
 
 
@@ -24,7 +24,7 @@ def drop_states(folder: Path, ended: Collection[str]) -> None:
     states = [
         path
         for path in (folder / "checkpoints").glob("*.safetensors")
-        if watch.gone(path.name.partition("-")[0])
+        if watch.gone(path.name.partition("-")[0], guess=True)
     ]
     if states:
         # Late, as it needs torch, and there is seldom any.

@@ -55,24 +55,26 @@ def merge_parts(folder: Path, names: Sequence[str]) -> str:
 
 
 def part_names(folder: Path) -> list[str]:
-    """Return the names of a study's parts; while others are merged, only of a quiet moment."""
-    before = None
-    while True:
-        names = sorted(path.stem for path in (folder / "runs").glob("*.parquet"))
-        if names == before:
-            return names
-        before = names
+    """Return the names of a study's parts.
 
-
-def each_part(folder: Path) -> Iterator[str]:
-    """Yield the names of a study's parts, each once.
-
-    Those merged while they are read are gone: the names are asked for until none is new.
+    They are listed twice: while parts are merged, a list may have neither those nor the whole.
     """
-    done: set[str] = set()
-    while names := [name for name in part_names(folder) if name not in done]:
-        done.update(names)
-        yield from names
+    return sorted({path.stem for _ in range(2) for path in (folder / "runs").glob("*.parquet")})
+
+
+def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
+    """Yield the names of a study's parts, each once, all but those ``known``.
+
+    When one has gone while it was read, the part that it was merged into follows.
+    """
+    done, again = set(known), True
+    while again:
+        again = False
+        for name in part_names(folder):
+            if name not in done:
+                done.add(name)
+                yield name
+                again = again or not (folder / "runs" / f"{name}.parquet").exists()
 
 
 def read_parts(
@@ -170,13 +172,12 @@ def recorded_ids(folder: Path, known: dict[str, list[str]] | None = None) -> set
         Ids by part, of parts read before; those that are new are added.
     """
     known = {} if known is None else known
-    for name in part_names(folder):
-        if name not in known:
-            ids = read_part(folder / "runs" / f"{name}.parquet", ["run"])
-            # Of a torn file the end is missing, where its columns are described.
-            history = read_part(folder / "history" / f"{name}.parquet", ["epoch"])
-            if ids is not None and history is not None:
-                known[name] = ids["run"].to_pylist()
+    for name in each_part(folder, known):
+        ids = read_part(folder / "runs" / f"{name}.parquet", ["run"])
+        # Of a torn file the end is missing, where its columns are described.
+        history = read_part(folder / "history" / f"{name}.parquet", ["epoch"])
+        if ids is not None and history is not None:
+            known[name] = ids["run"].to_pylist()
     return {run for ids in known.values() for run in ids}
 
 

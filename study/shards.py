@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,11 +30,34 @@ class Shard(NamedTuple):
         --------
         >>> runs = [Run(seed=seed) for seed in range(5)]
         >>> [[run.seed for run in Shard(k, 2).take(runs)] for k in (1, 2)]
-        [[0, 1], [2, 3, 4]]
+        [[1, 3], [0, 2, 4]]
         """
-        ordered = [run for group in by_program(runs) for run in group]
-        first, last = (len(ordered) * k // self.of for k in (self.number - 1, self.number))
-        return ordered[first:last]
+        ends = [len(runs) * k // self.of for k in range(self.of + 1)]
+        taken: list[Run] = []
+        at = 0
+        for group in by_program(runs):
+            end = at + len(group)
+            sizes = [max(0, min(b, end) - max(a, at)) for a, b in itertools.pairwise(ends)]
+            taken += _dealt(group, sizes, self.number - 1)
+            at = end
+        return taken
+
+
+def _dealt(runs: Sequence[Run], sizes: Sequence[int], place: int) -> list[Run]:
+    """Return what one of some places gets when runs are dealt to them, so many to each.
+
+    Dealt, not cut: seeds that are added later go to all places. A condition's seeds go round after
+    those of another, so that each place has some of every condition.
+    """
+    turns = sorted(((i + 0.5) / size, at) for at, size in enumerate(sizes) for i in range(size))
+    before: Counter[int] = Counter()
+    conditions = []
+    for run in runs:
+        conditions.append(before[run.seed])
+        before[run.seed] += 1
+    order = sorted(range(len(runs)), key=conditions.__getitem__)
+    mine = sorted(i for i, (_, at) in zip(order, turns, strict=True) if at == place)
+    return [runs[i] for i in mine]
 
 
 def parse(text: str) -> Shard:
@@ -52,8 +77,8 @@ def parse(text: str) -> Shard:
 def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
     """Return the share that Slurm's numbers give: of an array's tasks, each srun's processes.
 
-    Outside both it is everything. A single task of an array that is submitted again on its own
-    trains whatever is left.
+    Outside both it is everything, and so it is for tasks of an array that are submitted again: one
+    on its own, or some whose numbers do not follow each other evenly. Claims divide it then.
 
     Examples
     --------
@@ -69,11 +94,13 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
     first = number.get("SLURM_ARRAY_TASK_MIN", 0)
     last = number.get("SLURM_ARRAY_TASK_MAX", first + tasks - 1)
     step = max((last - first) // max(tasks - 1, 1), 1)
-    task = (number.get("SLURM_ARRAY_TASK_ID", first) - first) // step
+    task, beside = divmod(number.get("SLURM_ARRAY_TASK_ID", first) - first, step)
     # A batch script itself is one process, whatever the number that srun would start.
     alone = "SLURM_JOB_ID" in environment and "SLURM_STEP_ID" not in environment
     processes = 1 if alone else number.get("SLURM_STEP_NUM_TASKS", number.get("SLURM_NTASKS", 1))
     process = 0 if alone else number.get("SLURM_PROCID", 0)
-    if not (0 <= task < tasks and 0 <= process < processes):
+    # Numbers that do not follow each other evenly would leave shares to nobody.
+    even = not beside and last - first == step * (tasks - 1)
+    if not (even and 0 <= task < tasks and 0 <= process < processes):
         return Shard()
     return Shard(task * processes + process + 1, tasks * processes)

@@ -25,9 +25,9 @@ from study.records import read_config
 from study.run import Run
 from study.summary import condition_label
 from study.tasks import DONE as ENDED_WELL
-from study.tasks import INTERRUPTED, LAPSE_SECONDS, TRAINING, Watch, tasks_of
+from study.tasks import INTERRUPTED, TRAINING, Watch, tasks_of
 
-DONE, BAD_INPUT, STILL_TRAINING, STOPPED = 0, 2, 3, 4
+DONE, BAD_INPUT, STILL_TRAINING, STOPPED, STOPPED_LOOKING = 0, 2, 3, 4, 130
 LOST = "lost"
 ENDED = (ENDED_WELL, INTERRUPTED)
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -77,6 +77,11 @@ class Status:
         return self.runs - sum(self.ended.values()) - self.training - self.lost
 
     @property
+    def unbegun(self) -> bool:
+        """Whether no task has begun yet."""
+        return not self.tasks and self.exit_status == STOPPED
+
+    @property
     def exit_status(self) -> int:
         """0 all done, 3 some task trains, 4 runs are left and nobody trains."""
         if sum(self.ended.values()) == self.runs:
@@ -92,8 +97,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     folder
         The study's folder.
     watch
-        Tells who is gone; one that has watched for a while knows of other machines, too. Until
-        then, a task of another machine counts as gone when its file is as old.
+        Tells who is gone; one that has watched for a while knows of other machines, too.
 
     Raises
     ------
@@ -103,11 +107,13 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     read_config(folder)
     study = study_of(read_layer(str(folder / "study.yaml")).tree)
     wanted = {run.id: run for run in study.runs}
+    # In the order that what happens meanwhile can only be further than it is taken for.
+    holders = claimed(folder)
+    tasks = judged(folder, watch or Watch(folder))
     columns = part_columns(folder, ["run", "status", "epochs"])
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
-    tasks = judged(folder, watch or Watch(folder))
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
-    held = {run: task for run, task in claimed(folder).items() if run in wanted and run not in rows}
+    held = {run: task for run, task in holders.items() if run in wanted and run not in rows}
     training = {run for run, task in held.items() if task in alive}
     missing: dict[str, list[int]] = {}
     for id_, run in wanted.items():
@@ -132,7 +138,7 @@ def judged(folder: Path, watch: Watch) -> list[dict[str, Any]]:
     """Return what each task last wrote, and of those that are gone without a word that."""
     return [
         {**task, "state": LOST}
-        if task["state"] == TRAINING and (watch.gone(name) or _silent(folder, name))
+        if task["state"] == TRAINING and watch.gone(name, guess=True)
         else task
         for name, task in tasks_of(folder).items()
     ]
@@ -159,13 +165,6 @@ def seconds_left(
     return sum(max(1.0, each) for each in epochs) / rate if rate else None
 
 
-def _silent(folder: Path, name: str) -> bool:
-    try:
-        return time.time() - (folder / "tasks" / f"{name}.json").stat().st_mtime > LAPSE_SECONDS
-    except OSError:
-        return True
-
-
 def rate_of(task: Mapping[str, Any]) -> float:
     """Return the epochs a second that a task has trained, over all its runs."""
     return float(task["epochs"] / task["seconds"]) if task["seconds"] else 0.0
@@ -183,7 +182,8 @@ def shown(status: Status) -> Group:
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
     elif status.exit_status == STOPPED:
-        head.append("nobody trains: start the same command again, it goes on; missing:")
+        nobody = "nobody trains: start the same command again, it goes on"
+        head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
         conditions = list(status.missing.items())
         head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in conditions[:MOST_NAMED]]
         if len(conditions) > MOST_NAMED:
@@ -247,7 +247,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "Exit status: 0 all done, 3 still training, 4 runs left and nobody trains, 2 bad input.",
     )
     parser.add_argument("folder", type=Path, help="a study's folder")
-    parser.add_argument("--watch", action="store_true", help="look again until nobody trains")
+    parser.add_argument(
+        "--watch", action="store_true", help="look again until all who began have ended"
+    )
     arguments = parser.parse_args(argv)
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
@@ -259,7 +261,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(shown(status))
             return status.exit_status
         with Live(shown(status), console=console, auto_refresh=False) as live:
-            while status.exit_status == STILL_TRAINING:
+            # A job may still wait for its turn.
+            while status.exit_status == STILL_TRAINING or status.unbegun:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 status = look(arguments.folder, watch)
                 live.update(shown(status), refresh=True)
@@ -267,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"study.status: {fault}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        pass
+        return STOPPED_LOOKING
     return status.exit_status
 
 

@@ -102,7 +102,8 @@ def array_job(
     slurm
         Options of the user's, which come last and so are those that count.
     """
-    own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={out}/slurm/%x-%A_%a.log"]
+    log = f"{logs(out)}/%x-%A_%a.log"
+    own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}"]
     return [*own, *slurm, "sweep.sh", str(Path(config).resolve()), *more, "--out", str(out)]
 
 
@@ -111,7 +112,7 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
 
     Of the user's options those that say where and for whom; ``after`` is the array's number.
     """
-    own = [f"--job-name={name}-report", f"--output={out}/slurm/%x-%j.log"]
+    own = [f"--job-name={name}-report", f"--output={logs(out)}/%x-%j.log"]
     if after is not None:
         own.insert(0, f"--dependency=afterany:{after}")
     kept = [
@@ -120,6 +121,11 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
         if word.startswith(FOR_REPORTS) or before in FOR_REPORTS
     ]
     return [*own, *kept, "report.sh", str(out)]
+
+
+def logs(out: Path) -> str:
+    """Return the folder of a study's logs, as a pattern of sbatch's."""
+    return str(out / "slurm").replace("%", "%%")
 
 
 def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
@@ -141,6 +147,9 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
+    except subprocess.TimeoutExpired:
+        hint = "see with squeue whether it took the job"
+        raise BadInput("sbatch", "an answer of Slurm in two minutes", hint=hint) from None
     except OSError:
         raise BadInput("sbatch", "Slurm's commands", hint="run it on a login node") from None
     if done.returncode:
@@ -177,7 +186,12 @@ def submit(
         job = sbatch(array_job(study.name, config, more, out, number, slurm), scripts, dry=dry)
     else:
         print(f"{study.name}: all {len(study.runs)} runs are recorded already; the report only")
-    report = sbatch(report_job(study.name, out, job, slurm), scripts, dry=dry)
+    try:
+        report = sbatch(report_job(study.name, out, job, slurm), scripts, dry=dry)
+    except BadInput:
+        if job is not None:
+            print(f"job: {job}, without a report; logs: {out / 'slurm'}")
+        raise
     print(f"jobs: {', '.join(filter(None, [job, report]))}; logs: {out / 'slurm'}")
     print(f"watch: {shlex.join(['python', '-m', 'study.status', str(out), '--watch'])}")
     print(f"report: {out / 'report' / 'index.html'}")
@@ -186,7 +200,10 @@ def submit(
 def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) -> tuple[int, str]:
     """Return how many tasks a study is to have, and that in words."""
     runs = [run for each in plans for run in each.runs]
-    cores = int(option(slurm, ("-c", "--cpus-per-task"), "2"))
+    asked = option(slurm, ("-c", "--cpus-per-task"), "2")
+    if not asked.isdecimal() or int(asked) < 1:
+        raise BadInput("-- --cpus-per-task", "a number of at least 1", asked)
+    cores = int(asked)
     gpus = any(word.startswith(("--gpus", "--gres=gpu", "-G")) for word in slurm)
     number = tasks or tasks_worth(plans, cores, gpus)
     told = f"{len(runs)} runs to train in {number} task{'s' * (number > 1)}"

@@ -100,7 +100,8 @@ class Task:
 
     def _keep_beating(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # the next beat may find room on the disk again
+            # The next beat may find room on the disk, or in memory, again.
+            with contextlib.suppress(OSError, MemoryError):
                 self._write()
 
     def _write(self) -> None:
@@ -149,11 +150,28 @@ def _born(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _hidden(pid: int) -> bool:
+    """Tell whether a process is another user's, which some systems do not show."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return _born(pid) is None
+    except OSError:
+        return False
+    return False
+
+
 def read_task(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return what a task last wrote, None when there is no such file or it is damaged."""
+    """Return what a task last wrote, None when there is no such file or it is damaged.
+
+    Raises
+    ------
+    OSError
+        It cannot be read just now.
+    """
     try:
         content = json.loads((folder / "tasks" / f"{name}.json").read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
     return content if isinstance(content, dict) and "beat" in content else None
 
@@ -161,7 +179,11 @@ def read_task(folder: Path, name: str) -> dict[str, Any] | None:
 def tasks_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what every task of a study last wrote, by name, in the order they began."""
     names = [path.stem for path in (folder / "tasks").glob("*.json")]
-    found = {name: content for name in names if (content := read_task(folder, name))}
+    found = {}
+    for name in names:
+        with contextlib.suppress(OSError):
+            if content := read_task(folder, name):
+                found[name] = content
     return dict(sorted(found.items(), key=lambda item: item[1]["began"]))
 
 
@@ -171,25 +193,57 @@ class Watch:
     A task that wrote that it ended is gone; so is one whose process this machine no longer has, and
     an earlier start of this very Slurm job. Any other is gone once its beats have stood still for
     `LAPSE_SECONDS` while this process watched.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._here = identity()
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, tuple[int | None, float]] = {}
+        self._heard: set[str] = set()
 
-    def gone(self, name: str) -> bool:
-        """Tell whether a task has ended, as far as can be known now."""
-        task = read_task(self.folder, name)
+    def gone(self, name: str, *, guess: bool = False) -> bool:
+        """Tell whether a task has ended, as far as can be known now.
+
+        Parameters
+        ----------
+        name
+            The task.
+        guess
+            Until its beats have been watched, take it for gone when its file is old.
+        """
+        try:
+            task = read_task(self.folder, name)
+        except OSError:  # a file server that fails for a moment
+            return self._lapsed(name, None)
         if task is None or task["state"] != TRAINING:
             return True
         here = self._here
-        if here["machine"] and task["machine"] == here["machine"]:
+        if here["machine"] and task["machine"] == here["machine"] and not _hidden(task["pid"]):
             return bool(_born(task["pid"]) != task["born"])
-        if here["job"] is not None and task["job"] == here["job"]:
-            return bool(task["restarts"] < here["restarts"])
-        beat, since = self._seen.setdefault(name, (task["beat"], time.monotonic()))
-        if beat != task["beat"]:
-            self._seen[name] = (task["beat"], time.monotonic())
+        same_job = here["job"] is not None and task["job"] == here["job"]
+        if same_job and task["restarts"] < here["restarts"]:
+            return True
+        if self._lapsed(name, task["beat"]):
+            return True
+        return guess and name not in self._heard and self._old(name)
+
+    def _lapsed(self, name: str, beat: int | None) -> bool:
+        now = time.monotonic()
+        last, since = self._seen.setdefault(name, (beat, now))
+        if beat is not None and beat != last:
+            self._seen[name] = (beat, now)
+            self._heard.add(name)
             return False
-        return time.monotonic() - since >= LAPSE_SECONDS
+        return now - since >= LAPSE_SECONDS
+
+    def _old(self, name: str) -> bool:
+        try:
+            written = (self.folder / "tasks" / f"{name}.json").stat().st_mtime
+        except OSError:
+            return False
+        return time.time() - written > LAPSE_SECONDS

@@ -96,9 +96,13 @@ class Training:
         with self.interrupt, self.task:
             try:
                 self.wandb.catch_up(self.claims, recorded)
-                while plans and self._train_all(plans):
-                    plans = plan(self.study, self._free(planned))
-                self.wandb.close()
+                stopped = False
+                while plans and not stopped:
+                    stopped = not self._train_all(plans)
+                    plans = [] if stopped else plan(self.study, self._free(planned))
+                if not stopped and not self.interrupt.requested:
+                    self.wandb.tell_sweep()
+                self.wandb.close(lambda: self.interrupt.requested)
             finally:
                 self.wandb.kill()
             ended = self.folder.ended()
@@ -168,10 +172,17 @@ class Training:
             before = self.claims.take(run.id)
             if before is None:
                 continue
-            if run.id in self.folder.ended():
+            if self._recorded(run):
                 self.claims.release([run.id])
             else:
                 yield saved.slot(run, [self.task.name, *before])
+
+    def _recorded(self, run: Run) -> bool:
+        """Tell whether another task has recorded a run, which had let go of its claim then."""
+        # Weights come before the record. A thousand tasks cannot read all new parts at each run.
+        if self.study.keep_weights and not self.folder.weights(run.id).exists():
+            return False
+        return run.id in self.folder.ended()
 
     def _free(self, runs: Sequence[Run]) -> list[Run]:
         """Return the runs that are left, once one of them is free; none when all have ended."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 import study
 from study.folder import Folder
@@ -57,11 +59,13 @@ def test_a_reader_beside_a_merge_always_finds_every_run_once(tmp_path: Path) -> 
     write(folder, range(40))
     over = threading.Event()
     found: list[tuple[int, int]] = []
+    ended: list[int] = []
 
     def read() -> None:
         while not over.is_set():
             runs, history = study.load(tmp_path)
             found.append((len(runs), len(history)))
+            ended.append(len(Folder(tmp_path, "parts").ended()))
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -72,8 +76,25 @@ def test_a_reader_beside_a_merge_always_finds_every_run_once(tmp_path: Path) -> 
             write(folder, range(last, last + 4))
         over.set()
         reader.join()
+    assert min(ended) >= 40
     assert found
     assert all(runs >= 40 and history == 2 * runs for runs, history in found)
+
+
+def test_runs_are_found_that_are_merged_between_list_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, reader = Folder(tmp_path, "parts"), Folder(tmp_path, "parts")
+    write(folder, range(5))
+    real, first = study.parts.read_part, iter([folder.merge])
+
+    def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:
+        next(first, lambda: None)()
+        return real(path, columns)
+
+    monkeypatch.setattr(study.parts, "read_part", read_part)
+    assert len(reader.ended()) == 5
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 def test_predictions_of_some_runs_are_read_from_the_parts_that_hold_them(tmp_path: Path) -> None:

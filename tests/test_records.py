@@ -12,7 +12,7 @@ import pytest
 
 import study
 from study.checks import BadInput
-from study.files import write_whole
+from study.files import take_leftovers_away, write_whole
 from study.folder import Folder
 from study.records import recorded
 from study.run import Run
@@ -162,5 +162,6 @@ def test_what_a_kill_left_half_written_makes_no_folder_foreign(tmp_path: Path) -
     fresh = tmp_path / ".study.yaml.def.part"
     fresh.write_text("")
     Folder(tmp_path, "study").begin("name: study\n")
+    take_leftovers_away(tmp_path)
     assert not left.exists()
     assert fresh.exists()

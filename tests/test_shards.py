@@ -33,6 +33,39 @@ def test_a_share_is_of_as_few_programs_as_can_be_and_of_every_condition_of_those
     assert {run.data.label_noise for run in Shard(1, 4).take(RUNS)} == {0.0, 1.0}
 
 
+@pytest.mark.parametrize("before", [12, 40])
+def test_seeds_that_are_added_go_to_all_shares(before: int) -> None:
+    after = Study(seeds=before + 8, vary={"data.label_noise": [0, 1]}, base=RUNS[0]).runs
+    added = {run.id for run in after if run.seed >= before}
+    shares = [Shard(number, 8).take(after) for number in range(1, 9)]
+    assert {len([run for run in share if run.id in added]) for share in shares} <= {1, 2, 3}
+
+
+@given(ids=st.sets(st.integers(0, 40), min_size=1, max_size=8), processes=st.integers(1, 3))
+def test_whatever_numbers_an_array_has_no_run_is_left_to_nobody(
+    ids: set[int], processes: int
+) -> None:
+    array = {
+        "SLURM_ARRAY_TASK_COUNT": len(ids),
+        "SLURM_ARRAY_TASK_MIN": min(ids),
+        "SLURM_ARRAY_TASK_MAX": max(ids),
+        "SLURM_NTASKS": processes,
+    }
+    shares = [
+        from_environment(
+            {
+                **{name: str(value) for name, value in array.items()},
+                "SLURM_ARRAY_TASK_ID": str(task),
+                "SLURM_PROCID": str(process),
+            }
+        )
+        for task in ids
+        for process in range(processes)
+    ]
+    taken = {run.id for share in shares for run in share.take(RUNS)}
+    assert taken == {run.id for run in RUNS}
+
+
 @pytest.mark.parametrize("text", ["", "1", "0/4", "5/4", "a/b", "1/0", "-1/4", "1/4/2", " 1/4"])
 def test_anything_but_k_of_n_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="--shard: expected k/n"):

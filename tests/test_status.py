@@ -14,7 +14,7 @@ import pytest
 from helpers import SMALL, fit_process, small_run
 from test_tasks import elsewhere
 
-from study import tasks
+from study import status, tasks
 from study.claims import Claims
 from study.config import read, study_yaml
 from study.fit import main as fit
@@ -78,6 +78,10 @@ def test_nobody_trains_and_runs_are_left(folder: Path, capsys: pytest.CaptureFix
     fitted, *_ = ids(folder)
     record(folder, fitted, "fitted")
     assert main([str(folder)]) == STOPPED
+    assert "no task has begun yet; missing:\n" in capsys.readouterr().out
+    with Task(folder):
+        pass
+    assert main([str(folder), "--watch"]) == STOPPED
     said = capsys.readouterr().out
     assert "nobody trains: start the same command again" in said
     assert "label_noise 0: seeds 1\n" in said
@@ -97,6 +101,28 @@ def test_a_killed_task_is_lost_until_the_next_start(folder: Path, tmp_path: Path
     assert [task["state"] for task in status.tasks] == ["lost"]
     assert fit(argv) == 0
     assert main([str(folder), "--watch"]) == DONE
+
+
+@pytest.mark.parametrize("step", ["claimed", "judged", "part_columns"])
+def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
+    step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *others, last = ids(folder)
+    for run in others:
+        record(folder, run, "fitted")
+    task = Task(folder)
+    task.__enter__()
+    Claims(folder, task).take(last)
+    real = getattr(status, step)
+
+    def ends_before(*arguments: Any) -> Any:
+        record(folder, last, "fitted")
+        Claims(folder, task).release([last])
+        task.__exit__(None, None, None)
+        return real(*arguments)
+
+    monkeypatch.setattr(status, step, ends_before)
+    assert look(folder).exit_status in (DONE, STILL_TRAINING)
 
 
 @pytest.mark.parametrize(("age", "state"), [(0, "training"), (1_000, "lost")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -126,6 +127,47 @@ def test_an_earlier_start_of_this_slurm_job_is_gone_at_once(
     watch = Watch(tmp_path)
     assert watch.gone("before") is gone
     assert not watch.gone("neighbour")
+
+
+def test_the_same_slurm_job_on_another_node_is_gone_once_its_beats_stand_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"now": 100.0}
+    monkeypatch.setattr("study.tasks.time.monotonic", lambda: clock["now"])
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    elsewhere(tmp_path, "before", 1, job="7", restarts=0)
+    watch = Watch(tmp_path)
+    assert not watch.gone("before")
+    clock["now"] += LAPSE_SECONDS
+    assert watch.gone("before")
+
+
+def test_a_task_whose_file_cannot_be_read_for_a_moment_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere(tmp_path, "far", 1)
+    watch = Watch(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", fails_as_a_file_server)
+        assert not watch.gone("far")
+        assert tasks_of(tmp_path) == {}
+    assert not watch.gone("far")
+    assert list(tasks_of(tmp_path)) == ["far"]
+
+
+def fails_as_a_file_server(self: Path) -> str:
+    raise OSError(errno.ESTALE, "Stale file handle")
+
+
+def test_until_it_is_watched_a_task_with_an_old_file_may_be_taken_for_gone(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    elsewhere(tmp_path, "far", 1)
+    os.utime(tmp_path / "tasks" / "far.json", (1, 1))
+    assert watch.gone("far", guess=True)
+    assert not watch.gone("far")
+    elsewhere(tmp_path, "far", 2)
+    os.utime(tmp_path / "tasks" / "far.json", (1, 1))
+    assert not watch.gone("far", guess=True)  # its beats come: that clock is wrong
 
 
 @pytest.mark.parametrize("spoil", [lambda p: p.unlink(), lambda p: p.write_text("{")])

@@ -21,6 +21,7 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
+STARTED = ("RUNNING", "COMPLETED")
 ACTIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED"}
 STARTED_S = 60
 
@@ -220,7 +221,13 @@ class Slurm:
     def hurry(self, job: str) -> None:
         """Start a job or a task that was requeued without its wait."""
         # The time of its start is set when it has ended: what is set before would be lost.
-        self.wait(job, states={"PENDING"})
+        deadline = time.monotonic() + 60
+        while not all(task.state == "PENDING" for task in self.tasks(job).values()):
+            if all(t.restarts and t.state in STARTED for t in self.tasks(job).values()):
+                return  # by Slurm itself
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"job {job} is not requeued: {self.tasks(job)}\n{self.logs()}")
+            time.sleep(0.1)
         self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def cancel(self, *argv: str) -> None:

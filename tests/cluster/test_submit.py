@@ -12,7 +12,16 @@ from study.plan import StackPlan
 from study.run import Run
 from study.submit import array_job, main, option, report_job, scripts_folder, tasks_worth
 
-HOSTILE = ["plain", "with blank", "quo'te", 'double"quote', "dollar$HOME", "semi;colon", "über"]
+HOSTILE = [
+    "plain",
+    "100%A",
+    "with blank",
+    "quo'te",
+    'double"quote',
+    "dollar$HOME",
+    "semi;colon",
+    "über",
+]
 
 
 def test_the_array_s_command_in_full() -> None:
@@ -96,6 +105,22 @@ def test_any_path_reaches_sbatch_as_it_is(
     assert told.count(str(place / "out")) >= 2
     assert "--array=0-2" in told
     assert "--dependency=afterany:7" in told
+    outputs = [word for word in told if word.startswith("--output=")]
+    assert len(outputs) == 2
+    assert all(word.replace("%%", "%").startswith(f"--output={place}") for word in outputs)
+
+
+def test_an_array_whose_report_is_refused_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = tmp_path / "sbatch"
+    fake.write_text('#!/bin/sh\ncase "$*" in *report.sh*) echo no >&2; exit 1;; esac\necho 7\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert main(["configs/random.yaml", "--out", str(tmp_path / "out"), "--tasks", "3"]) == 2
+    said = capsys.readouterr()
+    assert "job: 7, without a report" in said.out
+    assert "sbatch: expected a job that Slurm takes" in said.err
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,10 @@ def test_any_path_reaches_sbatch_as_it_is(
         (["nowhere.yaml"], "--config: expected a config file, found 'nowhere.yaml'"),
         (["configs/random.yaml", "--seed", "3"], "did you mean '--seeds'?"),
         (["configs/random.yaml", "--tasks", "0"], "--tasks: expected a number of at least 1"),
+        (
+            ["configs/random.yaml", "--dry-run", "--out", "OUT", "--", "-c", "many"],
+            "-- --cpus-per-task: expected a number of at least 1, found 'many'",
+        ),
         (["configs/random.yaml", "--scripts", "x"], "--scripts: expected the folder of sweep.sh"),
         (["configs/random.yaml", "--out", "OUT"], "sbatch: expected Slurm's commands"),
     ],

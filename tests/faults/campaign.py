@@ -52,28 +52,6 @@ class Begun(pl.Callback):
             os.write(self._file, "".join(lines).encode())
 
 
-class Paced(pl.Callback):
-    """Trains slowly while a file is there, which grows by a byte an epoch.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = Path(path)
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Take a break."""
-        if batch_idx == 0 and self._path.exists():
-            with self._path.open("ab") as file:
-                file.write(b".")
-            time.sleep(0.05)
-
-
 @dataclass
 class Trial:
     """A study in a folder of its own.

@@ -61,6 +61,7 @@ class Kills:
                 every=0,
             )
         if process.exitcode is not None:
+            assert process.exitcode == 0, trial.said()
             return False
         process.kill()
         process.join()

@@ -80,6 +80,7 @@ def test_a_kill_at_each_step_changes_no_bit(
     assert process.exitcode == -signal.SIGKILL
     trial.finish()
     same(whole, trial)
+    tidy(trial)
     assert trial.redone() <= 2
 
 
