@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import wandb_workspaces.reports.v2 as wr
 
 FINISH_SECONDS, ANSWER_SECONDS = 10.0, 5.0
+REPORT_SECONDS = 30.0  # some ten requests, one after another
 Result = TypeVar("Result")
 
 
@@ -68,7 +69,7 @@ def send_report(report: wr.Report) -> str:
     NotSent
         A server that does not take it.
     """
-    return _in_time("the report", ANSWER_SECONDS, lambda: str(report.save().url))
+    return _in_time("the report", REPORT_SECONDS, lambda: str(report.save().url))
 
 
 def _in_time(what: str, seconds: float, do: Callable[[], Result]) -> Result:

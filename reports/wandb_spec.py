@@ -31,9 +31,10 @@ COLUMNS = (
 )
 BANDS = (
     "Lines and bars are means over the seeds of a condition, bands one standard deviation of them: "
-    "W&B computes both from the runs it holds, so runs that were not sent are not in them. The "
-    "verdicts and their intervals do not come from these panels, they come from the records. A run "
-    "that diverged has no loss to draw from there on; epochs to fit are those of runs that did fit."
+    "W&B computes both from the runs it holds, so runs that were not sent, or have not ended, are "
+    "not in them, and one that was trained again from scratch counts twice. The verdicts and their "
+    "intervals do not come from these panels, they come from the records. A run that diverged has "
+    "no loss to draw from there on; epochs to fit are those of runs that did fit."
 )
 
 
@@ -225,7 +226,8 @@ def _runs_of(place: Place, conditions: int) -> wr.PanelGrid:
         entity=place.entity or "",
         project=place.project,
         name=place.study,
-        filters=f"Metric('Group') == {_quoted(place.group)} and Metric('JobType') != '{REPORT}'",
+        filters=f"Metric('Group') == {_quoted(place.group)} and Metric('JobType') != '{REPORT}' "
+        "and Metric('State') == 'finished'",  # of one that a dying server had in part is another
         groupby=["config.condition"],
         order=[wr.OrderBy(wr.Config("condition"), ascending=True)],
         pinned_columns=list(COLUMNS),

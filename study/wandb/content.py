@@ -16,6 +16,7 @@ from study.study import Study
 from study.summary import condition_label
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
+LONGEST_TITLE = 128  # of a run's name
 PREDICTIONS = "predictions.json"
 OUTCOME = ("status", "epochs", "epochs_to_fit", "seconds", "weights_hash")
 
@@ -118,13 +119,13 @@ def recorded_content(
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
     """Return where a run stands in W&B: its study's group, and in it its condition's."""
-    label = condition_label(study.condition(run))
+    label, seed = condition_label(study.condition(run)), f", seed {run.seed}"
     return {
         "project": study.wandb.project,
         "entity": study.wandb.entity,
         "group": study.wandb.group or study.name,
         "job_type": label[:LONGEST_NAME],
-        "name": f"{label}, seed {run.seed}",
+        "name": f"{label[: LONGEST_TITLE - len(seed)]}{seed}",
         "tags": list(study.wandb.tags),
     }
 

@@ -17,22 +17,23 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from study.files import STALE_SECONDS
+from study.files import stale
 from study.interrupt import SIGNALS
 from study.wandb.client import quiet_settings, without_keys
 from study.wandb.content import PREDICTIONS, Content
-from study.wandb.ledger import ASKED, BEGUN, FINISHED, Ledger
+from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger
 
 if TYPE_CHECKING:
     import wandb
 
 FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
+CONFIRM_SECONDS, STOP_SECONDS = 5.0, 10.0
 MOST_UNCONFIRMED = 16
-PARTIAL = ".writing-"
 
 
 class Offline:
@@ -47,26 +48,27 @@ class Offline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = Ledger(folder)
-        for left in (folder / "wandb").glob(f"{PARTIAL}*"):
-            if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        self.partial = folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        for left in stale(folder / "wandb", f"{PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def end(self, content: Content) -> None:
         """Write a run."""
-        self.partial.mkdir(parents=True, exist_ok=True)
+        # One for each run: that it is new tells another task that it is being written.
+        partial = self.folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
+        partial.mkdir()
         wandb_id = self.ledger.unused(content.run)
-        run = start(content, wandb_id, self.partial, "offline")
+        run = start(content, wandb_id, partial, "offline")
         log(run, content.history, 0)
         fill(run, content, self.folder)
         place = Path(run.dir).parent
         run.finish()
         place.rename(self.folder / "wandb" / place.name)
+        shutil.rmtree(partial, ignore_errors=True)
         say(published=[content.run])
 
     def close(self) -> None:
-        """Leave nothing half done."""
-        shutil.rmtree(self.partial, ignore_errors=True)
+        """Nothing is left: each run is written when it ends."""
 
 
 class Online:
@@ -84,63 +86,113 @@ class Online:
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
         self.live: dict[str, wandb.Run] = {}
         self.lacks: dict[str, int] = {}  # the first epoch that the server does not have
-        self.unconfirmed: dict[str, str] = {}
+        self.unconfirmed: dict[str, wandb.Run] = {}
 
     def open(self, content: Content) -> None:
         """Begin a run on the server, or go on with it there, and log what it lacks."""
-        import wandb
-
         known = self.ledger.online(content.run)
         taken: set[str] = set()
         while content.run not in self.live:
             wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
             if not known:
                 self.ledger.note(content.run, wandb_id, ASKED)
-            try:
-                resume = "allow" if known else "never"
-                run = start(content, wandb_id, self.folder, "online", resume)
-            except wandb.errors.UsageError as error:
-                if known or "already exists" not in str(error):
-                    raise
-                # Trained before, from another folder: that one is never written to.
+            run = self._begin(content, wandb_id, known.get("state"), patient=not taken)
+            if run is None:
                 taken.add(wandb_id)
+                known = {}
                 continue
             self.ledger.note(content.run, wandb_id, BEGUN)
             self.live[content.run], self.lacks[content.run] = run, run.starting_step
             say(url=run.project_url)
         self.log(content.run, content.history)
 
+    def _begin(
+        self, content: Content, wandb_id: str, state: str | None, patient: bool
+    ) -> wandb.Run | None:
+        """Begin a run, or go on with it; None when its id is taken.
+
+        That is trained before from another folder, which is never written to, or was deleted on
+        the server: then its id is refused for good, by a server that otherwise answers.
+        """
+        import wandb
+
+        resume = "never" if state is None else "allow"
+        try:
+            run = start(content, wandb_id, self.folder, "online", resume)
+        except wandb.errors.UsageError as error:
+            if state is None and "already exists" in str(error):
+                return None
+            raise
+        except wandb.errors.CommError:
+            if not patient:
+                raise
+            wandb.Api(timeout=ANSWER_SECONDS).viewer  # noqa: B018  # asks
+            return None
+        if state == ASKED and run.starting_step:  # before it was begun, nothing of it was logged
+            run.finish(exit_code=0)
+            return None
+        return run
+
     def log(self, run: str, rows: list[dict[str, Any]]) -> None:
         """Log epochs of a run that the server lacks."""
         self.lacks[run] = log(self.live[run], rows, self.lacks[run])
 
     def end(self, content: Content) -> None:
-        """Finish a run, which is confirmed once the server answers after it."""
+        """Finish a run, which is confirmed once the server says so."""
         self.open(content)
         run = self.live.pop(content.run)
         fill(run, content, self.folder)
         run.finish(exit_code=0)
         say(finished=content.run)  # so that it is heard how slowly, but well, it goes
-        self.unconfirmed[content.run] = run.id
+        self.unconfirmed[content.run] = run
         if len(self.unconfirmed) >= MOST_UNCONFIRMED:
             self.confirm()
 
-    def confirm(self) -> None:
-        """Ask the server anything: a client that is refused finishes without a word."""
-        if self.unconfirmed:
-            import wandb
+    def confirm(self, patience: float = 0) -> None:
+        """Ask the server which runs have ended there: a client that is refused says nothing.
 
-            wandb.Api(timeout=ANSWER_SECONDS).viewer  # noqa: B018  # asks
-            for run, wandb_id in self.unconfirmed.items():
-                self.ledger.note(run, wandb_id, FINISHED)
-            say(published=list(self.unconfirmed))
-            self.unconfirmed.clear()
+        Parameters
+        ----------
+        patience
+            Seconds after which it should know of all.
+
+        Raises
+        ------
+        RuntimeError
+            It does not.
+        """
+        until = time.monotonic() + patience
+        while self.unconfirmed:
+            ended = ended_there(self.unconfirmed.values())
+            arrived = [name for name, run in self.unconfirmed.items() if run.id in ended]
+            for name in arrived:
+                self.ledger.note(name, self.unconfirmed.pop(name).id, FINISHED)
+            say(published=arrived)
+            if not patience:
+                return
+            if self.unconfirmed and time.monotonic() > until:
+                raise RuntimeError(f"{len(self.unconfirmed)} runs did not arrive whole")
+            if self.unconfirmed:
+                time.sleep(0.5)
 
     def close(self) -> None:
         """Leave runs that have not ended as stopped; they go on when their training does."""
-        for run in self.live.values():
-            run.finish(exit_code=130)
-        self.confirm()
+        self.confirm(CONFIRM_SECONDS)
+        until = time.monotonic() + STOP_SECONDS
+        for name, run in self.live.items():
+            if time.monotonic() < until:  # the rest are taken for crashed, and go on as well
+                run.finish(exit_code=130)
+                say(finished=name)
+
+
+def ended_there(runs: Collection[wandb.Run]) -> set[str]:
+    """Return the ids of those runs that the server has as finished."""
+    import wandb
+
+    one = next(iter(runs))
+    filters = {"name": {"$in": [run.id for run in runs]}}
+    found = wandb.Api(timeout=ANSWER_SECONDS).runs(f"{one.entity}/{one.project}", filters)
+    return {run.id for run in found if run.state == "finished"}
 
 
 def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:
@@ -234,7 +286,8 @@ def carry(carrier: Offline | Online) -> None:
                 carrier.log(message["run"], message["rows"])
             case "end":
                 carrier.end(Content(**message["content"]))
-            case "sweep":
+            case "sweep" if isinstance(carrier, Online):
+                carrier.confirm(CONFIRM_SECONDS)  # whatever comes of the sweep's own run
                 tell_sweep(message["sweep"], message["summary"], carrier.folder)
             case "close":
                 carrier.close()

@@ -1,6 +1,7 @@
 """Which W&B runs a study's folder has made: no id is written by two, none is begun again.
 
 wandb/offline-run-<time>-<id>/   a run's files, whole, for ``wandb sync``
+wandb/.writing-<random>/         those of one that is being written
 wandb/online/<run>.json          the id a run has on the server, and how far it is there
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from study.files import write_whole
 
+PARTIAL = ".writing-"
 ASKED, BEGUN, FINISHED = "asked", "begun", "finished"
 
 
@@ -82,6 +84,8 @@ class Ledger:
         used = self.offline_ids() | set(taken)
         if own and own["state"] != ASKED:
             used.add(own["id"])
+        elif own and own["id"] not in used:
+            return own["id"]  # it asked for this one because those before it were taken
         return next(
             wandb_id
             for number in itertools.count(1)

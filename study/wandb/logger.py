@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ from study.wandb.process import Courier
 
 SILENCE_SECONDS = 9.0  # without news of any run at the end, and a server is given up
 OFFLINE_SECONDS = 60.0  # the same, for files
+PATIENCE_SECONDS = 3.0  # after which it is said what is waited for
+INTERRUPTED_SECONDS = 15.0  # for all that is left, once a stop is asked for
 OF_A_SWEEP = ("SWEEP_ID", "SWEEP_PARAM_PATH", "RUN_ID", "PROJECT")
 
 
@@ -113,6 +116,10 @@ class WandbLogger(Logger):
         self._confirmed = claims.release
         missing = set(runs) - self.ledger.published() if self.mode != "off" else set()
         free = {run for run in missing if claims.take(run) is not None}
+        # Another task may have sent one before it let go of the claim that was taken here.
+        sent = free & self.ledger.published()
+        claims.release(sent)
+        free -= sent
         for content in recorded_content(self.study, self.study_yaml, self.folder, free):
             self._end(content)
 
@@ -155,7 +162,7 @@ class WandbLogger(Logger):
         for content in self._unconfirmed.values():
             self._send("end", content=content._asdict())
 
-    def _tell_sweep(self) -> None:
+    def tell_sweep(self) -> None:
         """Send the means over all runs as the one run that a sweep's agent waits for."""
         names = {f"WANDB_{name}": name for name in OF_A_SWEEP}
         sweep = {names[key]: value for key, value in os.environ.items() if key in names}
@@ -169,15 +176,31 @@ class WandbLogger(Logger):
             }
             self._send("sweep", sweep=sweep, summary=means)
 
-    def close(self) -> None:
-        """Wait until all has arrived, or nothing moves any more, then go on offline."""
-        self._tell_sweep()
+    def close(self, interrupted: Callable[[], bool]) -> None:
+        """Wait until all has arrived, or nothing moves any more, then go on offline.
+
+        Parameters
+        ----------
+        interrupted
+            Whether a stop is asked for: then there is little time.
+        """
+        began, patience = time.monotonic(), PATIENCE_SECONDS
+        until = math.inf
         while self._courier is not None:
             self._courier.send({"do": "close"})
             mode, courier = self.mode, self._courier
             silence = SILENCE_SECONDS if mode == "online" else OFFLINE_SECONDS
             while self._courier is courier and not courier.ended:
-                if courier.silence() > silence:
+                waited = time.monotonic() - began
+                if waited > patience and self._unconfirmed:
+                    self._say(f"W&B: waiting for {len(self._unconfirmed)} runs to arrive")
+                    patience = math.inf
+                if interrupted():
+                    until = min(until, waited + INTERRUPTED_SECONDS)
+                if waited > until:
+                    self._say("W&B: what has not arrived will at the next start")
+                    self.kill()
+                elif courier.silence() > silence:
                     self._fail(f"no answer for {silence:.0f} s")
                 else:
                     time.sleep(0.02)

@@ -14,6 +14,7 @@ from typing import Any
 
 from study.checks import BadInput
 from study.wandb.content import PREDICTIONS, Fetched
+from study.wandb.ledger import PARTIAL
 
 MAGIC = b":W&B"
 BLOCK, HEADER = 32_768, 7
@@ -28,7 +29,11 @@ def read_all_offline(folder: str) -> Iterator[Fetched]:
     BadInput
         None there.
     """
-    found = sorted(path for path in Path(folder).rglob("offline-run-*") if path.is_dir())
+    found = sorted(
+        path
+        for path in Path(folder).rglob("offline-run-*")
+        if path.is_dir() and not path.parent.parent.name.startswith(PARTIAL)
+    )
     if not found:
         raise BadInput(folder, "folders offline-run-*", 0, "check the path")
     yield from map(read_offline, found)
@@ -48,7 +53,10 @@ def read_offline(folder: Path) -> Fetched:
     fetched = _read(found[0])
     said = folder / "files" / PREDICTIONS
     if said.is_file():
-        fetched.predictions.extend(json.loads(said.read_text()))
+        try:
+            fetched.predictions.extend(json.loads(said.read_text()))
+        except ValueError as error:
+            raise BadInput(str(said), "predictions as JSON", hint=str(error)) from None
     for path in sorted((folder / "files" / "images").glob("*.npy")):
         fetched.images.append(path.read_bytes())
     return fetched

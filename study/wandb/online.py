@@ -52,8 +52,12 @@ def read_online(path: str) -> Iterator[Fetched]:
 
 
 def _read(run: wandb.apis.public.Run) -> Fetched:
-    fetched = Fetched(run.id, dict(run.config), list(run.scan_history()), {}, [], [])
+    fetched = Fetched(run.id, dict(run.config), [], {}, [], [])
     fetched.summary.update(json.loads(json.dumps(dict(run.summary), default=dict)))
+    if "status" not in fetched.summary:  # it has not ended, and gives no records
+        return fetched
+    # The client's cache goes by the run's name, and does not ask whether it has grown since.
+    fetched.history.extend(run.scan_history(use_cache=False))
     with tempfile.TemporaryDirectory() as folder:
         for file in run.files():
             if file.name == PREDICTIONS or file.name.startswith("images/"):

@@ -41,20 +41,16 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
     """
     folder: Folder | None = None
     there: set[str] = set()
-    begun, number, left_out = "", 0, []
+    study, begun, number, left_out = "", "", 0, []
     for each in fetched:
-        if "status" not in each.summary:
-            left_out.append(f"{each.id}: has not ended")
+        if fault := fault_of(each, study):
+            left_out.append(f"{each.id}: {fault}")
             continue
-        config = each.config.get("record", {}).get("study", "")
-        try:
-            name = load_yaml(config)["name"]
-        except (KeyError, TypeError):
-            left_out.append(f"{each.id}: no run of a study")
-            continue
+        config = each.config["record"]["study"]
         if folder is None:
-            out = out or Path("results") / f"{name}-wandb"
-            folder = Folder(out, name)
+            study = load_yaml(config)["name"]
+            out = out or Path("results") / f"{study}-wandb"
+            folder = Folder(out, study)
             there = folder.ended()
         if config != begun:
             folder.begin(config)
@@ -68,6 +64,23 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")
     folder.merge()
     return out, number, left_out
+
+
+def fault_of(fetched: Fetched, study: str) -> str:
+    """Say why a run gives no records of a study, or of any when that is empty; else nothing."""
+    if "status" not in fetched.summary:
+        return "has not ended"
+    try:
+        name = load_yaml(fetched.config["record"]["study"])["name"]
+        every, last = int(fetched.config["evaluate_every"]), int(fetched.summary["epoch"])
+    except (KeyError, TypeError, ValueError):
+        return "no run of a study"
+    if study and name != study:
+        return f"a run of the study {name}, not of {study}"
+    epochs = {row.get("epoch") for row in fetched.history}
+    if lacking := sorted({*range(0, last, every), last} - epochs):
+        return f"its history lacks {len(lacking)} epochs, the first {lacking[0]}"
+    return ""
 
 
 def write(folder: Folder, fetched: Fetched) -> str:

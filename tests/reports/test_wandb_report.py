@@ -131,7 +131,11 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     assert "torch" in text
     assert str(results) not in first.read_text()
     grid, figures = blocks(saved, "panel-grid")
-    assert filters(grid) == [("group", "=", GROUP), ("jobType", "!=", "report")]
+    assert filters(grid) == [
+        ("group", "=", GROUP),
+        ("jobType", "!=", "report"),
+        ("state", "=", "finished"),
+    ]
     assert filters(figures) == [("group", "=", GROUP), ("jobType", "=", "report")]
     [runset] = grid["metadata"]["runSets"]
     assert runset["project"] == {"entityName": "us", "name": "ours"}

@@ -24,12 +24,17 @@ class Loopback:
         What every request meets from now on; may be set at any time.
     requests : list of str
         Each request in order: a GraphQL operation's name, else method and path.
-
+    deleted : set of str
+        Ids of runs that were deleted: the service never takes them again.
+    forbidden : set of str
+        Parts of the paths that are answered with 403.
     """
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.requests: list[str] = []
+        self.deleted: set[str] = set()
+        self.forbidden: set[str] = set()
         self._store = Store()
         self._left: int | None = None
         self._end: Fault | Literal["die"] = "die"
@@ -154,6 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if loopback.fault in ("401", "500"):
             self._reply(int(loopback.fault), {"errors": [{"message": "injected fault"}]})
+        elif any(part in self.path for part in loopback.forbidden):
+            self._reply(403, {"error": "forbidden"})
+        elif name == "UpsertBucket" and given["variables"].get("name") in loopback.deleted:
+            self._reply(409, {"errors": [{"message": "previously created and deleted"}]})
         elif given:
             self._reply(200, loopback._store.answer(given))
         elif self.command == "GET" and self.path.startswith("/upload/"):

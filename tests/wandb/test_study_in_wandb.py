@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import re
 import shlex
 import shutil
 import subprocess
@@ -13,19 +12,22 @@ import sys
 import time
 from pathlib import Path
 
+import alone
 import pandas as pd
 import pytest
 import yaml
 from campaign import wait_until
 from helpers import SMALL, fit_process
 from loopback import Loopback
+from paced import paced
 
 import study
 from study.config import read
 from study.records import load_images, load_predictions
-from study.wandb.content import Content
+from study.wandb.content import Content, Fetched
 from study.wandb.ledger import Ledger
 from study.wandb.process import Courier
+from study.wandb.restore import fault_of, restore
 
 KEY = "5ec2e7" + "0" * 34
 
@@ -139,21 +141,25 @@ def test_sixteen_runs_arrive_whole_and_come_back_value_for_value(
     shows_no_key(tmp_path)
 
 
-NAMESPACE = ["unshare", "--map-root-user", "--net"]
+ALONE = ["unshare", "--map-root-user", "--net", "--mount", sys.executable, alone.__file__]
 
 
-def test_offline_needs_no_network_interface_and_reads_back_value_for_value(
+def test_offline_asks_for_no_name_needs_no_interface_and_reads_back_value_for_value(
     config: Path, tmp_path: Path
 ) -> None:
-    if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("needs network namespaces, which this system does not allow")
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs namespaces of networks and mounts, which this system does not allow")
+    looks_up = [sys.executable, "-c", "import socket; socket.getaddrinfo('api.wandb.ai', 443)"]
+    done = subprocess.run([*ALONE, *looks_up], capture_output=True, text=True, check=False)
+    assert "asked for a name: api.wandb.ai" in done.stderr
     out, back = tmp_path / "my results", tmp_path / "back"
-    base = [*NAMESPACE, sys.executable, "-m"]
+    base = [*ALONE, sys.executable, "-m"]
     argv = ["study.fit", "--config", str(config), "--wandb.mode", "offline", "--out", str(out)]
     bare = {**os.environ, "HOME": str(tmp_path)}
     done = subprocess.run([*base, *argv], env=bare, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "login" not in (done.stdout + done.stderr).lower()
+    assert "asked for a name" not in done.stderr
     runs, _ = study.load(out)
     assert Ledger(out).offline_ids() == set(runs["run"])
     argv = ["study.wandb", "read", str(out), "--out", str(back)]
@@ -209,23 +215,14 @@ def test_a_server_that_fails_stops_nothing_and_loses_nothing(
     shows_no_key(tmp_path)
 
 
-def paced(config: Path, epochs: int) -> Path:
-    """Let a config train slowly while the file is there that is returned."""
-    pace = config.with_name("pace")
-    pace.touch()
-    callback = {"class_path": "campaign.Paced", "init_args": {"path": str(pace)}}
-    trainer = f"trainer: {{max_epochs: {epochs}, callbacks: [{callback}]}}"
-    config.write_text(re.sub(r"trainer: .*", trainer, config.read_text()))
-    return pace
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_killed_and_resumed_goes_on_in_the_same_run_without_gap_or_repetition(
     mode: str, config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    pace, moments = paced(config, 200), random.Random(0)
+    pace, moments = tmp_path / "pace", random.Random(0)
+    config.write_text(paced(config.read_text(), 200, pace))
     argv = ["--config", str(config), "--out", str(out), "--wandb.mode", mode]
     with Loopback() as server:
 
@@ -255,7 +252,8 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
     config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    pace = paced(config, 150)
+    pace = tmp_path / "pace"
+    config.write_text(paced(config.read_text(), 150, pace))
     with Loopback() as server:
         argv = ["--config", str(config), "--out", str(out)]
         process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
@@ -284,6 +282,53 @@ def test_a_rerun_from_scratch_gets_new_ids_and_touches_no_earlier_run(
         assert {name: server.runs[name].chunks for name in before} == before
         for wandb_id in ids:
             assert [row["epoch"] for row in server.runs[wandb_id].history] == list(range(7))
+
+
+@pytest.mark.slow
+def test_ids_of_runs_that_were_deleted_are_not_asked_for_again(
+    config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    ids = [run.id for run in read(["--config", str(config)]).study.runs]
+    with Loopback() as server:
+        server.deleted = set(ids[:2])
+        assert "going on offline" not in fit(server, config, out)
+        assert set(server.runs) == {*(f"{run}-2" for run in ids[:2]), *ids[2:]}
+        equal(out, pull(server, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["file_stream"])
+def test_what_the_server_silently_does_not_take_is_written_offline(
+    path: str, config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    with Loopback() as server:
+        server.forbidden = {path}
+        assert "4 runs did not arrive whole; going on offline" in fit(server, config, out)
+        server.forbidden = set()
+        client(server, tmp_path, f"wandb sync '{out}'/wandb/offline-run-*")
+        equal(out, pull(server, tmp_path))
+
+
+@pytest.mark.parametrize("epochs", [[], [0, 1, 2], [0, 1, 3], [1, 2, 3]])
+def test_a_run_whose_history_is_not_whole_gives_no_records(
+    epochs: list[int], tmp_path: Path
+) -> None:
+    record = {"study": "name: small\nseeds: 2\n"}
+    rows = [{"epoch": epoch} for epoch in epochs]
+    config = {"record": record, "evaluate_every": 1, "run": "a"}
+    fetched = Fetched("a", config, rows, {"status": "fitted", "epoch": 3}, [], [])
+    with pytest.raises(study.BadInput, match="a: its history lacks"):
+        restore([fetched], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_studies_of_one_group_are_not_mixed() -> None:
+    config = {"record": {"study": "name: other\n"}, "evaluate_every": 1, "run": "a"}
+    fetched = Fetched("a", config, [{"epoch": 0}], {"status": "fitted", "epoch": 0}, [], [])
+    assert fault_of(fetched, "") == ""
+    assert fault_of(fetched, "small") == "a run of the study other, not of small"
 
 
 @pytest.mark.slow
@@ -416,6 +461,9 @@ def test_pulling_what_is_not_there_is_one_line(source: str, complaint: str, tmp_
 def test_reading_what_is_not_there_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert study_wandb("read", str(tmp_path)) == 2
+    assert "expected folders offline-run-*, found 0" in capsys.readouterr().err
+    (tmp_path / ".writing-1" / "wandb" / "offline-run-1-a").mkdir(parents=True)
     assert study_wandb("read", str(tmp_path)) == 2
     assert "expected folders offline-run-*, found 0" in capsys.readouterr().err
     (tmp_path / "offline-run-1-a").mkdir()
