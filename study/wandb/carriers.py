@@ -1,0 +1,250 @@
+"""What the courier does with runs: writes them as files, or keeps them on a server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from study.files import stale
+from study.wandb.client import quiet_settings
+from study.wandb.content import PREDICTIONS, Content
+from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger
+
+if TYPE_CHECKING:
+    import wandb
+
+FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
+CONFIRM_SECONDS, STOP_SECONDS = 5.0, 10.0
+MOST_UNCONFIRMED = 16
+
+
+class Offline:
+    """Writes each run that ended as files, which appear whole.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = Ledger(folder)
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        for left in stale(folder / "wandb", f"{PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def end(self, content: Content) -> None:
+        """Write a run."""
+        # One for each run: that it is new tells another task that it is being written.
+        partial = self.folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
+        partial.mkdir()
+        wandb_id = self.ledger.unused(content.run)
+        run = start(content, wandb_id, partial, "offline")
+        log(run, content.history, 0)
+        fill(run, content, self.folder)
+        place = Path(run.dir).parent
+        run.finish()
+        place.rename(self.folder / "wandb" / place.name)
+        shutil.rmtree(partial, ignore_errors=True)
+        say(published=[content.run])
+
+    def close(self) -> None:
+        """Nothing is left: each run is written when it ends."""
+
+
+class Online:
+    """Keeps a run on the server for each that trains.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = Ledger(folder)
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        self.live: dict[str, wandb.Run] = {}
+        self.lacks: dict[str, int] = {}  # the first epoch that the server does not have
+        self.unconfirmed: dict[str, wandb.Run] = {}
+
+    def open(self, content: Content) -> None:
+        """Begin a run on the server, or go on with it there, and log what it lacks."""
+        known = self.ledger.online(content.run)
+        taken: set[str] = set()
+        while content.run not in self.live:
+            wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
+            if not known:
+                self.ledger.note(content.run, wandb_id, ASKED)
+            run = self._begin(content, wandb_id, known.get("state"), patient=not taken)
+            if run is None:
+                taken.add(wandb_id)
+                known = {}
+                continue
+            self.ledger.note(content.run, wandb_id, BEGUN)
+            self.live[content.run], self.lacks[content.run] = run, run.starting_step
+            say(url=run.project_url)
+        self.log(content.run, content.history)
+
+    def _begin(
+        self, content: Content, wandb_id: str, state: str | None, patient: bool
+    ) -> wandb.Run | None:
+        """Begin a run, or go on with it; None when its id is taken.
+
+        That is trained before from another folder, which is never written to, or was deleted on
+        the server: then its id is refused for good, by a server that otherwise answers.
+        """
+        import wandb
+
+        resume = "never" if state is None else "allow"
+        try:
+            run = start(content, wandb_id, self.folder, "online", resume)
+        except wandb.errors.UsageError as error:
+            if state is None and "already exists" in str(error):
+                return None
+            raise
+        except wandb.errors.CommError:
+            if not patient:
+                raise
+            wandb.Api(timeout=ANSWER_SECONDS).viewer  # noqa: B018  # asks
+            return None
+        if state == ASKED and run.starting_step:  # before it was begun, nothing of it was logged
+            run.finish(exit_code=0)
+            return None
+        return run
+
+    def log(self, run: str, rows: list[dict[str, Any]]) -> None:
+        """Log epochs of a run that the server lacks."""
+        self.lacks[run] = log(self.live[run], rows, self.lacks[run])
+
+    def end(self, content: Content) -> None:
+        """Finish a run, which is confirmed once the server says so."""
+        self.open(content)
+        run = self.live.pop(content.run)
+        fill(run, content, self.folder)
+        run.finish(exit_code=0)
+        say(finished=content.run)  # so that it is heard how slowly, but well, it goes
+        self.unconfirmed[content.run] = run
+        if len(self.unconfirmed) >= MOST_UNCONFIRMED:
+            self.confirm()
+
+    def confirm(self, patience: float = 0) -> None:
+        """Ask the server which runs have ended there: a client that is refused says nothing.
+
+        Parameters
+        ----------
+        patience
+            Seconds after which it should know of all.
+
+        Raises
+        ------
+        RuntimeError
+            It does not.
+        """
+        until = time.monotonic() + patience
+        while self.unconfirmed:
+            ended = ended_there(self.unconfirmed.values())
+            arrived = [name for name, run in self.unconfirmed.items() if run.id in ended]
+            for name in arrived:
+                self.ledger.note(name, self.unconfirmed.pop(name).id, FINISHED)
+            say(published=arrived)
+            if not patience:
+                return
+            if self.unconfirmed and time.monotonic() > until:
+                raise RuntimeError(f"{len(self.unconfirmed)} runs did not arrive whole")
+            if self.unconfirmed:
+                time.sleep(0.5)
+
+    def close(self) -> None:
+        """Leave runs that have not ended as stopped; they go on when their training does."""
+        self.confirm(CONFIRM_SECONDS)
+        until = time.monotonic() + STOP_SECONDS
+        for name, run in self.live.items():
+            if time.monotonic() < until:  # the rest are taken for crashed, and go on as well
+                run.finish(exit_code=130)
+                say(finished=name)
+
+
+def ended_there(runs: Collection[wandb.Run]) -> set[str]:
+    """Return the ids of those runs that the server has as finished."""
+    import wandb
+
+    one = next(iter(runs))
+    filters = {"name": {"$in": [run.id for run in runs]}}
+    found = wandb.Api(timeout=ANSWER_SECONDS).runs(f"{one.entity}/{one.project}", filters)
+    return {run.id for run in found if run.state == "finished"}
+
+
+def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:
+    """Give a sweep's agent the run it waits for: the means over the runs that it had trained."""
+    import wandb
+
+    settings = quiet_settings(FINISH_SECONDS)
+    settings.sweep_id = sweep["SWEEP_ID"]
+    settings.sweep_param_path = sweep.get("SWEEP_PARAM_PATH")
+    run = wandb.init(
+        id=sweep.get("RUN_ID"),
+        project=sweep.get("PROJECT"),
+        dir=str(folder),
+        settings=settings,
+        reinit="create_new",
+    )
+    run.log(summary)
+    run.finish()
+
+
+def start(
+    content: Content, wandb_id: str, folder: Path, mode: str, resume: str | None = None
+) -> wandb.Run:
+    """Begin a run in W&B."""
+    import wandb
+
+    run = wandb.init(
+        **content.settings,
+        id=wandb_id,
+        config=content.config,
+        dir=str(folder),
+        mode=mode,  # type: ignore[arg-type]
+        resume=resume,  # type: ignore[arg-type]
+        reinit="create_new",
+        settings=quiet_settings(FINISH_SECONDS),
+    )
+    run.define_metric("epoch")
+    run.define_metric("*", step_metric="epoch")
+    return run
+
+
+def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:
+    """Log epochs, each as the step of its number, and return the first that is lacking then."""
+    for row in rows:
+        if row["epoch"] >= since:
+            run.log({k: v for k, v in row.items() if k != "run"}, step=row["epoch"])
+            since = row["epoch"] + 1
+    return since
+
+
+def fill(run: wandb.Run, content: Content, folder: Path) -> None:
+    """Add what is known once a run has ended: its summary, and files."""
+    run.summary.update(content.summary)
+    files = Path(run.dir)
+    if content.predictions:
+        (files / PREDICTIONS).write_text(json.dumps(content.predictions))
+        run.save(str(files / PREDICTIONS), base_path=str(files), policy="now")
+    for name in content.images:
+        (files / "images").mkdir(exist_ok=True)
+        shutil.copyfile(folder / "images" / f"{name}.npy", files / "images" / f"{name}.npy")
+        run.save(str(files / "images" / f"{name}.npy"), base_path=str(files), policy="now")
+
+
+def say(**answer: Any) -> None:
+    """Answer the training."""
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps(answer), flush=True)
