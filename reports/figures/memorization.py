@@ -80,7 +80,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     )
     ax.axhline(0.1, color="0.5", linewidth=0.6, linestyle=":")
     ax.set(xlabel="label noise (share of labels redrawn)", ylabel="accuracy", ylim=(0, 1.05))
-    ax.legend(title=None)
+    ax.legend(title=None, frameon=True, framealpha=1, edgecolor="none")  # over the line of chance
     return ax
 
 
