@@ -26,12 +26,17 @@ def stale(folder: Path, pattern: str) -> Iterator[Path]:
     """Yield what is in a folder and has not changed for an hour."""
     if not folder.is_dir():
         return
-    with tempfile.TemporaryFile(dir=folder, prefix=".") as file:
-        now = os.fstat(file.fileno()).st_mtime  # by the clock of its file system
+    now = file_time(folder)
     for path in folder.glob(pattern):
         with contextlib.suppress(FileNotFoundError):
             if now - path.stat().st_mtime > STALE_SECONDS:
                 yield path
+
+
+def file_time(folder: Path) -> float:
+    """Return the time by the clock of a folder's file system, which may be a server's."""
+    with tempfile.TemporaryFile(dir=folder, prefix=".") as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def write_whole(path: Path, content: bytes) -> None:

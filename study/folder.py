@@ -165,7 +165,8 @@ def check_folder(path: Path, name: str) -> None:
 def _check_content(path: Path, name: str, other: str) -> None:
     if not (path / "study.yaml").exists():
         # A file that begins with a dot may be another task's that begins the study just now.
-        if any(not item.name.startswith(".") for item in path.iterdir()):
+        others = [item for item in path.iterdir() if not item.name.startswith(".")]
+        if others and not (path / "study.yaml").exists():  # still: another task may have begun it
             hint = f"{path} has other files: {other}"
             raise BadInput("out", "an empty folder or a study's", hint=hint)
         return

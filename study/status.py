@@ -79,7 +79,7 @@ class Status:
     @property
     def unbegun(self) -> bool:
         """Whether no task has begun yet."""
-        return not self.tasks and self.exit_status == STOPPED
+        return not self.tasks and not self.ended and self.exit_status == STOPPED
 
     @property
     def exit_status(self) -> int:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from study.files import write_whole
+from study.files import file_time, write_whole
 
 BEAT_SECONDS = 10.0
 LAPSE_SECONDS = 60.0  # without a beat, and a task of another machine is taken for gone
@@ -205,6 +205,7 @@ class Watch:
         self._here = identity()
         self._seen: dict[str, tuple[int | None, float]] = {}
         self._heard: set[str] = set()
+        self._ahead: float | None = None
 
     def gone(self, name: str, *, guess: bool = False) -> bool:
         """Tell whether a task has ended, as far as can be known now.
@@ -242,8 +243,14 @@ class Watch:
         return now - since >= LAPSE_SECONDS
 
     def _old(self, name: str) -> bool:
+        folder = self.folder / "tasks"
+        if self._ahead is None:
+            try:
+                self._ahead = file_time(folder) - time.time()
+            except OSError:  # only to be read
+                self._ahead = 0.0
         try:
-            written = (self.folder / "tasks" / f"{name}.json").stat().st_mtime
+            written = (folder / f"{name}.json").stat().st_mtime
         except OSError:
             return False
-        return time.time() - written > LAPSE_SECONDS
+        return time.time() + self._ahead - written > LAPSE_SECONDS

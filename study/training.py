@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import time
@@ -17,6 +18,7 @@ from study.data.module import StudyData
 from study.data.prepare import DataCache
 from study.engine import chosen_routes
 from study.environment import agreed_routes
+from study.files import file_time
 from study.folder import Folder
 from study.interrupt import Interrupt, StoppedAtOnce
 from study.module import StudyModule
@@ -182,6 +184,9 @@ class Training:
         # Weights come before the record. A thousand tasks cannot read all new parts at each run.
         if self.study.keep_weights and not self.folder.weights(run.id).exists():
             return False
+        # A file server's client may have an old list of a folder, until it changes something there.
+        with contextlib.suppress(FileNotFoundError):
+            file_time(self.folder.path / "runs")
         return run.id in self.folder.ended()
 
     def _free(self, runs: Sequence[Run]) -> list[Run]:

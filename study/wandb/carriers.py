@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from study.files import stale
-from study.wandb.client import quiet_settings
+from study.wandb.client import own_folder, quiet_settings
 from study.wandb.content import PREDICTIONS, Content
 from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import wandb
 
 FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
-CONFIRM_SECONDS, STOP_SECONDS = 5.0, 10.0
+CONFIRM_SECONDS, STOP_SECONDS = 10.0, 10.0
 MOST_UNCONFIRMED = 16
 
 
@@ -84,8 +85,9 @@ class Online:
             wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
             if not known:
                 self.ledger.note(content.run, wandb_id, ASKED)
-            run = self._begin(content, wandb_id, known.get("state"), patient=not taken)
+            run = self._begin(content, wandb_id, known.get("state"))
             if run is None:
+                say(taken=wandb_id)  # so that it is heard that it goes on
                 taken.add(wandb_id)
                 known = {}
                 continue
@@ -94,16 +96,16 @@ class Online:
             say(url=run.project_url)
         self.log(content.run, content.history)
 
-    def _begin(
-        self, content: Content, wandb_id: str, state: str | None, patient: bool
-    ) -> wandb.Run | None:
+    def _begin(self, content: Content, wandb_id: str, state: str | None) -> wandb.Run | None:
         """Begin a run, or go on with it; None when its id is taken.
 
-        That is trained before from another folder, which is never written to, or was deleted on
-        the server: then its id is refused for good, by a server that otherwise answers.
+        That is, trained from another folder, which is never written to, or deleted on the server,
+        which never takes the id again.
         """
         import wandb
 
+        if state == ASKED and logged_there(content, wandb_id):
+            return None  # before it was begun here, nothing of it was logged
         resume = "never" if state is None else "allow"
         try:
             run = start(content, wandb_id, self.folder, "online", resume)
@@ -111,14 +113,10 @@ class Online:
             if state is None and "already exists" in str(error):
                 return None
             raise
-        except wandb.errors.CommError:
-            if not patient:
-                raise
-            wandb.Api(timeout=ANSWER_SECONDS).viewer  # noqa: B018  # asks
-            return None
-        if state == ASKED and run.starting_step:  # before it was begun, nothing of it was logged
-            run.finish(exit_code=0)
-            return None
+        except wandb.errors.CommError as error:
+            if "previously created and deleted" in str(error):
+                return None
+            raise
         return run
 
     def log(self, run: str, rows: list[dict[str, Any]]) -> None:
@@ -150,7 +148,9 @@ class Online:
             It does not.
         """
         until = time.monotonic() + patience
-        while self.unconfirmed:
+        for look in itertools.count():
+            if not self.unconfirmed:
+                return
             ended = ended_there(self.unconfirmed.values())
             arrived = [name for name, run in self.unconfirmed.items() if run.id in ended]
             for name in arrived:
@@ -158,10 +158,10 @@ class Online:
             say(published=arrived)
             if not patience:
                 return
-            if self.unconfirmed and time.monotonic() > until:
+            if self.unconfirmed and look and time.monotonic() > until:
                 raise RuntimeError(f"{len(self.unconfirmed)} runs did not arrive whole")
             if self.unconfirmed:
-                time.sleep(0.5)
+                time.sleep(1.0)
 
     def close(self) -> None:
         """Leave runs that have not ended as stopped; they go on when their training does."""
@@ -179,8 +179,22 @@ def ended_there(runs: Collection[wandb.Run]) -> set[str]:
 
     one = next(iter(runs))
     filters = {"name": {"$in": [run.id for run in runs]}}
-    found = wandb.Api(timeout=ANSWER_SECONDS).runs(f"{one.entity}/{one.project}", filters)
-    return {run.id for run in found if run.state == "finished"}
+    with own_folder():
+        found = wandb.Api(timeout=ANSWER_SECONDS).runs(f"{one.entity}/{one.project}", filters)
+        return {run.id for run in found if run.state == "finished"}
+
+
+def logged_there(content: Content, wandb_id: str) -> bool:
+    """Tell whether a run of this id on the server has any epoch."""
+    import wandb
+
+    api = wandb.Api(timeout=ANSWER_SECONDS)
+    path = f"{content.settings['entity'] or api.default_entity}/{content.settings['project']}"
+    with own_folder():
+        try:
+            return any(run.lastHistoryStep >= 0 for run in api.runs(path, {"name": wandb_id}))
+        except ValueError:  # there is no such project yet
+            return False
 
 
 def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +20,20 @@ def without_keys(text: str) -> str:
     key = os.environ.get("WANDB_API_KEY")
     text = text.replace(key, "…") if key else text
     return re.sub(r"[\w-]{40,}", "…", text)
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[None]:
+    """Keep what the client leaves of runs that are only looked at, in a folder that goes."""
+    before = os.environ.get("WANDB_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["WANDB_DIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("WANDB_DIR")
+            if before is not None:
+                os.environ["WANDB_DIR"] = before
 
 
 def quiet_settings(finish_seconds: float) -> wandb.Settings:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.checks import BadInput
-from study.wandb.client import without_keys
+from study.wandb.client import own_folder, without_keys
 from study.wandb.content import PREDICTIONS, Fetched
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def read_online(path: str) -> Iterator[Fetched]:
     entity, project, group = parts
     try:
         api = wandb.Api(timeout=ANSWER_SECONDS)
-        runs = api.runs(f"{entity}/{project}", filters={"group": group}, lazy=False)
         found = 0
-        for run in runs:
-            if run.job_type != "report":
-                found += 1
-                yield _read(run)
+        with own_folder():
+            for run in api.runs(f"{entity}/{project}", filters={"group": group}, lazy=False):
+                if run.job_type != "report":
+                    found += 1
+                    yield _read(run)
     except BadInput:
         raise
     except Exception as error:  # whatever a client or a server may come up with

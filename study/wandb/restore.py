@@ -32,7 +32,7 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
     number
         Of runs written.
     left_out
-        A line for each that was not.
+        A line for each that was not, or has no predictions.
 
     Raises
     ------
@@ -60,6 +60,8 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         else:
             there.add(write(folder, each))
             number += 1
+            if not each.predictions:
+                left_out.append(f"{each.id}: its predictions, which are not there")
     if folder is None or out is None:
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")
     folder.merge()

@@ -203,7 +203,7 @@ def test_it_is_saved_with_a_run_that_holds_figures_and_claims(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fault", "requests"), [("401", 0), ("hang", 0), ("500", 4), ("die", 4)])
+@pytest.mark.parametrize(("fault", "requests"), [("401", 0), ("hang", 0), ("die", 4)])
 def test_a_server_that_fails_is_one_line(
     fault: str, requests: int, results: Path, command: Command
 ) -> None:

@@ -13,7 +13,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
+RESOLVER = {
+    "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+    "nsswitch.conf": "hosts: files dns\n",
+}
 SET_FLAGS, UP = 0x8914, 0x1  # SIOCSIFFLAGS and IFF_UP of Linux
 
 
@@ -23,10 +28,11 @@ def main(command: list[str]) -> int:
         fcntl.ioctl(names, SET_FLAGS, struct.pack("16sh14x", b"lo", UP))
         names.bind(("127.0.0.1", 53))
         threading.Thread(target=repeat, args=(names,), daemon=True).start()
-        with tempfile.NamedTemporaryFile("w") as resolver:
-            resolver.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
-            resolver.flush()
-            subprocess.run(["mount", "--bind", resolver.name, "/etc/resolv.conf"], check=True)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in RESOLVER.items():
+                path = Path(folder) / name
+                path.write_text(text)
+                subprocess.run(["mount", "--bind", path, f"/etc/{name}"], check=True)
             return subprocess.run(command, check=False).returncode
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -29,7 +32,7 @@ from wandb_client import (
 import study
 from study.config import read
 from study.wandb.content import Content
-from study.wandb.ledger import Ledger
+from study.wandb.ledger import ASKED, Ledger
 from study.wandb.process import Courier
 
 
@@ -92,7 +95,7 @@ def test_killed_and_resumed_goes_on_in_the_same_run_without_gap_or_repetition(
 ) -> None:
     out = tmp_path / "results"
     pace, moments = tmp_path / "pace", random.Random(0)
-    config.write_text(paced(config.read_text(), 200, pace))
+    config.write_text(paced(config.read_text(), 400, pace, 0.1))
     argv = ["--config", str(config), "--out", str(out), "--wandb.mode", mode]
     with Loopback() as server:
 
@@ -102,7 +105,7 @@ def test_killed_and_resumed_goes_on_in_the_same_run_without_gap_or_repetition(
             return arrived if mode == "online" else pace.stat().st_size
 
         for _ in range(4):
-            enough = done() + moments.randint(1, 60)
+            enough = done() + moments.randint(1, 40)
             process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
             assert wait_until(lambda enough=enough: done() >= enough, process)
             process.kill()
@@ -123,7 +126,7 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
 ) -> None:
     out = tmp_path / "results"
     pace = tmp_path / "pace"
-    config.write_text(paced(config.read_text(), 150, pace))
+    config.write_text(paced(config.read_text(), 300, pace, 0.1))
     with Loopback() as server:
         argv = ["--config", str(config), "--out", str(out)]
         process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
@@ -161,20 +164,57 @@ def test_ids_of_runs_that_were_deleted_are_not_asked_for_again(
     out = tmp_path / "results"
     ids = [run.id for run in read(["--config", str(config)]).study.runs]
     with Loopback() as server:
-        server.deleted = set(ids[:2])
+        server.deleted = {ids[0], f"{ids[0]}-2"}
         assert "going on offline" not in fit(server, config, out)
-        assert set(server.runs) == {*(f"{run}-2" for run in ids[:2]), *ids[2:]}
+        assert set(server.runs) == {f"{ids[0]}-3", *ids[1:]}
         equal(out, pull(server, tmp_path))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["file_stream"])
+def test_an_id_that_was_asked_for_is_left_to_who_has_trained_it_since(
+    config: Path, tmp_path: Path
+) -> None:
+    with Loopback() as server:
+        fit(server, config, tmp_path / "theirs")
+        before = {name: (run.state, list(run.chunks)) for name, run in server.runs.items()}
+        ours = tmp_path / "ours"
+        ours.mkdir()
+        shutil.copy(tmp_path / "theirs" / "study.yaml", ours)
+        for run in before:
+            Ledger(ours).note(run, run, ASKED)
+        fit(server, config, ours)
+        assert {name: (server.runs[name].state, server.runs[name].chunks) for name in before} == (
+            before
+        )
+        assert set(server.runs) == {*before, *(f"{run}-2" for run in before)}
+
+
+@pytest.mark.slow
+def test_files_that_the_server_does_not_take_are_named_when_they_are_missed(
+    config: Path, tmp_path: Path
+) -> None:
+    with Loopback() as server:
+        server.forbidden = {"/upload/"}
+        fit(server, config, tmp_path / "results")
+        out = str(tmp_path / "pulled")
+        argv = [sys.executable, "-m", "study.wandb", "pull", "lab/study/small", "--out", out]
+        told = subprocess.run(
+            argv,
+            env={**os.environ, **environment(server, tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+    assert told.count("its predictions, which are not there") == 4
+
+
+@pytest.mark.slow
 def test_what_the_server_silently_does_not_take_is_written_offline(
-    path: str, config: Path, tmp_path: Path
+    config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
     with Loopback() as server:
-        server.forbidden = {path}
+        server.forbidden = {"file_stream"}
         assert "4 runs did not arrive whole; going on offline" in fit(server, config, out)
         server.forbidden = set()
         client(server, tmp_path, f"wandb sync '{out}'/wandb/offline-run-*")
