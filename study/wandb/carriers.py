@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import wandb
 
 FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
-CONFIRM_SECONDS, STOP_SECONDS = 10.0, 10.0
+CONFIRM_SECONDS, STOP_SECONDS = 6.0, 10.0
 MOST_UNCONFIRMED = 16
 
 
@@ -140,7 +140,7 @@ class Online:
         Parameters
         ----------
         patience
-            Seconds after which it should know of all.
+            Seconds after which it should know of all; it is asked twice at least.
 
         Raises
         ------
