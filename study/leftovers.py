@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from study.claims import claim_history, remove_claims
@@ -18,7 +18,7 @@ def drop_claims(folder: Path, runs: Iterable[str]) -> None:
             remove_claims(folder, run, len(tasks))
 
 
-def drop_states(folder: Path, ended: Collection[str]) -> None:
+def drop_states(folder: Path, ended: Set[str]) -> None:
     """Take away checkpoints of tasks that are gone, where every run in them is recorded."""
     watch = Watch(folder)
     states = [
@@ -32,5 +32,5 @@ def drop_states(folder: Path, ended: Collection[str]) -> None:
 
         for path in states:
             runs = saved_runs(path)
-            if runs and runs <= set(ended):
+            if runs and runs <= ended:
                 path.unlink(missing_ok=True)

@@ -56,9 +56,6 @@ class Offline:
         shutil.rmtree(partial, ignore_errors=True)
         say(published=[content.run])
 
-    def close(self) -> None:
-        """Nothing is left: each run is written when it ends."""
-
 
 class Online:
     """Keeps a run on the server for each that trains.
@@ -226,8 +223,8 @@ def start(
         id=wandb_id,
         config=content.config,
         dir=str(folder),
-        mode=mode,  # type: ignore[arg-type]
-        resume=resume,  # type: ignore[arg-type]
+        mode=mode,  # type: ignore[arg-type]  # the client lists the words
+        resume=resume,  # type: ignore[arg-type]  # the same
         reinit="create_new",
         settings=quiet_settings(FINISH_SECONDS),
     )

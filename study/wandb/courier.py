@@ -52,7 +52,8 @@ def carry(carrier: Offline | Online) -> None:
                 carrier.confirm(CONFIRM_SECONDS)  # whatever comes of the sweep's own run
                 tell_sweep(message["sweep"], message["summary"], carrier.folder)
             case "close":
-                carrier.close()
+                if isinstance(carrier, Online):
+                    carrier.close()
                 return
         if isinstance(carrier, Online) and messages.empty():
             carrier.confirm()

@@ -120,8 +120,9 @@ class WandbLogger(Logger):
         sent = free & self.ledger.published()
         claims.release(sent)
         free -= sent
-        for content in recorded_content(self.study, self.study_yaml, self.folder, free):
-            self._end(content)
+        if free:  # otherwise the whole study would be read for nothing
+            for content in recorded_content(self.study, self.study_yaml, self.folder, free):
+                self._end(content)
 
     def _end(self, content: Content) -> None:
         self._unconfirmed[content.run] = content

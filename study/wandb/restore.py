@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from study.checks import BadInput
-from study.config_files import load_yaml
 from study.folder import Folder
 from study.wandb.content import Fetched, history_rows, run_row
 
@@ -48,7 +47,7 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
             continue
         config = each.config["record"]["study"]
         if folder is None:
-            study = load_yaml(config)["name"]
+            study = each.config["study"]
             out = out or Path("results") / f"{study}-wandb"
             folder = Folder(out, study)
             there = folder.ended()
@@ -73,7 +72,7 @@ def fault_of(fetched: Fetched, study: str) -> str:
     if "status" not in fetched.summary:
         return "has not ended"
     try:
-        name = load_yaml(fetched.config["record"]["study"])["name"]
+        name, _ = fetched.config["study"], fetched.config["record"]["study"]
         every, last = int(fetched.config["evaluate_every"]), int(fetched.summary["epoch"])
     except (KeyError, TypeError, ValueError):
         return "no run of a study"

@@ -25,7 +25,7 @@ def test_a_run_whose_history_is_not_whole_gives_no_records(
 ) -> None:
     record = {"study": "name: small\nseeds: 2\n"}
     rows = [{"epoch": epoch} for epoch in epochs]
-    config = {"record": record, "evaluate_every": 1, "run": "a"}
+    config = {"study": "small", "record": record, "evaluate_every": 1, "run": "a"}
     fetched = Fetched("a", config, rows, {"status": "fitted", "epoch": 3}, [], [])
     with pytest.raises(study.BadInput, match="a: its history lacks"):
         restore([fetched], tmp_path / "out")
@@ -33,7 +33,8 @@ def test_a_run_whose_history_is_not_whole_gives_no_records(
 
 
 def test_two_studies_of_one_group_are_not_mixed() -> None:
-    config = {"record": {"study": "name: other\n"}, "evaluate_every": 1, "run": "a"}
+    record = {"study": "name: other\n"}
+    config = {"study": "other", "record": record, "evaluate_every": 1, "run": "a"}
     fetched = Fetched("a", config, [{"epoch": 0}], {"status": "fitted", "epoch": 0}, [], [])
     assert fault_of(fetched, "") == ""
     assert fault_of(fetched, "small") == "a run of the study other, not of small"
