@@ -22,8 +22,8 @@ def study_in_wandb(workload: Workload, epochs: int, mode: str) -> Timing:
     from loopback import Loopback  # type: ignore[import-not-found]  # found by the line above
 
     import study
-    import study.display
-    import study.training
+    import study.terminal.display
+    import study.training.loop
     from study.fit import main
 
     with Loopback() as server, tempfile.TemporaryDirectory() as folder:

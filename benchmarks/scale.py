@@ -50,9 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def expand(folder: Path) -> str:
     """Read the config and take one task's share of its runs."""
-    from study.config import study_of
-    from study.config_files import read_layer
-    from study.shards import Shard
+    from study.runs.command_line import study_of
+    from study.runs.config_files import read_layer
+    from study.sharing.shards import Shard
 
     study = study_of(read_layer(str(folder / "study.yaml")).tree)
     return f"{len(Shard(3, 1_000).take(study.runs))} of {len(study.runs)} runs"
@@ -60,7 +60,7 @@ def expand(folder: Path) -> str:
 
 def ended(folder: Path) -> str:
     """Look up which runs are recorded."""
-    from study.folder import Folder
+    from study.records.writing import Folder
 
     return f"{len(Folder(folder, 'scale').ended())} runs ended"
 

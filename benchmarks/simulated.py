@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from study.config import study_yaml
-from study.evaluation import KEPT, SHOWN
-from study.folder import Folder
-from study.parts import write_part
-from study.records import history_columns
-from study.run import Run
-from study.shards import Shard
-from study.study import Study
-from study.tasks import Task
+from study.records.parquet import write_part
+from study.records.reading import history_columns
+from study.records.writing import Folder
+from study.runs.command_line import study_yaml
+from study.runs.run import Run
+from study.runs.study import Study
+from study.sharing.shards import Shard
+from study.sharing.tasks import Task
+from study.training.evaluation import KEPT, SHOWN
 
 VARY: dict[str, list[Any]] = {
     "data.label_noise": [0, 0.25, 0.5, 0.75, 1],

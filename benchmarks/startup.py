@@ -23,8 +23,8 @@ def imports(workload: Workload, epochs: int) -> Timing:
 def first_step(workload: Workload, epochs: int) -> Timing:
     """Start the study and stop the clock where its first step begins."""
     began = time.perf_counter()
-    from study.engine import Engine
     from study.fit import main
+    from study.training.engine import Engine
 
     class ReachedError(Exception):
         """The first step."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from study.checks import BadInput, unknown_key
+from study.base.errors import BadInput, unknown_key
 
 SHIPPED = Path(__file__).with_name("claims.yaml")
 KINDS = ("greater", "less", "differs", "equivalent", "fraction")

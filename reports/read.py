@@ -12,10 +12,16 @@ from typing import Any
 import pandas as pd
 
 import study
-from study.checks import BadInput
-from study.records import history_columns, load_images, load_predictions, pictured, read_config
-from study.run import fact_keys
-from study.summary import condition_label
+from study.base.errors import BadInput
+from study.records.reading import (
+    history_columns,
+    load_images,
+    load_predictions,
+    pictured,
+    read_config,
+)
+from study.runs.run import fact_keys
+from study.terminal.summary import condition_label
 
 # A diverged run has no number for its loss: it counts as the worst there is.
 WORST = {
@@ -38,7 +44,7 @@ class Records:
         One row an evaluated epoch, with ``condition``, ``seed`` and ``study``.
     predictions
         One row a kept example of the run that is shown (see `shown_first`), with the name of its
-        ``images`` where there are any; `study.records.load_predictions` reads those of all.
+        ``images`` where there are any; `study.records.reading.load_predictions` reads those of all.
     images
         Pixels in [0, 1] by name, [height, width] or with a third dimension of colours.
     environments

@@ -10,7 +10,7 @@ import pandas as pd
 from reports import text
 from reports.read import Records
 from reports.verdicts import Verdict
-from study.summary import METRICS, written
+from study.terminal.summary import METRICS, written
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:

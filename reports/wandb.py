@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -59,7 +59,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from reports.verdicts import judge_all
     from reports.wandb_send import send_report, send_run
     from reports.wandb_spec import as_json, places, spec
-    from study.files import write_whole
+    from study.base.files import write_whole
 
     _check_library()
     claims = load_claims([SHIPPED, *arguments.claims])

@@ -14,9 +14,9 @@ from reports.explain import explain
 from reports.page import checklist
 from reports.read import Records
 from reports.verdicts import Verdict
-from study.checks import BadInput
-from study.settings import Wandb, make_settings
-from study.summary import METRICS
+from study.base.errors import BadInput
+from study.runs.settings import Wandb, make_settings
+from study.terminal.summary import METRICS
 
 if TYPE_CHECKING:
     import wandb_workspaces.reports.v2 as wr

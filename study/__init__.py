@@ -6,35 +6,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.checks import BadInput
-    from study.data.module import StudyData
-    from study.module import StudyModule
+    from study.base.errors import BadInput
     from study.nn.adam import Adam
     from study.nn.mlp import StackedMLP
     from study.nn.softmax import softmax, softmax_jacobian
-    from study.optimizer_settings import Optimizer
-    from study.records import load, load_network
-    from study.run import Run
-    from study.settings import Data, Model, Stop, Trainer
-    from study.stack import Stack
-    from study.study import Study
+    from study.records.reading import load, load_network
+    from study.runs.optimizer import Optimizer
+    from study.runs.run import Run
+    from study.runs.settings import Data, Model, Stop, Trainer
+    from study.runs.study import Study
+    from study.training.datamodule import StudyData
+    from study.training.stack import Stack
+    from study.training.stack_module import StudyModule
 
 _HOMES = {
     "Adam": "study.nn.adam",
-    "BadInput": "study.checks",
-    "Data": "study.settings",
-    "Model": "study.settings",
-    "Optimizer": "study.optimizer_settings",
-    "Run": "study.run",
-    "Stack": "study.stack",
+    "BadInput": "study.base.errors",
+    "Data": "study.runs.settings",
+    "Model": "study.runs.settings",
+    "Optimizer": "study.runs.optimizer",
+    "Run": "study.runs.run",
+    "Stack": "study.training.stack",
     "StackedMLP": "study.nn.mlp",
-    "Stop": "study.settings",
-    "Study": "study.study",
-    "StudyData": "study.data.module",
-    "StudyModule": "study.module",
-    "Trainer": "study.settings",
-    "load": "study.records",
-    "load_network": "study.records",
+    "Stop": "study.runs.settings",
+    "Study": "study.runs.study",
+    "StudyData": "study.training.datamodule",
+    "StudyModule": "study.training.stack_module",
+    "Trainer": "study.runs.settings",
+    "load": "study.records.reading",
+    "load_network": "study.records.reading",
     "softmax": "study.nn.softmax",
     "softmax_jacobian": "study.nn.softmax",
 }

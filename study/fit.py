@@ -8,18 +8,18 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from study.checks import BadInput
-from study.interrupt import StoppedAtOnce
+from study.base.errors import BadInput
+from study.base.interrupt import StoppedAtOnce
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from study.config import Request
     from study.data.prepare import DataCache
-    from study.folder import Folder
-    from study.plan import StackPlan
-    from study.run import Run
-    from study.study import Study
+    from study.records.writing import Folder
+    from study.runs.command_line import Request
+    from study.runs.packing import StackPlan
+    from study.runs.run import Run
+    from study.runs.study import Study
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -50,18 +50,18 @@ def command(argv: Sequence[str]) -> str:
 
 
 def _fit(argv: Sequence[str]) -> int:
-    from study.config import read, study_yaml
+    from study.runs.command_line import read, study_yaml
 
     request = read(argv)
     study = request.study
     # Late, so that a wrong config is reported before anything heavy is imported.
     from rich.console import Console
 
-    from study import plan
+    from study.base.files import take_leftovers_away
     from study.data.prepare import DataCache
-    from study.files import take_leftovers_away
-    from study.folder import Folder
-    from study.leftovers import drop_claims, drop_states
+    from study.records.writing import Folder
+    from study.runs import packing as plan
+    from study.sharing.leftovers import drop_claims, drop_states
     from study.wandb.ledger import Ledger
 
     console = Console(highlight=False, markup=False)
@@ -109,7 +109,7 @@ def check(study: Study, folder: Folder, pending: Sequence[Run], cache: DataCache
     dict
         The checksum of each data set.
     """
-    from study.trainer import check_classes, quiet
+    from study.training.trainer import check_classes, quiet
 
     quiet()
     checksums = {run.data.dataset: cache.source(run.data)[1] for run in pending}
@@ -129,10 +129,10 @@ def _train(
     console: Console,
 ) -> bool:
     """Train, with everything that looks on; return whether all runs ended."""
-    from study.config import study_yaml
-    from study.display import Display
-    from study.tasks import Task
-    from study.training import Training
+    from study.runs.command_line import study_yaml
+    from study.sharing.tasks import Task
+    from study.terminal.display import Display
+    from study.training.loop import Training
     from study.wandb.logger import WandbLogger
 
     study, say = request.study, functools.partial(console.print, soft_wrap=True)
@@ -144,8 +144,8 @@ def _train(
 
 def _conclude(request: Request, console: Console) -> None:
     """Say what came out and where it is."""
-    from study import summary
-    from study.records import load
+    from study.records.reading import load
+    from study.terminal import summary
     from study.wandb.ledger import sync_command
 
     out, shard = request.out, request.shard

@@ -16,16 +16,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from study.checks import BadInput
-from study.claims import claimed
-from study.config import study_of
-from study.config_files import read_layer
-from study.parts import part_columns
-from study.records import read_config
-from study.run import Run
-from study.summary import condition_label
-from study.tasks import DONE as ENDED_WELL
-from study.tasks import INTERRUPTED, TRAINING, Watch, tasks_of
+from study.base.errors import BadInput
+from study.records.parquet import part_columns
+from study.records.reading import read_config
+from study.runs.command_line import study_of
+from study.runs.config_files import read_layer
+from study.runs.run import Run
+from study.sharing.locks import claimed
+from study.sharing.tasks import DONE as ENDED_WELL
+from study.sharing.tasks import INTERRUPTED, TRAINING, Watch, tasks_of
+from study.terminal.summary import condition_label
 
 DONE, BAD_INPUT, STILL_TRAINING, STOPPED, STOPPED_LOOKING = 0, 2, 3, 4, 130
 LOST = "lost"

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.checks import BadInput
-from study.plan import LARGEST_STACK, StackPlan, steps
-from study.run import Run
+from study.base.errors import BadInput
+from study.runs.packing import LARGEST_STACK, StackPlan, steps
+from study.runs.run import Run
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 # What a core does of a run's 6 flops a parameter and example: 784-256-10, Zen 4, all included.
@@ -167,9 +167,9 @@ def submit(
     dry: bool,
 ) -> None:
     """Submit a study's array and its report, and say how to watch them."""
-    from study.config import read, study_yaml
-    from study.folder import Folder
-    from study.plan import plan
+    from study.records.writing import Folder
+    from study.runs.command_line import read, study_yaml
+    from study.runs.packing import plan
 
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()

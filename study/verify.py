@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 from study.fit import BAD_INPUT, DONE, FAILED, INTERRUPTED
 
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _verify(folder: Path, number: int, root: str | None) -> int:
-    from study.records import recorded
+    from study.records.reading import recorded
 
     if number < 1:
         raise BadInput("--runs", "a number of at least 1", number)
@@ -71,7 +71,7 @@ def _verify(folder: Path, number: int, root: str | None) -> int:
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
     number = min(number, len(entries))
     chosen = [entries[index * len(entries) // number] for index in range(number)]
-    from study.trainer import quiet
+    from study.training.trainer import quiet
 
     quiet()
     failed = 0
@@ -96,8 +96,8 @@ def verify_run(
     """Retrain one run alone, as its environment says, and compare."""
     import torch
 
-    from study.folder import weights_hash
-    from study.training import retrain
+    from study.records.writing import weights_hash
+    from study.training.loop import retrain
 
     path = folder / "environment" / f"{row['environment']}.json"
     try:

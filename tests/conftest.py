@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     import campaign
 
 install_import_hook(
-    ["study.nn", "study.engine", "study.module", "study.data.module"], "shapes.checked"
+    [
+        "study.nn",
+        "study.training.engine",
+        "study.training.stack_module",
+        "study.training.datamodule",
+    ],
+    "shapes.checked",
 )
 
 

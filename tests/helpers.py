@@ -14,11 +14,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from study.data.module import StudyData
-from study.module import StudyModule
-from study.run import Run
-from study.settings import Data, Model, Trainer
-from study.stack import Slot, Stack
+from study.runs.run import Run
+from study.runs.settings import Data, Model, Trainer
+from study.training.datamodule import StudyData
+from study.training.stack import Slot, Stack
+from study.training.stack_module import StudyModule
 
 SMALL = """
 name: small
@@ -76,7 +76,7 @@ class Terminate(pl.Callback):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-PRELOADED = ["helpers", "study.training", "study.display", "sklearn.datasets"]
+PRELOADED = ["helpers", "study.training.loop", "study.terminal.display", "sklearn.datasets"]
 
 
 def fit_process(

@@ -21,12 +21,12 @@ import pytest
 import torch
 import torchvision
 
-from study.checks import BadInput, check_fields, nearest
+from study.base.errors import BadInput, check_fields, nearest
 from study.data import sources
 from study.data.sources import SOURCES
 from study.fit import main
-from study.folder import check_folder
-from study.settings import Data
+from study.records.writing import check_folder
+from study.runs.settings import Data
 
 
 class Case(NamedTuple):

@@ -16,7 +16,7 @@ from helpers import SMALL, fit_process
 
 import study
 from study.fit import main
-from study.records import (
+from study.records.reading import (
     PREDICTION_COLUMNS,
     history_columns,
     load_images,

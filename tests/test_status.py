@@ -14,13 +14,14 @@ import pytest
 from helpers import SMALL, fit_process, small_run
 from test_tasks import elsewhere
 
-from study import status, tasks
-from study.claims import Claims
-from study.config import read, study_yaml
+from study import status
 from study.fit import main as fit
-from study.folder import Folder
+from study.records.writing import Folder
+from study.runs.command_line import read, study_yaml
+from study.sharing import tasks
+from study.sharing.locks import Claims
+from study.sharing.tasks import Task
 from study.status import DONE, STILL_TRAINING, STOPPED, in_words, look, main, shown
-from study.tasks import Task
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from study import seeds
+from study.base import streams
 
 BLOCK = 1_000  # images given random pixels at once: bounds memory, and is part of what a seed means
 
@@ -57,22 +57,22 @@ def noisy_labels(
     >>> noisy_labels(np.arange(10), 0.0, 10, seed=0).labels.tolist()
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    redrawn = seeds.uniform(seed, f"{stream}/redrawn", labels.shape) < noise
+    redrawn = streams.uniform(seed, f"{stream}/redrawn", labels.shape) < noise
     if not redrawn.any():
         return NoisyLabels(labels, redrawn)
     noisy = labels.copy()
     if scheme == "permuted":
         chosen = np.flatnonzero(redrawn)
-        noisy[chosen] = labels[chosen[seeds.permutation(seed, f"{stream}/order", len(chosen))]]
+        noisy[chosen] = labels[chosen[streams.permutation(seed, f"{stream}/order", len(chosen))]]
     else:
-        drawn = seeds.integers(seed, f"{stream}/drawn", classes, len(labels))
+        drawn = streams.integers(seed, f"{stream}/drawn", classes, len(labels))
         noisy[redrawn] = drawn[redrawn]
     return NoisyLabels(noisy, redrawn)
 
 
 def subset(examples: int, available: int, seed: int) -> NDArray[np.int64]:
     """Return sorted indices of a random subset; one seed's smaller subsets are in its larger."""
-    return np.sort(seeds.permutation(seed, "subset", available)[:examples])
+    return np.sort(streams.permutation(seed, "subset", available)[:examples])
 
 
 def destroyed(
@@ -94,15 +94,15 @@ def destroyed(
     if inputs == "original":
         return pixels
     if inputs == "shuffled_pixels":
-        return np.ascontiguousarray(pixels[:, seeds.permutation(seed, "pixels", features)])
+        return np.ascontiguousarray(pixels[:, streams.permutation(seed, "pixels", features)])
     result = np.empty_like(pixels)
     for block, start in enumerate(range(0, n, BLOCK)):
         part = pixels[start : start + BLOCK]
         if inputs == "random_pixels":
-            keys = seeds.uniform(seed, f"{stream}/pixels", part.shape, block)
+            keys = streams.uniform(seed, f"{stream}/pixels", part.shape, block)
             result[start : start + BLOCK] = np.take_along_axis(part, keys.argsort(axis=1), axis=1)
         else:
-            noise = seeds.normal(seed, f"{stream}/gaussian", part.shape, block)
+            noise = streams.normal(seed, f"{stream}/gaussian", part.shape, block)
             result[start : start + BLOCK] = mean + deviation * noise
     return result
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from study.data.conditions import destroyed, noisy_labels, normalized, subset
 from study.data.sources import SOURCES, Images, load_images
-from study.run import Run
-from study.settings import Data
+from study.runs.run import Run
+from study.runs.settings import Data
 
 T = TypeVar("T", bound=np.generic)
 

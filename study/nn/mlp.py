@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from study import seeds
+from study.base import streams
 
 ALIGNMENT = 64  # bytes: a matrix product may round otherwise from an address that is not aligned
 
@@ -97,7 +97,7 @@ class StackedMLP(nn.Module):
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             bound = 1 / math.sqrt(weight.shape[-1])
             for name, parameter in (("weight", weight[run]), ("bias", bias[run])):
-                drawn = seeds.uniform(seed, f"initial/{layer}/{name}", tuple(parameter.shape))
+                drawn = streams.uniform(seed, f"initial/{layer}/{name}", tuple(parameter.shape))
                 parameter.copy_(torch.from_numpy((2 * drawn - 1) * bound))
 
     def rows(self, run: int | slice) -> list[Tensor]:

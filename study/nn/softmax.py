@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from study.checks import nearest
+from study.base.errors import nearest
 
 BACKWARDS = ("jacobian", "identity", "autograd")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from study.files import stale
+from study.base.files import stale
 from study.wandb.client import own_folder, quiet_settings
 from study.wandb.content import PREDICTIONS, Content
 from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from study.checks import BadInput
-from study.records import history_columns
-from study.run import Run
-from study.stack import Slot
-from study.study import Study
-from study.summary import condition_label
+from study.base.errors import BadInput
+from study.records.reading import history_columns
+from study.runs.run import Run
+from study.runs.study import Study
+from study.terminal.summary import condition_label
+from study.training.stack import Slot
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
 LONGEST_TITLE = 128  # of a run's name
@@ -99,8 +99,8 @@ def recorded_content(
     study: Study, study_yaml: str, folder: Path, wanted: Collection[str]
 ) -> Iterator[Content]:
     """Read runs that are recorded in a study's folder, with all that came out of them."""
-    from study.parts import read_parts
-    from study.records import recorded
+    from study.records.parquet import read_parts
+    from study.records.reading import recorded
 
     said: dict[str, list[dict[str, Any]]] = {}
     for part in read_parts(folder, ["predictions"], wanted)[0]["predictions"]:

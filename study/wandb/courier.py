@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from study.interrupt import SIGNALS
+from study.base.interrupt import SIGNALS
 from study.wandb.carriers import CONFIRM_SECONDS, Offline, Online, say, tell_sweep
 from study.wandb.client import without_keys
 from study.wandb.content import Content

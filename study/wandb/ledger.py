@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from study.files import write_whole
+from study.base.files import write_whole
 
 PARTIAL = ".writing-"
 ASKED, BEGUN, FINISHED = "asked", "begun", "finished"

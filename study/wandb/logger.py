@@ -11,10 +11,10 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from study.claims import Claims
-from study.data.module import StudyData
-from study.stack import Slot, Stack
-from study.study import Study
+from study.runs.study import Study
+from study.sharing.locks import Claims
+from study.training.datamodule import StudyData
+from study.training.stack import Slot, Stack
 from study.wandb.content import Content, ended, recorded_content, training_content
 from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier

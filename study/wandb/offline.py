@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 from study.wandb.content import PREDICTIONS, Fetched
 from study.wandb.ledger import PARTIAL
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 from study.wandb.client import own_folder, without_keys
 from study.wandb.content import PREDICTIONS, Fetched
 

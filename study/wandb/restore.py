@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from study.checks import BadInput
-from study.folder import Folder
+from study.base.errors import BadInput
+from study.records.writing import Folder
 from study.wandb.content import Fetched, history_rows, run_row
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from study.plan import StackPlan
-from study.run import Run
+from study.runs.packing import StackPlan
+from study.runs.run import Run
 from study.submit import array_job, main, option, report_job, scripts_folder, tasks_worth
 
 HOSTILE = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, chisquare, kstest
 
-from study import seeds
+from study.base import streams
 from study.data.conditions import BLOCK, destroyed, noisy_labels, normalized, subset
 
 LABELS = np.arange(20_000) % 10
@@ -27,7 +27,7 @@ probability = st.floats(0, 1)
 
 def images(n: int, features: int, seed: int = 0) -> NDArray[np.float32]:
     """Return images without two equal pixels."""
-    return seeds.uniform(seed, "images", (n, features)).astype(np.float32)
+    return streams.uniform(seed, "images", (n, features)).astype(np.float32)
 
 
 # Labels
@@ -46,7 +46,7 @@ def test_without_noise_every_label_stays(scheme: str, labels: list[int], seed: i
 def test_even_the_smallest_draw_leaves_a_label_without_noise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seeds, "uniform", lambda seed, stream, shape, counter=0: np.zeros(shape))
+    monkeypatch.setattr(streams, "uniform", lambda seed, stream, shape, counter=0: np.zeros(shape))
     assert not noisy_labels(LABELS, 0.0, 10, seed=0).redrawn.any()
 
 

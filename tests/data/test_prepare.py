@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from study.data.prepare import DataCache, RunData, image_key
-from study.run import Run
-from study.settings import Data
+from study.runs.run import Run
+from study.runs.settings import Data
 
 CACHE = DataCache()
 

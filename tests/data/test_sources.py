@@ -14,7 +14,7 @@ import pytest
 import torchvision
 from numpy.typing import NDArray
 
-from study.checks import BadInput
+from study.base.errors import BadInput
 from study.data import sources
 from study.data.sources import SOURCES, Images, load_images, read_idx
 

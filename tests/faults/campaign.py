@@ -19,11 +19,11 @@ from helpers import PRELOADED, SMALL, _fit, fit_process
 from safetensors.torch import load_file
 from test_fit import compare
 
-from study.files import PART
-from study.folder import tensor_bytes
-from study.module import StudyModule
-from study.records import load_predictions
-from study.tasks import tasks_of
+from study.base.files import PART
+from study.records.reading import load_predictions
+from study.records.writing import tensor_bytes
+from study.sharing.tasks import tasks_of
+from study.training.stack_module import StudyModule
 
 EPOCHS = 40
 SECONDS = 120.0

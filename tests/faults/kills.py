@@ -16,7 +16,7 @@ from typing import Any
 
 from campaign import Trial, wait_until
 
-from study.files import PART
+from study.base.files import PART
 
 KINDS = (".", "tasks", "environment", "checkpoints", "weights", "images")
 KINDS += ("history", "predictions", "runs")

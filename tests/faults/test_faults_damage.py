@@ -17,8 +17,8 @@ import pytest
 from campaign import Trial, same, tidy, wait_until
 
 import study
-from study.parts import KINDS
-from study.records import load_predictions
+from study.records.parquet import KINDS
+from study.records.reading import load_predictions
 
 
 def truncate(path: Path, chance: random.Random) -> None:

@@ -18,7 +18,7 @@ WIDE = SMALL.replace("hidden: [32]", "hidden: [1024, 1024]").replace("seeds: 2",
 
 def limit(more: int) -> None:
     """Let this process have so much more address space than it has, all libraries loaded."""
-    for name in ("pyarrow.parquet", "pandas", "safetensors.torch", "study.summary"):
+    for name in ("pyarrow.parquet", "pandas", "safetensors.torch", "study.terminal.summary"):
         importlib.import_module(name)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + more

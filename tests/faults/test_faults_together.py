@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from campaign import Trial, same, wait_until
 
-from study.tasks import LAPSE_SECONDS
+from study.sharing.tasks import LAPSE_SECONDS
 
 
 def rows(trial: Trial) -> list[str]:

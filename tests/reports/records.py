@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from reports.read import Records
-from study.records import PREDICTION_COLUMNS, history_columns
-from study.run import Run
+from study.records.reading import PREDICTION_COLUMNS, history_columns
+from study.runs.run import Run
 
 
 def records(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports.claims import SHIPPED, load_claims
-from study.checks import BadInput
-from study.records import history_columns, run_columns
+from study.base.errors import BadInput
+from study.records.reading import history_columns, run_columns
 
 GOOD = """
 - id: mine

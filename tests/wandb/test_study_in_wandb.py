@@ -24,7 +24,7 @@ from wandb_client import (
 )
 
 import study
-from study.config import read
+from study.runs.command_line import read
 from study.wandb.ledger import Ledger
 
 
@@ -45,7 +45,7 @@ def test_sixteen_runs_arrive_whole_and_come_back_value_for_value(
         whole_once(server, out)
         for row in runs.to_dict("records"):
             there = server.runs[row["run"]]
-            facts = study.Run.of(study.records.json.loads(row["facts"])).facts()
+            facts = study.Run.of(study.records.reading.json.loads(row["facts"])).facts()
             assert there.config["data"]["label_noise"] == facts["data.label_noise"]
             assert there.config["optimizer"]["lr"] == facts["optimizer.lr"]
             assert there.config["labels_hash"] == row["labels_hash"]

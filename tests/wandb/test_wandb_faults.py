@@ -30,7 +30,7 @@ from wandb_client import (
 )
 
 import study
-from study.config import read
+from study.runs.command_line import read
 from study.wandb.content import Content
 from study.wandb.ledger import ASKED, Ledger
 from study.wandb.process import Courier

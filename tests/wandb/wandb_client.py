@@ -14,7 +14,7 @@ from helpers import SMALL, fit_process
 from loopback import Loopback
 
 import study
-from study.records import load_images, load_predictions
+from study.records.reading import load_images, load_predictions
 
 KEY = "5ec2e7" + "0" * 34
 

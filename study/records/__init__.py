@@ -1,0 +1,1 @@
+"""What a study leaves in its folder, how it is written, and how it is read."""

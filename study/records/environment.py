@@ -1,0 +1,139 @@
+"""The environment of a training: what of machine and versions may decide bits and time."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study.base.errors import BadInput
+from study.base.files import sha256, write_first
+from study.runs.run import Run
+from study.training.engine import chosen_routes
+from study.training.engine.neighbours import neighbours_felt
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
+
+
+def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) -> dict[str, Any]:
+    """Describe where ``run`` is about to be trained, its products by ``routes``.
+
+    ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
+    ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
+    """
+    felt = neighbours_felt(run, device=str(device), routes=routes)
+    return {
+        "study": _version("study"),
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device_name(device),
+        "precision": run.trainer.precision,
+        "products": "one run at a time" if device.type == "cpu" else "batched over runs",
+        "matmul": matmul_backend(device),
+        "routes": dict(routes),
+        "stacking": "bitwise" if felt == 0 else "tolerance",
+        "tolerance": felt,
+    }
+
+
+def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
+    """Return how a run's products were computed in a study's folder, by a CPU and torch like these.
+
+    Empty where that is not recorded: bits may then be of any route.
+
+    Raises
+    ------
+    BadInput
+        A damaged environment.
+    """
+    shapes = chosen_routes(run, "blas").keys()
+    for path in sorted((folder / "environment").glob("*.json")):
+        try:
+            found = json.loads(path.read_text())
+            there = (found["processor"], found["device"], found["packages"]["torch"])
+            routes = dict(found["routes"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(str(path), "an environment of this study", str(error)) from None
+        if there == (processor(), "cpu", _version("torch")) and routes.keys() == shapes:
+            return routes
+    return {}
+
+
+def agreed_routes(folder: Path, run: Run) -> dict[str, str]:
+    """Return how a run's products are to be computed in a study's folder.
+
+    As they were there; else the way that is fastest, measured once for all tasks with a processor
+    and torch like these: two that begin together take that of the one which is first.
+    """
+    found = recorded_routes(folder, run)
+    if found:
+        return found
+    shapes = sorted(chosen_routes(run, "blas"))
+    kind = sha256([json.dumps([processor(), _version("torch"), shapes]).encode()])[:12]
+    path = folder / "routes" / f"{kind}.json"
+    if path.exists():
+        content = path.read_bytes()
+    else:
+        content = write_first(path, json.dumps(chosen_routes(run)).encode())
+    return dict(json.loads(content))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout this package lies in, if it lies in one."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here.parent / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def processor() -> str:
+    """Return the processor's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the device trained on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def matmul_backend(device: torch.device) -> str:
+    """Return what computes matrix products, and the instruction set it may use."""
+    if device.type == "cuda":
+        return f"cuBLAS, {torch.version.cuda}"
+    library = "MKL" if "mkl" in torch.__config__.show().lower() else "another BLAS"
+    return f"{library}, {torch.backends.cpu.get_cpu_capability()}"

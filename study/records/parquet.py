@@ -1,0 +1,231 @@
+"""Parts: the parquet files that records are written in, each whole or left out.
+
+A study's folder has parts of one name in runs/, history/ and predictions/: some runs that ended
+together, their epochs, and what their networks say. One in history/ or predictions/ counts once
+that of runs/ is there, which is written last.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from study.base.errors import BadInput
+from study.base.files import sha256, write_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "1"
+KINDS = ("history", "predictions", "runs")  # in the order they are written
+
+
+def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
+    """Write the tables of some runs, by kind, as one part and return its name."""
+    ids = tables["runs"]["run"].to_pylist()
+    name = sha256([run.encode() for run in ids])[:16]
+    for kind in KINDS:
+        if kind in tables:
+            write_whole(folder / kind / f"{name}.parquet", _parquet(tables[kind]))
+    return name
+
+
+def merge_parts(folder: Path, names: Sequence[str]) -> str:
+    """Write some parts as one and take them away; a reader finds the old ones or the new one."""
+    found: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
+    read = []
+    for name in names:
+        tables = {kind: read_part(folder / kind / f"{name}.parquet") for kind in KINDS}
+        if tables["runs"] is None or tables["history"] is None:
+            continue
+        read.append(name)
+        for kind, table in tables.items():
+            if table is not None:
+                found[kind].append(table)
+    whole = {kind: concatenate(tables) for kind, tables in found.items() if tables}
+    merged = write_part(folder, whole)
+    for kind in reversed(KINDS):
+        for name in read:
+            if name != merged:
+                (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
+    return merged
+
+
+def part_names(folder: Path) -> list[str]:
+    """Return the names of a study's parts.
+
+    They are listed twice: while parts are merged, a list may have neither those nor the whole.
+    """
+    return sorted({path.stem for _ in range(2) for path in (folder / "runs").glob("*.parquet")})
+
+
+def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
+    """Yield the names of a study's parts, each once, all but those ``known``.
+
+    When one has gone while it was read, the part that it was merged into follows.
+    """
+    done, again = set(known), True
+    while again:
+        again = False
+        for name in part_names(folder):
+            if name not in done:
+                done.add(name)
+                yield name
+                again = again or not (folder / "runs" / f"{name}.parquet").exists()
+
+
+def read_parts(
+    folder: Path,
+    kinds: Sequence[str] = ("runs", "history"),
+    holding: Collection[str] | None = None,
+) -> tuple[dict[str, list[pa.Table]], list[Path]]:
+    """Read a study's parts.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    kinds
+        What to read.
+    holding
+        Ids of runs: only the parts with one of them are read.
+
+    Returns
+    -------
+    tables
+        By kind, those of parts of which every kind asked for is whole.
+    damaged
+        The files that are not.
+    """
+    tables: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
+    damaged = []
+    for name in each_part(folder):
+        path = folder / "runs" / f"{name}.parquet"
+        if holding is not None:
+            ids = read_part(path, ["run"])
+            if ids is not None and not set(holding).intersection(ids["run"].to_pylist()):
+                continue
+        found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in kinds}
+        torn = [kind for kind, table in found.items() if table is None]
+        if torn and path.exists():
+            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
+        elif not torn:
+            for kind, table in found.items():
+                tables[kind].append(table)
+    return tables, damaged
+
+
+def part_columns(folder: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return some columns of ``runs``, a tuple a run, in the order of the parts."""
+    tables = (read_part(folder / "runs" / f"{name}.parquet", columns) for name in each_part(folder))
+    return [
+        row
+        for table in tables
+        if table is not None
+        for row in zip(*(table[name].to_pylist() for name in columns), strict=True)
+    ]
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """Read one part, or some columns of it; None when it is torn, missing or no part of records.
+
+    Raises
+    ------
+    BadInput
+        A part of another format.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # A file by itself: read_table looks for many, which takes longer than to read a small one.
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=columns)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError):
+        return None
+    except pa.ArrowException as error:  # no thread could be started: the part may be whole
+        raise MemoryError(f"{path}: {error}") from None
+    found = (table.schema.metadata or {}).get(b"study.format")
+    if found is None or not set(columns or ()).issubset(table.column_names):
+        return None
+    if found.decode() != FORMAT:
+        raise BadInput(
+            str(path),
+            f"records of format {FORMAT}",
+            found.decode(),
+            "use the study version it names",
+        )
+    return table.replace_schema_metadata(None)
+
+
+def recorded_ids(folder: Path, known: dict[str, list[str]] | None = None) -> set[str]:
+    """Return the ids of runs that have a row and a history.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    known
+        Ids by part, of parts read before; those that are new are added.
+    """
+    known = {} if known is None else known
+    for name in each_part(folder, known):
+        ids = read_part(folder / "runs" / f"{name}.parquet", ["run"])
+        # Of a torn file the end is missing, where its columns are described.
+        history = read_part(folder / "history" / f"{name}.parquet", ["epoch"])
+        if ids is not None and history is not None:
+            known[name] = ids["run"].to_pylist()
+    return {run for ids in known.values() for run in ids}
+
+
+def concatenate(tables: list[pa.Table]) -> pa.Table:
+    """Return tables one below the other; columns that only some have are empty in the others."""
+    import pyarrow as pa
+
+    found: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            found.setdefault(field.name, set()).add(field.type)
+    for name, types in found.items():
+        if pa.string() in types and types - {pa.string(), pa.null()}:
+            tables = [_as_text(table, name) for table in tables]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _as_text(table: pa.Table, name: str) -> pa.Table:
+    """Return a table with one column as text: another training gave text where it has numbers."""
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return table
+    index = table.column_names.index(name)
+    return table.set_column(index, name, table.column(index).cast(pa.string()))
+
+
+def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return rows as a table; lists and mappings become JSON text."""
+    import pyarrow as pa
+
+    plain = [
+        {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row.items()}
+        for row in rows
+    ]
+    for name in {name for row in plain for name in row}:
+        # What one run gives as text and another as a number is text for both.
+        if len({isinstance(row.get(name), str) for row in plain if row.get(name) is not None}) > 1:
+            plain = [
+                {**row, name: value if isinstance(value, str) or value is None else str(value)}
+                for row, value in ((row, row.get(name)) for row in plain)
+            ]
+    return pa.Table.from_pylist(plain)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"study.format": FORMAT}), sink)
+    return sink.getvalue()

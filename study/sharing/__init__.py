@@ -1,0 +1,1 @@
+"""Several tasks that train one study together: locks on runs, shares, and who is alive."""

@@ -1,0 +1,114 @@
+"""Claims: which task trains which run, so that no two train the same one.
+
+claims/<run>.<n> in the study's folder is a symbolic link to the name of the task that took the run
+the n-th time; the highest n holds. Making a link is one step that fails if there is one already, on
+local disks, NFS and Lustre alike. A claim whose task is gone is taken over by making the next; all
+go when the run is recorded. Who had a run before says where its checkpoints are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from study.sharing.tasks import Task, Watch
+
+
+class Claims:
+    """The claims of one task.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    task
+        Who claims.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Task(Path(folder)) as one, Task(Path(folder)) as two:
+    ...         mine, theirs = Claims(Path(folder), one), Claims(Path(folder), two)
+    ...         mine.take("a"), theirs.take("a"), theirs.take("b")
+    ([], None, [])
+    """
+
+    def __init__(self, folder: Path, task: Task) -> None:
+        self.folder = folder / "claims"
+        self.task = task
+        self.watch = Watch(folder)
+        self._numbers: dict[str, int] = {}
+
+    def take(self, run: str) -> list[str] | None:
+        """Claim a run.
+
+        Returns
+        -------
+        list of str or None
+            The tasks that had the run before, the last one first; None when a task that lives has
+            it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            before = self.history(run)
+            if before and before[0] == self.task.name:
+                return before[1:]
+            if before and not self.watch.gone(before[0]):
+                return None
+            try:
+                (self.folder / f"{run}.{len(before)}").symlink_to(self.task.name)
+            except FileExistsError:
+                continue  # somebody was faster: look again who
+            self._numbers[run] = len(before)
+            return before
+
+    def holder(self, run: str) -> str | None:
+        """Return the living task that has a run, None when it is free or this task's own."""
+        before = self.history(run)
+        theirs = before and before[0] != self.task.name and not self.watch.gone(before[0])
+        return before[0] if theirs else None
+
+    def history(self, run: str) -> list[str]:
+        """Return the tasks that have claimed a run, the last one first."""
+        return claim_history(self.folder.parent, run)
+
+    def release(self, runs: Iterable[str]) -> None:
+        """Take the claims of recorded runs away.
+
+        Who takes the run over between two of these steps will find it recorded.
+        """
+        for run in runs:
+            most = max(len(self.history(run)), self._numbers.pop(run, 0) + 1)
+            remove_claims(self.folder.parent, run, most)
+
+
+def claim_history(folder: Path, run: str) -> list[str]:
+    """Return the tasks that have claimed a run of a study, the last one first."""
+    tasks: list[str] = []
+    for number in itertools.count():
+        try:
+            tasks.insert(0, str((folder / "claims" / f"{run}.{number}").readlink()))
+        except FileNotFoundError:
+            break
+    return tasks
+
+
+def remove_claims(folder: Path, run: str, number: int) -> None:
+    """Take the first claims of a run away, the last one first: while any is left, so is ``.0``."""
+    for each in reversed(range(number)):
+        (folder / "claims" / f"{run}.{each}").unlink(missing_ok=True)
+
+
+def claimed(folder: Path) -> dict[str, str]:
+    """Return the task that holds each claimed run of a study, by the run's id."""
+    holders: dict[str, tuple[int, str]] = {}
+    for path in (folder / "claims").glob("*.*"):
+        run, _, number = path.name.partition(".")
+        try:
+            holder = (int(number), str(path.readlink()))
+        except (OSError, ValueError):
+            continue
+        holders[run] = max(holder, holders.get(run, holder))
+    return {run: task for run, (_, task) in holders.items()}

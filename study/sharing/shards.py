@@ -1,0 +1,106 @@
+"""Shards: which share of a study's runs a task trains, of as many as there are tasks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from study.base.errors import BadInput
+from study.runs.run import Run
+from study.runs.study import by_program
+
+
+class Shard(NamedTuple):
+    """Share ``number`` of ``of``, counted from 1."""
+
+    number: int = 1
+    of: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def take(self, runs: Sequence[Run]) -> list[Run]:
+        """Return this share of some runs: whole stacks where it can be, as many as the others.
+
+        Examples
+        --------
+        >>> runs = [Run(seed=seed) for seed in range(5)]
+        >>> [[run.seed for run in Shard(k, 2).take(runs)] for k in (1, 2)]
+        [[1, 3], [0, 2, 4]]
+        """
+        ends = [len(runs) * k // self.of for k in range(self.of + 1)]
+        taken: list[Run] = []
+        at = 0
+        for group in by_program(runs):
+            end = at + len(group)
+            sizes = [max(0, min(b, end) - max(a, at)) for a, b in itertools.pairwise(ends)]
+            taken += _dealt(group, sizes, self.number - 1)
+            at = end
+        return taken
+
+
+def _dealt(runs: Sequence[Run], sizes: Sequence[int], place: int) -> list[Run]:
+    """Return what one of some places gets when runs are dealt to them, so many to each.
+
+    Dealt, not cut: seeds that are added later go to all places. A condition's seeds go round after
+    those of another, so that each place has some of every condition.
+    """
+    turns = sorted(((i + 0.5) / size, at) for at, size in enumerate(sizes) for i in range(size))
+    before: Counter[int] = Counter()
+    conditions = []
+    for run in runs:
+        conditions.append(before[run.seed])
+        before[run.seed] += 1
+    order = sorted(range(len(runs)), key=conditions.__getitem__)
+    mine = sorted(i for i, (_, at) in zip(order, turns, strict=True) if at == place)
+    return [runs[i] for i in mine]
+
+
+def parse(text: str) -> Shard:
+    """Read ``k/n``.
+
+    Raises
+    ------
+    BadInput
+        Anything else, or a k that is not among the n.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise BadInput("--shard", "k/n with k from 1 to n, e.g. 1/4", text)
+    return Shard(int(found[1]), int(found[2]))
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
+    """Return the share that Slurm's numbers give: of an array's tasks, each srun's processes.
+
+    Outside both it is everything, and so it is for tasks of an array that are submitted again: one
+    on its own, or some whose numbers do not follow each other evenly. Claims divide it then.
+
+    Examples
+    --------
+    >>> array = {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "3",
+    ...          "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_MAX": "6"}
+    >>> str(from_environment(array))
+    '2/3'
+    >>> str(from_environment({**array, "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}))
+    '4/6'
+    """
+    number = {key: int(text) for key, text in environment.items() if text.isdecimal()}
+    tasks = number.get("SLURM_ARRAY_TASK_COUNT", 1)
+    first = number.get("SLURM_ARRAY_TASK_MIN", 0)
+    last = number.get("SLURM_ARRAY_TASK_MAX", first + tasks - 1)
+    step = max((last - first) // max(tasks - 1, 1), 1)
+    task, beside = divmod(number.get("SLURM_ARRAY_TASK_ID", first) - first, step)
+    # A batch script itself is one process, whatever the number that srun would start.
+    alone = "SLURM_JOB_ID" in environment and "SLURM_STEP_ID" not in environment
+    processes = 1 if alone else number.get("SLURM_STEP_NUM_TASKS", number.get("SLURM_NTASKS", 1))
+    process = 0 if alone else number.get("SLURM_PROCID", 0)
+    # Numbers that do not follow each other evenly would leave shares to nobody.
+    even = not beside and last - first == step * (tasks - 1)
+    if not (even and 0 <= task < tasks and 0 <= process < processes):
+        return Shard()
+    return Shard(task * processes + process + 1, tasks * processes)

@@ -1,0 +1,147 @@
+"""What both ways of training a stack have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from study.nn import products
+from study.nn.adam import Adam
+from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
+from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
+from study.runs.run import Run
+from study.training.datamodule import StackBatch, WholeBatch
+from study.training.optimizers import make_optimizer, restore, saved
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Each slot's sums over examples as it saw them while training."""
+
+    cross_entropy: Float[Tensor, " run"]
+    right: Float[Tensor, " run"]
+    examples: Float[Tensor, " run"]
+
+    def __add__(self, other: Running) -> Running:
+        """Add two batches' sums."""
+        return Running(
+            self.cross_entropy + other.cross_entropy,
+            self.right + other.right,
+            self.examples + other.examples,
+        )
+
+    @classmethod
+    def zeros(cls, runs: int, device: torch.device) -> Running:
+        """Return sums over nothing."""
+        return cls(*torch.zeros(3, runs, dtype=torch.float64, device=device))
+
+
+class Engine(ABC):
+    """Trains the networks of a stack.
+
+    Parameters
+    ----------
+    network
+        The networks, on the device they are trained on.
+    runs
+        The run in each slot; they share a program.
+    routes
+        How large products are computed.
+    """
+
+    def __init__(self, network: StackedMLP, runs: Sequence[Run], routes: Mapping[str, str]) -> None:
+        self.network, self.runs, self.routes = network, list(runs), dict(routes)
+        network.align()
+        self.whole = network.rows(slice(None))
+        self.rows = [network.rows(slot) for slot in range(network.runs)]
+        self.gradients = [
+            aligned_stack(network.runs, tensor.shape[1:], tensor) for tensor in self.whole
+        ]
+        self.gradient_rows = [
+            [gradient[slot] for gradient in self.gradients] for slot in range(network.runs)
+        ]
+        self.optimizer = make_optimizer([run.optimizer for run in runs], self.rows)
+        batch = runs[0].data.batch_size
+        self.layers = products.layers(network.widths, batch, self.routes)
+
+    def method(self) -> DerivedGradients | AutogradGradients:
+        """Return a new method of the runs' gradients, with buffers of its own."""
+        model = self.runs[0].model
+        return METHODS[model.gradients](
+            self.layers, activation=model.activation, loss=model.loss, backward=model.backward
+        )
+
+    def load(self, slot: int, run: Run, state: Mapping[str, Tensor] | None = None) -> None:
+        """Put a run into a slot: its saved state, or the weights its seed gives."""
+        if state is None:
+            self.network.initialize(slot, run.seed)
+        restore(self.optimizer, slot, run.optimizer, state)
+        self.runs[slot] = run
+
+    def save(self, slot: int) -> dict[str, Tensor]:
+        """Return copies of all tensors that a slot's run needs to go on."""
+        return saved(self.optimizer, slot)
+
+    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+        """Take a batch's steps for the slots in ``training``; return the sums over its examples.
+
+        With this package's Adam the weights are updated here; any other optimizer finds the
+        gradients of a batch's only step and is to be stepped afterwards.
+        """
+        running = self._steps(batch, training)
+        if not isinstance(self.optimizer, Adam):
+            present = set(training)
+            for slot, rows in enumerate(self.rows):
+                for row, gradient in zip(rows, self.gradient_rows[slot], strict=True):
+                    row.grad = gradient if slot in present else None
+        return running
+
+    @abstractmethod
+    def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running: ...
+
+    @abstractmethod
+    def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
+        """Do a task for each slot and return what they return."""
+
+    def finish(self, slots: Sequence[int]) -> None:
+        """Clip each slot's gradients and, where the optimizer can, update its weights at once."""
+        for slot in slots:
+            trainer = self.runs[slot].trainer
+            if trainer.gradient_clip_val is not None:
+                how = (trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+                clip(self.gradient_rows[slot], *how)
+        if isinstance(self.optimizer, Adam):
+            groups = [self.optimizer.param_groups[slot] for slot in slots]
+            self.optimizer.update(groups, [self.gradient_rows[slot] for slot in slots])
+
+    def logits(
+        self, slot: int, images: Float[Tensor, "batch feature"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Return what a slot's network makes of many images."""
+        rows = self.rows[slot]
+        act = ACTIVATIONS[self.network.activation].in_place
+        h = images.to(rows[0].dtype)
+        for layer, weight, bias in zip(self.layers, rows[::2], rows[1::2], strict=True):
+            h = layer.evaluation(h, weight, None).add_(bias)
+            if layer is not self.layers[-1]:
+                h = act(h)
+        return h
+
+
+def clip(gradients: list[Tensor], bound: float, algorithm: str) -> None:
+    """Bound one run's gradients in place: their common norm, or each element."""
+    if algorithm == "value":
+        torch._foreach_clamp_min_(gradients, -bound)
+        torch._foreach_clamp_max_(gradients, bound)
+        return
+    norm = get_total_norm(gradients)
+    torch._foreach_mul_(gradients, (bound / (norm + 1e-6)).clamp(max=1.0))

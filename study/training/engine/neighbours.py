@@ -1,0 +1,45 @@
+"""Whether a run's bits depend on its neighbours in a stack, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from study.nn.mlp import StackedMLP
+from study.runs.run import Run
+from study.training.datamodule import WholeBatch
+from study.training.engine import make_engine
+
+
+def neighbours_felt(
+    run: Run,
+    batched: bool | None = None,
+    device: str = "cpu",
+    routes: Mapping[str, str] | None = None,
+) -> float:
+    """Measure how much a run's weights depend on its stack: 0.0 when not by a bit.
+
+    The run takes three steps on random images, alone and between two others; the largest relative
+    difference of any weight is returned.
+    """
+    generator = torch.Generator().manual_seed(0)
+    dtype = torch.float64 if run.trainer.precision == "64-true" else torch.float32
+    images = torch.rand(3, 3, run.data.batch_size, run.widths[0], generator=generator, dtype=dtype)
+    labels = torch.randint(run.widths[-1], (3, 3, run.data.batch_size), generator=generator)
+    results = []
+    for slots in ([1], [0, 1, 2]):
+        network = StackedMLP(len(slots), run.widths, run.model.activation).to(device, dtype)
+        engine = make_engine(network, [run] * len(slots), batched=batched, routes=routes)
+        for slot, seed in enumerate(slots):
+            network.initialize(slot, seed)
+        for step in range(3):
+            batch = WholeBatch(images[step][slots].to(device), labels[step][slots].to(device))
+            engine.steps(batch, range(len(slots)))
+            engine.optimizer.step()
+        results.append(engine.save(slots.index(1)))
+    alone, stacked = results
+    if all(torch.equal(alone[k].nan_to_num(), stacked[k].nan_to_num()) for k in alone):
+        return 0.0
+    scale = max(float(tensor.abs().max()) for tensor in alone.values())
+    return max(float((alone[name] - stacked[name]).abs().max()) for name in alone) / scale

@@ -1,0 +1,238 @@
+"""StudyModule: the LightningModule that trains and evaluates a stack."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from study.base.errors import BadInput
+from study.nn.mlp import StackedMLP
+from study.runs.run import Run
+from study.training.datamodule import StackBatch, StudyData, WholeBatch
+from study.training.engine import Running, chosen_routes, make_engine
+from study.training.evaluation import FitCheck, Network, evaluate, metrics, predictions, probe
+from study.training.stack import DIVERGED, Slot, Stack
+
+
+class StudyModule(pl.LightningModule):
+    """Networks of all runs in a stack, trained with the study's own gradients.
+
+    Parameters
+    ----------
+    runs
+        A run, several that share a program, or a stack.
+    routes
+        How large products are computed on a CPU; by default the fastest way, measured at the start.
+
+    Examples
+    --------
+    >>> from study import Data, Model, Run, StudyData
+    >>> run = Run(data=Data(dataset="digits"), model=Model(hidden=(32,)))
+    >>> trainer = pl.Trainer(max_epochs=2, logger=False, enable_checkpointing=False,
+    ...                      enable_progress_bar=False, enable_model_summary=False)
+    >>> module = StudyModule(run)
+    >>> trainer.fit(module, StudyData(run))
+    >>> [row["epoch"] for row in module.stack.slots[0].history]
+    [0, 1, 2]
+    """
+
+    def __init__(
+        self,
+        runs: Run | Sequence[Run] | Stack = Run(),
+        routes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.stack = Stack.of(runs)
+        self.routes = routes
+        first = self.stack.first
+        self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
+        self._began = 0.0
+        self._checks: dict[str, FitCheck] = {}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Make one optimizer with a parameter group a run."""
+        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
+        if self.routes is None and self.device.type == "cpu":
+            self.routes = chosen_routes(self.stack.first)
+        runs = [slot.run for slot in self.stack.slots]
+        self.engine = make_engine(self.network, runs, routes=self.routes)
+        self._running = Running.zeros(len(self.stack.slots), self.device)
+        return self.engine.optimizer
+
+    def on_fit_start(self) -> None:
+        """Share the stack with the data, so that both know who trains.
+
+        Raises
+        ------
+        BadInput
+            Data of other runs, or a Trainer of another precision, than the module's.
+        """
+        data = self.study_data
+        if data is not None and data.stack is not self.stack:
+            ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
+            if ours != theirs:
+                raise BadInput("StudyData", f"data of the module's runs {ours}", theirs)
+            data.stack = self.stack
+        wanted = self.stack.first.trainer.precision
+        if self.trainer.precision != wanted:
+            raise BadInput("Trainer", f"precision {wanted}, as the run's", self.trainer.precision)
+
+    def on_fit_end(self) -> None:
+        """Keep what unfinished runs need, should `fit` be called again."""
+        for index in self.stack.training:
+            self.stack.slots[index].state = self.engine.save(index)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add how far each run has come to Lightning's checkpoint."""
+        checkpoint["study"] = [
+            {
+                "run": slot.run.id,
+                "progress": slot.progress(),
+                "state": self.engine.save(index),
+            }
+            for index, slot in enumerate(self.stack.slots)
+        ]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from Lightning's checkpoint.
+
+        Raises
+        ------
+        BadInput
+            A checkpoint of other runs.
+        """
+        saved = checkpoint.get("study", [])
+        ours, theirs = [slot.run.id for slot in self.stack.slots], [each["run"] for each in saved]
+        if ours != theirs:
+            raise BadInput("ckpt_path", f"a checkpoint of the runs {ours}", theirs)
+        for slot, each in zip(self.stack.slots, saved, strict=True):
+            slot.resume(each["progress"], each["state"])
+
+    @property
+    def study_data(self) -> StudyData | None:
+        """The trainer's data, if they are a study's."""
+        data = getattr(self.trainer, "datamodule", None)
+        return data if isinstance(data, StudyData) else None
+
+    def on_train_epoch_start(self) -> None:
+        """Give free slots to waiting runs, and evaluate newcomers before they train."""
+        self.stack.refill()
+        new = [i for i, slot in enumerate(self.stack.slots) if self._loaded[i] is not slot]
+        for index in new:
+            slot = self.stack.slots[index]
+            self.engine.load(index, slot.run, slot.state)
+            self._loaded[index], slot.state = slot, None
+        self._running = Running.zeros(len(self.stack.slots), self.device)
+        self._evaluate_all([index for index in new if self.stack.slots[index].epoch == 0])
+        self._began = time.perf_counter()
+
+    def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
+        """Take the batch's steps of every run that trains."""
+        if isinstance(batch, StackBatch):
+            steps: StackBatch | WholeBatch = batch
+        else:  # an ordinary batch of a single run
+            steps = WholeBatch(*(part.unsqueeze(0) for part in batch))
+        self._running += self.engine.steps(steps, self.stack.training)
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        # Counts the step for Lightning; the engine has left it no gradient that it used itself.
+        optimizer.step()
+
+    def on_train_epoch_end(self) -> None:
+        """Count the epoch, evaluate the runs that are due, and end those that are through."""
+        training = self.stack.training
+        finite = self._running.cross_entropy.isfinite().tolist()
+        for index in training:
+            self.stack.slots[index].epoch += 1
+        due = {index for index in training if self.stack.slots[index].due or not finite[index]}
+        rows = self._evaluate_all(sorted(due | self._just_fitted(set(training) - due)))
+        share = (time.perf_counter() - self._began) / max(len(training), 1)
+        for index in training:
+            slot = self.stack.slots[index]
+            slot.seconds += share
+            if not finite[index]:
+                slot.status = DIVERGED
+        for name in rows[0] if rows else ():
+            self.log(name, sum(row[name] for row in rows) / len(rows), batch_size=1)
+        if self.stack.done:
+            self.trainer.should_stop = True
+
+    def _just_fitted(self, indices: Collection[int]) -> set[int]:
+        """Return which of some slots' runs fit the labels they train on for the first time.
+
+        So that `epochs_to_fit` is exact whatever the schedule of evaluations. A run is looked at
+        until too many of its examples are wrong, which takes few until it is about to fit.
+        """
+        data = self.study_data
+        if data is None:
+            return set()
+        waiting = [i for i in indices if self.stack.slots[i].epochs_to_fit is None]
+        ids = {index: self.stack.slots[index].run.id for index in waiting}
+        self._checks = {run: self._checks.get(run) or FitCheck() for run in ids.values()}
+        tensors = {index: data.tensors(self.stack.slots[index]) for index in waiting}
+        fitted = self.engine.each(
+            lambda at: self._checks[ids[at]](
+                self._network(at),
+                tensors[at],
+                self.stack.slots[at].run.stop.accuracy_to_fit,
+            ),
+            waiting,
+        )
+        return {index for index, fit in zip(waiting, fitted, strict=True) if fit}
+
+    def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
+        """Evaluate some slots' runs on their data, if they are a study's, and judge them."""
+        if self.study_data is None:
+            return []
+        data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
+        model = self.stack.first.model
+        rows = self.engine.each(
+            lambda at: (
+                evaluate(self._network(at), data[at])
+                | probe(self._network(at), data[at], model.loss, model.backward)
+            ),
+            indices,
+        )
+        running = self._running
+        for index, row in zip(indices, rows, strict=True):
+            row["running_cross_entropy"] = float(
+                running.cross_entropy[index] / running.examples[index]
+            )
+            row["running_accuracy"] = float(running.right[index] / running.examples[index])
+            self.stack.slots[index].judge(row)
+        return rows
+
+    def predictions(self, index: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+        """Return what a slot's network says of its run's fixed examples, and their images."""
+        data = self.study_data
+        assert data is not None
+        return predictions(self._network(index), data.tensors(self.stack.slots[index]))
+
+    def _network(self, index: int) -> Network:
+        return functools.partial(self.engine.logits, index)
+
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
+        """Log the runs' mean metrics on ordinary batches, as ``val_…``."""
+        self._log_metrics("val", *batch)
+
+    def test_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
+        """Log the runs' mean metrics on ordinary batches, as ``test_…``."""
+        self._log_metrics("test", *batch)
+
+    def _log_metrics(
+        self, part: str, images: Float[Tensor, "batch feature"], labels: Int[Tensor, " batch"]
+    ) -> None:
+        rows = [metrics(logits, labels) for logits in self.network(images)]
+        for name in rows[0]:
+            value = sum(row[name] for row in rows) / len(rows)
+            self.log(f"{part}_{name}", value, batch_size=len(labels))

@@ -1,0 +1,121 @@
+"""Lightning's Trainer as a study uses it, and what a config names for it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers import Logger
+
+from study.base.errors import BadInput
+from study.nn.products import available
+from study.runs.run import Run
+from study.runs.study import Study
+from study.training.optimizers import make_optimizer
+
+
+def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: str) -> list[Any]:
+    """Make the callbacks or loggers that a config names.
+
+    Raises
+    ------
+    BadInput
+        A class that cannot be imported, or that refuses its arguments.
+    """
+    made = []
+    for number, specification in enumerate(specifications):
+        path = specification["class_path"]
+        module, _, name = path.rpartition(".")
+        try:
+            make = getattr(importlib.import_module(module), name)
+            made.append(make(**(specification.get("init_args") or {})))
+        except Exception as error:  # whatever a user's own class raises is about its arguments
+            raise BadInput(
+                f"{key}[{number}]", "a class and the arguments it takes", path, str(error)
+            ) from None
+        if not isinstance(made[-1], kind):
+            raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
+    return made
+
+
+def quiet() -> None:
+    """Keep Lightning's advice about hardware and loggers out of the study's own output."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning(\..*)?")
+    # Where Slurm is installed; a study is one process a task, with srun or without.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
+
+
+def check_classes(study: Study, runs: Sequence[Run]) -> None:
+    """Make the Trainer, and try each run's optimizer on a scrap, before anything is written.
+
+    Raises
+    ------
+    BadInput
+        A route of products, optimizer, callback, logger or accelerator that cannot be had.
+    """
+    if study.products not in ("auto", *available()):
+        expected = f"one of auto, {', '.join(available())} with this torch"
+        raise BadInput("products", expected, study.products)
+    seen = set()
+    for run in runs:
+        if (text := repr(run.optimizer)) not in seen:
+            seen.add(text)
+            scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
+            try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
+    try:
+        make_trainer(runs[0], [])
+    except MisconfigurationException as error:
+        raise BadInput(
+            "trainer.accelerator",
+            "an accelerator of this machine",
+            runs[0].trainer.accelerator,
+            str(error),
+        ) from None
+
+
+def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
+    """Take one step, as some optimizers refuse ordinary gradients or need a closure."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
+    try:
+        optimizer.step()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(
+            "optimizer.class_path",
+            "an optimizer of dense gradients, without a closure",
+            class_path,
+            str(error),
+        ) from None
+
+
+def make_trainer(
+    run: Run, callbacks: Sequence[pl.Callback], loggers: Sequence[Logger] = ()
+) -> pl.Trainer:
+    """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
+    wanted = run.trainer
+    everyone = [*instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks"), *callbacks]
+    return pl.Trainer(
+        accelerator=wanted.accelerator,
+        devices=1,
+        # Under Slurm, too: a study is spread by runs, not by Lightning.
+        plugins=[LightningEnvironment()],
+        precision=wanted.precision,
+        max_epochs=-1,
+        callbacks=everyone,
+        logger=[*instantiate(wanted.logger, Logger, "trainer.logger"), *loggers] or False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        # Otherwise Lightning adds a checkpoint of its own, in the working directory.
+        enable_checkpointing=any(isinstance(c, pl.callbacks.Checkpoint) for c in everyone),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

@@ -1,0 +1,387 @@
+"""Config files and the command line: layers, types, and the config a study is written as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_run import VALUES, facts
+
+from study.base.errors import BadInput
+from study.fit import main
+from study.runs import command_line as config
+from study.runs.command_line import read, study_yaml
+from study.runs.optimizer import Optimizer
+from study.runs.run import Run, fact_keys
+from study.runs.settings import Data
+from study.runs.study import Study
+
+Write = Callable[..., list[str]]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Return a function that writes configs and gives the options that read them."""
+
+    def write(*contents: str) -> list[str]:
+        options = []
+        for content in contents:
+            path = tmp_path / f"{len(list(tmp_path.iterdir()))} é.yaml"
+            path.write_text(content, encoding="utf-8")
+            options += ["--config", str(path)]
+        return options
+
+    return write
+
+
+# Defaults, layers, options
+
+
+def test_without_a_config_the_defaults_are_the_packages_own() -> None:
+    request = read([])
+    assert request.study == Study()
+    assert (request.out, request.plan) == (Path("results/study"), False)
+
+
+def test_later_configs_and_then_options_override_key_by_key(write: Write) -> None:
+    options = write(
+        "name: a\nseeds: 2\ndata: {label_noise: 0.1, inputs: gaussian}\nmodel: {hidden: [8]}",
+        "name: b\ndata: {label_noise: 0.2, normalize: none}",
+        "stop: {train_accuracy: 1}",
+    )
+    study = read(["--data.label_noise", "0.3", *options, "--model.hidden", "[4, 4]"]).study
+    assert (study.name, study.seeds) == ("b", 2)
+    data = study.base.data
+    assert (data.label_noise, data.inputs, data.normalize) == (0.3, "gaussian", "none")
+    assert study.base.model.hidden == (4, 4)
+    assert study.base.stop.train_accuracy == 1.0
+
+
+def test_an_optimizers_arguments_are_layered_as_well_wherever_they_are_written(
+    write: Write,
+) -> None:
+    options = write(
+        "optimizer: {lr: 0.1, betas: [0.5, 0.6]}",
+        "optimizer: {init_args: {eps: 1e-3}}",
+        "optimizer: {class_path: study.Adam, weight_decay: 0.2}",
+    )
+    args = read([*options, "--optimizer.lr", "0.3"]).study.base.optimizer.init_args
+    assert (args["lr"], args["betas"], args["eps"]) == (0.3, (0.5, 0.6), 1e-3)
+    assert args["weight_decay"] == 0.2
+    args = read([*options, "--optimizer.init_args.lr", "0.4"]).study.base.optimizer.init_args
+    assert (args["lr"], args["eps"]) == (0.4, 1e-3)
+
+
+def test_another_optimizer_class_leaves_the_old_ones_arguments_behind(write: Write) -> None:
+    options = write("optimizer: {lr: 0.1, betas: [0.5, 0.6]}")
+    sgd = ["--optimizer.class_path", "torch.optim.SGD", "--optimizer.init_args.lr", "0.2"]
+    optimizer = read([*options, *sgd]).study.base.optimizer
+    assert (optimizer.class_path, optimizer.init_args) == ("torch.optim.SGD", {"lr": 0.2})
+    options += write("optimizer: {class_path: torch.optim.SGD, momentum: 0.9, lr: 0.5}")
+    optimizer = read(options).study.base.optimizer
+    assert optimizer.init_args == {"lr": 0.5, "momentum": 0.9}
+    assert read([*options, *sgd]).study.base.optimizer.init_args == {"lr": 0.2, "momentum": 0.9}
+
+
+def test_a_later_vary_replaces_an_earlier_one_and_an_option_sets_one_list(write: Write) -> None:
+    options = write("vary: {data.label_noise: [0, 1]}", "vary: {model.hidden: [[8], []]}")
+    assert read(options).study.vary == {"model.hidden": [[8], []]}
+    both = {"model.hidden": [[8], []], "optimizer.lr": [0.001, 0.1]}
+    assert read([*options, "--vary.optimizer.lr", "[1e-3, 0.1]"]).study.vary == both
+    assert read([*options, "--vary.optimizer.init_args.lr=[1e-3, 0.1]"]).study.vary == both
+    assert read([*options, "--vary.model.hidden", "[[4]]"]).study.vary == {"model.hidden": [[4]]}
+    several = [*options, "--vary.model.hidden=[[4]]", "--vary.model.backward", "[identity]"]
+    study = read([*several, "--vary.model.loss", "[squared_error]"]).study
+    assert len(study.runs) == 1
+    assert study.vary.keys() == {"model.hidden", "model.backward", "model.loss"}
+    replaced = read([*options, "--vary", "{data.inputs: [gaussian]}"]).study.vary
+    assert replaced == {"data.inputs": ["gaussian"]}
+    assert read([*options, "--vary", "{}"]).study.vary == {}
+
+
+def test_vary_may_be_nested_like_the_rest_of_a_config(write: Write) -> None:
+    nested = "vary: {data: {label_noise: [0, 1]}, optimizer: {init_args: {lr: [1, 2]}}}"
+    assert read(write(nested)).study.vary == {"data.label_noise": [0, 1], "optimizer.lr": [1, 2]}
+
+
+def test_a_list_can_be_added_to_on_the_command_line(write: Write) -> None:
+    options = write("seeds: [0, 3]\ntrainer: {callbacks: [{class_path: a.B}]}")
+    more = ["--seeds+", "7", "--trainer.callbacks+", "{class_path: c.D}"]
+    study = read([*options, *more]).study
+    assert study.seeds == [0, 3, 7]
+    assert study.base.trainer.callbacks == [{"class_path": "a.B"}, {"class_path": "c.D"}]
+
+
+OPTIONS = [
+    (["--seeds", "3"], lambda study: study.seeds, 3),
+    (["--seeds", "[0, 3, 7]"], lambda study: study.seeds, [0, 3, 7]),
+    (["--name", "1e3"], lambda study: study.name, "1e3"),
+    (["--out", "a b"], lambda study: study.out, "a b"),
+    (["--stack", "4"], lambda study: study.stack, 4),
+    (["--stack", "auto"], lambda study: study.stack, "auto"),
+    (["--checkpoint_every", "5"], lambda study: study.checkpoint_every, 5),
+    (["--keep_weights", "false"], lambda study: study.keep_weights, False),
+    (["--products", "blas"], lambda study: study.products, "blas"),
+    (["--evaluate_every", "5"], lambda study: study.base.evaluate_every, 5),
+    (["--data.label_noise", "0.5"], lambda study: study.base.data.label_noise, 0.5),
+    (["--data.label_noise=.5"], lambda study: study.base.data.label_noise, 0.5),
+    (["--data.label_noise", "1"], lambda study: study.base.data.label_noise, 1.0),
+    (["--data.train_examples", "500"], lambda study: study.base.data.train_examples, 500),
+    (["--data.train_examples", "null"], lambda study: study.base.data.train_examples, None),
+    (["--data.root", "~/sets"], lambda study: study.base.data.root, "~/sets"),
+    (["--model.hidden", "[512,512,512]"], lambda study: study.base.model.hidden, (512, 512, 512)),
+    (["--model.hidden", "[]"], lambda study: study.base.model.hidden, ()),
+    (["--stop.train_cross_entropy=1e-2"], lambda study: study.base.stop.train_cross_entropy, 0.01),
+    (["--trainer.max_epochs", "5"], lambda study: study.base.trainer.max_epochs, 5),
+    (["--optimizer.lr", "0.1"], lambda study: study.base.optimizer.init_args["lr"], 0.1),
+    (["--optimizer.lr", "1e-3"], lambda study: study.base.optimizer.init_args["lr"], 0.001),
+    (["--optimizer", "{lr: 1e-3}"], lambda study: study.base.optimizer.init_args["lr"], 0.001),
+    (["--vary", "{data.label_noise: [0, 1]}"], lambda study: len(study.runs), 2),
+]
+
+
+@pytest.mark.parametrize(("argv", "find", "value"), OPTIONS, ids=[" ".join(o[0]) for o in OPTIONS])
+def test_an_option_overrides_a_key_with_the_keys_type(
+    argv: list[str], find: Callable[[Study], object], value: object
+) -> None:
+    found = find(read(argv).study)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    keys = [key for key in fact_keys() if not key.startswith(("seed", "optimizer."))]
+    keys += ["name", "seeds", "vary", "stack", "checkpoint_every", "keep_weights", "products"]
+    keys += ["out"]
+    keys += ["optimizer", "data.root", "trainer.accelerator", "trainer.callbacks", "trainer.logger"]
+    for key in [*keys, "config", "plan", "print_config"]:
+        assert f"--{key} " in printed, key
+    for key in ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "fused"):
+        assert key in printed
+
+
+# What YAML leaves open
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 1e-3),
+        ("1E3", 1000.0),
+        ("1.5e3", 1500.0),
+        ("1.e-3", 1e-3),
+        (".5e-3", 5e-4),
+        (".1", 0.1),
+        ("+1e-3", 1e-3),
+        ("1_0e-3", 1e-2),
+        ("1", 1.0),
+    ],
+)
+def test_numbers_are_numbers_however_they_are_written(
+    text: str, value: float, write: Write
+) -> None:
+    study = read(write(f"optimizer: {{lr: {text}}}\nvary: {{optimizer.eps: [{text}, 7]}}")).study
+    assert study.base.optimizer.init_args["lr"] == value
+    assert [run.optimizer.init_args["eps"] for run in study.runs] == [value, 7.0]
+
+
+def test_other_optimizers_get_numbers_as_well(write: Write) -> None:
+    options = write(
+        "optimizer: {class_path: torch.optim.SGD, init_args: {lr: 1e-1, nesterov: yes}}"
+    )
+    assert read(options).study.base.optimizer.init_args == {"lr": 0.1, "nesterov": True}
+
+
+def test_a_date_is_a_name_and_quoted_text_stays_text(write: Write) -> None:
+    assert read(write("name: 2024-01-01")).study.name == "2024-01-01"
+    assert read(write("name: '1e3'")).study.name == "1e3"
+    assert read(write("name: '007'")).study.name == "007"
+
+
+def test_paths_may_be_in_any_language(write: Write) -> None:
+    study = read(write("data: {root: données}\nout: 結果 1")).study
+    assert (study.base.data.root, study.out) == ("données", "結果 1")
+
+
+def test_anchors_and_a_byte_order_mark_are_yaml_too(write: Write) -> None:
+    options = write("\ufeffdata: &data {label_noise: 0.1}", "data: {<<: {inputs: gaussian}}")
+    data = read(options).study.base.data
+    assert (data.label_noise, data.inputs) == (0.1, "gaussian")
+
+
+def test_a_tilde_in_out_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert read(["--out", "~/results"]).out == Path("/home/somebody/results")
+
+
+# Written out and read again
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+TRICKY = st.sampled_from(["1e3", "1E-3", ".5e1", "2024-01-01", "null", "yes", "0x1F", "1:30", "~"])
+PLAIN = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | TEXT | TRICKY
+ARGUMENTS = st.dictionaries(
+    st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda name: name not in RESERVED),
+    PLAIN | st.floats(allow_nan=False, allow_infinity=False) | st.lists(PLAIN, max_size=3),
+    max_size=3,
+)
+RESERVED = {"class_path", "init_args"}
+PATH = st.from_regex(r"[a-z][a-z0-9_]*(\.[A-Z][A-Za-z0-9]*)+", fullmatch=True)
+CLASSES = st.lists(
+    st.fixed_dictionaries({"class_path": PATH}, optional={"init_args": ARGUMENTS}), max_size=2
+)
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> Study:
+    """Draw any study: one run's facts, or a few varied, by any optimizer."""
+    base = draw(facts())
+    base |= {"trainer.callbacks": draw(CLASSES), "trainer.logger": draw(CLASSES)}
+    base["data.root"] = draw((TEXT | TRICKY).filter(str.strip))
+    if draw(st.booleans()):
+        base = {key: base[key] for key in base if not key.startswith("optimizer.")}
+        base["optimizer.class_path"] = "torch.optim.SGD"
+        base |= {f"optimizer.{key}": value for key, value in draw(ARGUMENTS).items()}
+    allowed = sorted(key for key in VALUES if not key.startswith("optimizer.") or key in base)
+    keys = draw(st.lists(st.sampled_from(allowed), unique=True, max_size=2))
+    vary = {
+        key: draw(st.lists(VALUES[key], min_size=1, max_size=3, unique_by=repr_of_value))
+        for key in keys
+    }
+    return Study(
+        name=draw(
+            TRICKY.filter(str.isalnum)
+            | st.from_regex(
+                r"[A-Za-z0-9][\w.-]*\Z", fullmatch=True, alphabet=st.characters(codec="ascii")
+            )
+        ),
+        seeds=draw(
+            st.integers(1, 4)
+            | st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3, unique=True)
+        ),
+        vary=vary,
+        base=Run.of(base),
+        stack=draw(st.just("auto") | st.integers(1, 100)),
+        checkpoint_every=draw(st.integers(1, 100)),
+        keep_weights=draw(st.booleans()),
+        products=draw(st.sampled_from(["auto", "blas", "onednn"])),
+    )
+
+
+def repr_of_value(value: Any) -> str:
+    """Return what equal values share: 1 and 1.0 are the same fact."""
+    return repr(float(value)) if isinstance(value, int) else repr(value)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("written") / "study.yaml"
+
+
+@given(studies())
+@settings(max_examples=80, deadline=None)
+def test_a_study_written_out_is_read_as_the_same_runs(written: Path, study: Study) -> None:
+    text = study_yaml(study)
+    written.write_text(text, encoding="utf-8")
+    again = read(["--config", str(written)]).study
+    assert [run.id for run in again.runs] == [run.id for run in study.runs]
+    assert study_yaml(again) == text
+    assert again.base.data.root == study.base.data.root
+    assert again.base.trainer.callbacks == study.base.trainer.callbacks
+    assert yaml.safe_load(text)["name"] == study.name  # as the folder's reader sees it
+
+
+def test_print_config_gives_a_config_that_runs_again(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [
+        *write("seeds: 2\noptimizer: {lr: 0.1}", "vary: {data.label_noise: [0, 1]}"),
+        *["--optimizer.betas", "[0.5, 0.6]", "--out", "out", "--data.root", "1e3"],
+    ]
+    with pytest.raises(SystemExit) as stop:
+        main([*argv, "--print_config"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    first, again = read(argv), read(write(printed))
+    assert [run.id for run in again.study.runs] == [run.id for run in first.study.runs]
+    assert again.study == first.study
+    assert (again.out, again.study.base.data.root) == (Path("out"), "1e3")
+    assert read([*write(printed), "--seeds", "5"]).study.seeds == 5
+
+
+def test_print_config_checks_values_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--print_config", "--data.label_noise", "1.5"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_study_made_in_python_is_written_with_tuples_as_lists() -> None:
+    base = Run(optimizer=Optimizer(init_args={"betas": (0.5, 0.5)}), data=Data(root="a"))
+    study = Study(seeds=(0, 1), vary={"model.hidden": ((8,), (4, 4))}, base=base)
+    tree = yaml.safe_load(study_yaml(study))
+    assert tree["seeds"] == [0, 1]
+    assert tree["vary"] == {"model.hidden": [[8], [4, 4]]}
+    assert tree["optimizer"]["init_args"]["betas"] == [0.5, 0.5]
+
+
+# Plans and exit statuses
+
+
+def test_a_plan_says_runs_stacks_parameters_memory_and_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    vary = "{data.label_noise: [0, 1], model.hidden: [[8], []]}"
+    few = ["--data.dataset", "digits", "--seeds", "3", "--stack", "4", "--trainer.max_epochs", "2"]
+    assert main(["--plan", "--vary", vary, *few]) == 0
+    printed = capsys.readouterr().out
+    assert "12 runs (4 conditions x 3 seeds), 0 of them already recorded" in printed
+    rows = [line.split("  ") for line in printed.splitlines()[2:]]
+    rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    steps = 6 * 2 * 15  # runs, epochs, batches of 100 in 1,437 examples
+    assert [row[:6] for row in rows] == [
+        ["1", "6", "4", "64-8-10", "610 a run", f"at most {steps}"],
+        ["2", "6", "4", "64-10", "650 a run", f"at most {steps}"],
+    ]
+    assert all("MiB" in row[6] for row in rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BadInput("a", "b"), 2, "study.fit: a: expected b\n"),
+        (KeyboardInterrupt(), 130, "stopped at once; go on with: python -m study.fit --seeds 3\n"),
+        (OSError(28, "No space left"), 1, "study.fit: [Errno 28] No space left; go on with: "),
+        (MemoryError(), 1, "study.fit: MemoryError; go on with: python -m study.fit --seeds 3\n"),
+    ],
+)
+def test_the_exit_status_says_how_it_ended(
+    error: BaseException,
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(argv: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(config, "read", fail)
+    assert main(["--seeds", "3"]) == status
+    printed = capsys.readouterr()
+    assert printed.err.startswith(said)
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_the_configs_that_come_with_the_package_are_sound() -> None:
+    paths = sorted((Path(__file__).parents[2] / "configs").glob("[!w]*.yaml"))  # no sweep
+    assert paths
+    for path in paths:
+        assert read(["--config", str(path)]).study.name == path.stem

@@ -1,0 +1,94 @@
+"""What a person sees while a study trains."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from study.runs.run import Run
+from study.runs.study import Study
+from study.terminal.display import Display, accuracies
+from study.training.stack import DIVERGED, FITTED, Slot, Stack
+
+STUDY = Study(
+    seeds=2,
+    vary={"data.label_noise": [0, 1]},
+    base=Run.of({"trainer.max_epochs": 10}),
+)
+
+
+def display(*, terminal: bool) -> tuple[Display, list[Slot], Console]:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    shown = Display(STUDY, len(STUDY.runs), console)
+    slots = [Slot(run) for run in STUDY.runs]
+    shown.on_fit_start(None, SimpleNamespace(stack=Stack(slots)))
+    return shown, slots, console
+
+
+def at(slot: Slot, epoch: int, train: float, test: float, status: str = "training") -> None:
+    slot.epoch, slot.status = epoch, status
+    slot.history.append({"train_accuracy": train, "test_accuracy": test})
+
+
+def test_a_line_counts_runs_by_status_and_averages_by_condition() -> None:
+    shown, slots, _ = display(terminal=False)
+    at(slots[0], 4, 1.0, 0.9, FITTED)
+    at(slots[1], 5, 0.2, 0.1)
+    at(slots[2], 5, 0.5, 0.7)
+    at(slots[3], 2, 0.4, 0.1, DIVERGED)
+    line = shown.line()
+    assert "epoch 5; 2 runs training, 1 fitted, 0 finished, 1 diverged" in line
+    assert "label_noise 0 train 75.0% test 80.0%" in line
+    assert "label_noise 1 train 30.0% test 10.0%" in line
+
+
+def test_the_share_done_learns_from_runs_that_ended() -> None:
+    shown, slots, _ = display(terminal=False)
+    assert shown.fraction() == 0
+    for slot in slots:
+        at(slot, 5, 0.5, 0.5)
+    assert shown.fraction() == pytest.approx(0.5)
+    slots[0].status = FITTED  # its condition's other run is expected to end soon, too
+    assert shown.fraction() == pytest.approx(20 / (5 + 6 + 10 + 10))
+
+
+def test_the_time_left_is_what_the_rate_so_far_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 100.0}
+    monkeypatch.setattr("study.terminal.display.time.monotonic", lambda: clock["now"])
+    shown, slots, _ = display(terminal=False)
+    assert shown.time_left() == "time left not known yet"
+    for slot in slots:
+        at(slot, 2, 0.5, 0.5)
+    clock["now"] += 30
+    assert shown.time_left() == "about 2:00 left"
+
+
+def test_plain_lines_come_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("study.terminal.display.time.monotonic", lambda: clock["now"])
+    shown, slots, console = display(terminal=False)
+    at(slots[0], 1, 0.5, 0.5)
+    for now in (1.0, 9.0, 10.5, 12.0, 21.0):
+        clock["now"] = now
+        shown.on_train_epoch_start(None, None)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("runs training") == 2
+
+
+def test_a_terminal_gets_a_live_table_that_ends_complete() -> None:
+    shown, slots, console = display(terminal=True)
+    with shown:
+        at(slots[0], 4, 1.0, 0.9, FITTED)
+        shown.on_train_epoch_start(None, None)
+    assert isinstance(console.file, io.StringIO)
+    printed = console.file.getvalue()
+    assert "label_noise 0" in printed
+    assert "100.0%" in printed
+    assert "train acc." in printed
+
+
+def test_nothing_evaluated_is_a_dash() -> None:
+    assert accuracies([Slot(Run())]) == ("–", "–")

@@ -1,0 +1,155 @@
+"""Steps recorded as a CUDA graph: on a CPU, with a graph that replays by calling again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from study.nn.mlp import StackedMLP
+from study.runs.run import Run
+from study.runs.settings import Data
+from study.training.datamodule import WholeBatch
+from study.training.engine import BatchedEngine, batched, make_engine
+from study.training.engine.graph import EAGER_STEPS, can_record
+
+WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
+CPU = torch.device("cpu")
+
+
+class FakeGraph:
+    """Keeps what a recorded step does; counts replays."""
+
+    replays = 0
+    again: Callable[[], None]
+
+    def replay(self) -> None:
+        """Do what was recorded, into the tensors it wrote then."""
+        FakeGraph.replays += 1
+        self.again()
+
+
+@pytest.fixture
+def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an engine on a CPU believe that its steps can be recorded, and a graph replay them.
+
+    Recording on a device takes no step: here weights and optimizer state are put back after it.
+    """
+    FakeGraph.replays = 0
+    engines: list[BatchedEngine] = []
+    init = BatchedEngine.__init__
+
+    def remember(self: BatchedEngine, *arguments: Any) -> None:
+        init(self, *arguments)
+        engines.append(self)
+
+    @contextlib.contextmanager
+    def record(graph: FakeGraph) -> Iterator[None]:
+        engine = engines[-1]
+        rows = [row for slot in engine.rows for row in slot]
+        kept = [tensor for row in rows for tensor in (row, *engine.optimizer.state[row].values())]
+        before = [tensor.clone() for tensor in kept]
+        yield
+        for tensor, value in zip(kept, before, strict=True):
+            tensor.copy_(value)
+        (recorded,) = engine._recorded.values()
+
+        def again() -> None:
+            found = recorded.step(recorded.images, recorded.labels)
+            for name in ("cross_entropy", "right", "examples"):
+                getattr(recorded.running, name).copy_(getattr(found, name))
+
+        graph.again = again
+
+    monkeypatch.setattr(BatchedEngine, "__init__", remember)
+    monkeypatch.setattr(batched, "can_record", lambda device, run: True)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+
+
+def engine() -> BatchedEngine:
+    """Return an engine whose runs have their first weights."""
+    runs = [Run(seed=seed, data=Data(batch_size=BATCH)) for seed in range(RUNS)]
+    made = make_engine(StackedMLP(RUNS, WIDTHS), runs, batched=True)
+    assert isinstance(made, BatchedEngine)
+    for slot, run in enumerate(runs):
+        made.load(slot, run)
+    return made
+
+
+def data(number: int, size: int = BATCH) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(number)
+    images = torch.rand(RUNS, size, WIDTHS[0], generator=generator)
+    return images, torch.randint(WIDTHS[-1], (RUNS, size), generator=generator)
+
+
+def train(made: BatchedEngine, steps: list[tuple[tuple[Tensor, Tensor], list[int]]]) -> list[Any]:
+    """Take steps and return what each says, and the weights after all."""
+    said = [made.steps(WholeBatch(*batch), training) for batch, training in steps]
+    sums = [[s.cross_entropy.tolist(), s.right.tolist(), s.examples.tolist()] for s in said]
+    return [sums, [[row.tolist() for row in rows] for rows in made.rows]]
+
+
+@pytest.mark.usefixtures("device_records")
+def test_recorded_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    everyone = list(range(RUNS))
+    steps = [(data(number), everyone) for number in range(8)]
+    steps.append((data(8, size=2), everyone))  # a last batch that is smaller
+    steps += [(data(number), everyone) for number in range(9, 12)]
+    steps += [(data(number), [0, 2]) for number in range(12, 19)]  # a run has ended
+    found = train(engine(), steps)
+    replays = FakeGraph.replays
+    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    assert train(engine(), steps) == found
+    assert replays == (11 - EAGER_STEPS) + (7 - EAGER_STEPS)
+
+
+@pytest.mark.usefixtures("device_records")
+def test_a_run_that_is_loaded_is_not_trained_by_an_old_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def both_halves() -> list[Any]:
+        made = engine()
+        first = train(made, [(data(number), [0, 1, 2]) for number in range(6)])
+        made.load(1, Run(seed=9, data=Data(batch_size=BATCH)))
+        return [first, train(made, [(data(number), [0, 1, 2]) for number in range(6, 12)])]
+
+    found = both_halves()
+    assert FakeGraph.replays == 2 * (6 - EAGER_STEPS)
+    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    assert both_halves() == found
+
+
+@pytest.mark.usefixtures("device_records")
+def test_where_recording_fails_steps_go_on_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextlib.contextmanager
+    def fails(graph: FakeGraph) -> Iterator[None]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+        yield
+
+    monkeypatch.setattr(torch.cuda, "graph", fails)
+    steps = [(data(number), [0, 1, 2]) for number in range(7)]
+    with pytest.warns(UserWarning, match="not recorded as a CUDA graph") as warned:
+        found = train(engine(), steps)
+    assert len(warned) == 1
+    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    assert train(engine(), steps) == found
+
+
+def test_only_kernels_on_a_cuda_device_are_recorded() -> None:
+    cuda, run = torch.device("cuda"), Run()
+    assert can_record(cuda, run)
+    assert not can_record(CPU, run)
+    for facts in (
+        {"model.gradients": "autograd"},
+        {"optimizer.class_path": "torch.optim.SGD", "optimizer.lr": 0.1},
+        {"optimizer.fused": False},
+    ):
+        kept = {k: v for k, v in run.facts().items() if not k.startswith("optimizer.")}
+        assert not can_record(cuda, Run.of({**kept, **facts}))

@@ -1,0 +1,114 @@
+"""Exact evaluation, and the short look that tells whether a run has fitted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers import small_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from study.training.datamodule import RunTensors, StudyData
+from study.training.evaluation import FitCheck, evaluate, predictions, probe
+from study.training.stack import Stack
+
+
+def tensors(examples: int = 300) -> RunTensors:
+    """Return a small run's data."""
+    stack = Stack.of([small_run(noise=0.5, **{"data.train_examples": examples})])
+    return StudyData(stack).tensors(stack.slots[0])
+
+
+class Knows:
+    """Answers every image rightly but for some of those trained on, and counts what it is shown."""
+
+    def __init__(self, data: RunTensors, wrong: set[int]) -> None:
+        self.answers = {}
+        images = data.train_part(slice(None))
+        for at, (image, label) in enumerate(zip(images, data.labels.tolist(), strict=True)):
+            self.answers[image.numpy().tobytes()] = (label + (at in wrong)) % 10
+        self.shown = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.shown += len(images)
+        answers = [self.answers.get(image.numpy().tobytes(), 0) for image in images]
+        return torch.nn.functional.one_hot(torch.tensor(answers), 10).float()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.sets(st.integers(0, 299), max_size=40), st.sampled_from([1.0, 0.99, 0.9]), st.booleans())
+def test_the_check_says_what_a_whole_evaluation_would(
+    wrong: set[int], accuracy: float, exactly: bool
+) -> None:
+    data = tensors()
+    if exactly:  # at the boundary
+        accuracy = (300 - len(wrong)) / 300
+    found = evaluate(Knows(data, wrong), data)["train_accuracy"]
+    assert found == (300 - len(wrong)) / 300
+    assert FitCheck()(Knows(data, wrong), data, accuracy) == (found >= accuracy)
+
+
+def test_the_check_looks_no_further_than_it_has_to_and_first_at_what_was_wrong_before() -> None:
+    data = tensors(1400)
+    for wrong, shown, again in (({3}, 100, 100), ({300}, 600, 1), ({1300}, 1500, 1)):
+        check, network = FitCheck(), Knows(data, wrong)
+        assert not check(network, data, 1.0)
+        assert network.shown == shown
+        assert not check(network, data, 1.0)
+        assert network.shown == shown + again
+        assert check(Knows(data, set()), data, 1.0)
+
+
+def test_a_rounding_difference_does_not_make_an_example_wrong_at_first_sight() -> None:
+    data = tensors(500)
+    knows = Knows(data, set())
+
+    def rounded(images: Tensor) -> Tensor:
+        z = knows(images)
+        # The short look finds another answer level with the right one, up to rounding.
+        return z if len(images) > 100 else z + 1.000001 * z.roll(1, -1)
+
+    assert FitCheck()(rounded, data, 1.0)
+
+
+# What reaches the logits
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("backward", ["jacobian", "autograd", "fused"])
+def test_rules_with_the_jacobian_send_the_true_gradient(loss: str, backward: str) -> None:
+    data = tensors()
+    found = probe(lambda images: images[:, :10] * 3, data, loss, backward)
+    assert found["gradient_cosine"] == pytest.approx(1, abs=1e-6)
+    assert found["gradient_norm"] == pytest.approx(found["gradient_true_norm"], rel=1e-5)
+
+
+def test_identity_sends_g_of_cross_entropy() -> None:
+    data = tensors()
+    found = probe(lambda images: torch.zeros(len(images), 10), data, "cross_entropy", "identity")
+    # At p = 1/10 each of 100 examples has g = -10/100 at its label, and p - y in truth.
+    assert found["gradient_norm"] == pytest.approx(1.0, rel=1e-6)
+    assert found["gradient_true_norm"] == pytest.approx(0.1 * 0.9**0.5, rel=1e-6)
+    assert found["gradient_cosine"] == pytest.approx(0.9**0.5, rel=1e-6)
+    assert found["gradient_largest_g"] == pytest.approx(0.1, rel=1e-6)
+
+
+# What the network says of examples
+
+
+def test_predictions_are_of_fixed_examples_spread_over_the_classes() -> None:
+    data = tensors(250)
+    rows, images = predictions(Knows(data, set()), data)
+    train = [row for row in rows if row["part"] == "train"]
+    assert (len(train), len(rows) - len(train)) == (200, 100)
+    assert all(row["said"] == row["label"] for row in train)
+    assert len({row["true_label"] for row in train}) == 10
+    assert {row["example"] for row in train} <= set(data.examples.tolist())
+    shown = {row["place"]: row["example"] for row in train if row["place"] is not None}
+    assert sorted(shown) == list(range(24)) == list(range(len(images)))
+    for place, example in shown.items():
+        pixels = data.train_images[example]
+        order = torch.from_numpy(images[place].astype(int))
+        assert order[pixels.argmax()] == order.max()
+        assert order[pixels.argmin()] == order.min()
