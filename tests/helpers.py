@@ -14,10 +14,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
 from study.training.datamodule import StudyData
-from study.training.stack import Slot, Stack
+from study.training.stack import Stack
 from study.training.stack_module import StudyModule
 
 SMALL = """
@@ -58,7 +59,7 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
 
 def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StudyModule, Stack]:
     """Train runs in one stack to their end."""
-    stack = Stack([Slot(run) for run in runs], size)
+    stack = Stack([Progress(run) for run in runs], size)
     module = StudyModule(stack)
     quiet_trainer(precision=runs[0].trainer.precision).fit(module, StudyData(stack))
     return module, stack

@@ -13,9 +13,9 @@ from study.base.interrupt import Interrupt
 from study.records.checkpoints import CheckpointWriter
 from study.records.environment import environment
 from study.records.writing import Folder, weights_hash
+from study.runs.progress import Progress
 from study.runs.study import Study
 from study.sharing.locks import Claims
-from study.training.stack import Slot
 from study.training.stack_module import StudyModule
 from study.wandb.logger import WandbLogger
 
@@ -119,7 +119,7 @@ class Recorder(pl.callbacks.Checkpoint):
         ]
 
     def _row(
-        self, module: StudyModule, slot: Slot, weights: Mapping[str, torch.Tensor]
+        self, module: StudyModule, slot: Progress, weights: Mapping[str, torch.Tensor]
     ) -> dict[str, Any]:
         data = module.study_data
         assert data is not None

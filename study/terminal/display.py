@@ -13,9 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from study.runs.progress import DIVERGED, FINISHED, FITTED, TRAINING, Progress
 from study.runs.study import Study
 from study.terminal.summary import condition_label
-from study.training.stack import DIVERGED, FINISHED, FITTED, TRAINING, Slot, Stack
+from study.training.stack import Stack
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -55,7 +56,7 @@ class Display(pl.Callback):
         self.stacks.append(pl_module.stack)
 
     @property
-    def slots(self) -> list[Slot]:
+    def slots(self) -> list[Progress]:
         """The runs that have been taken up, in all stacks so far; one taken up again, as last."""
         return list({slot.run.id: slot for stack in self.stacks for slot in stack.all}.values())
 
@@ -77,7 +78,7 @@ class Display(pl.Callback):
             self._batches = (batch_idx + 1) / trainer.num_training_batches
             self._live.update(self.table(), refresh=True)
 
-    def counts(self, slots: Sequence[Slot]) -> dict[str, int]:
+    def counts(self, slots: Sequence[Progress]) -> dict[str, int]:
         """Return how many of some runs are in each status."""
         counts = dict.fromkeys((TRAINING, FITTED, FINISHED, DIVERGED), 0)
         for slot in slots:
@@ -115,8 +116,8 @@ class Display(pl.Callback):
         seconds = int(left * (time.monotonic() - self._began) / done)
         return f"about {seconds // 60}:{seconds % 60:02d} left"
 
-    def _by_condition(self) -> dict[str, list[Slot]]:
-        groups: dict[str, list[Slot]] = {}
+    def _by_condition(self) -> dict[str, list[Progress]]:
+        groups: dict[str, list[Progress]] = {}
         for slot in self.slots:
             groups.setdefault(condition_label(self.study.condition(slot.run)), []).append(slot)
         return groups
@@ -161,7 +162,7 @@ class Display(pl.Callback):
         return Group(table, foot)
 
 
-def accuracies(slots: Sequence[Slot]) -> tuple[str, str]:
+def accuracies(slots: Sequence[Progress]) -> tuple[str, str]:
     """Return mean train and test accuracy at the last evaluation of some runs, as percentages."""
     rows: list[Mapping[str, float]] = [slot.history[-1] for slot in slots if slot.history]
     if not rows:

@@ -20,13 +20,14 @@ from study.records.environment import agreed_routes
 from study.records.recorder import Recorder, weights_of
 from study.records.writing import Folder
 from study.runs.packing import StackPlan, plan
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.sharing.locks import Claims
 from study.sharing.tasks import INTERRUPTED, Task
 from study.training.datamodule import StudyData
 from study.training.engine import chosen_routes
-from study.training.stack import Slot, Stack
+from study.training.stack import Stack
 from study.training.stack_module import StudyModule
 from study.training.trainer import make_trainer
 from study.wandb.logger import WandbLogger
@@ -168,7 +169,7 @@ class Training:
             saved.discard(dict.fromkeys(self.folder.ended(), math.inf))
         return stack.done
 
-    def _slots(self, runs: Sequence[Run], saved: Saved) -> Iterator[Slot]:
+    def _slots(self, runs: Sequence[Run], saved: Saved) -> Iterator[Progress]:
         """Claim one run after another, and take each up where it was left."""
         for run in runs:
             before = self.claims.take(run.id)
@@ -219,7 +220,7 @@ def retrain(
     run: Run, routes: Mapping[str, str]
 ) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]], tuple[str, str]]:
     """Train one run alone, recording nothing; return its weights, history and data hashes."""
-    stack = Stack([Slot(run)])
+    stack = Stack([Progress(run)])
     module, data = StudyModule(stack, routes), StudyData(stack)
     make_trainer(run, []).fit(module, data)
     weights = weights_of(module.engine.save(0))

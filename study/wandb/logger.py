@@ -11,10 +11,11 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
+from study.runs.progress import Progress
 from study.runs.study import Study
 from study.sharing.locks import Claims
 from study.training.datamodule import StudyData
-from study.training.stack import Slot, Stack
+from study.training.stack import Stack
 from study.wandb.content import Content, ended, recorded_content, training_content
 from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier
@@ -89,7 +90,7 @@ class WandbLogger(Logger):
                 self._log(self._stack.slots[index])
         self._hear()
 
-    def _log(self, slot: Slot) -> None:
+    def _log(self, slot: Progress) -> None:
         sent = self._sent.get(slot.run.id)
         if sent is None:
             self._send("open", content=self._content(slot)._asdict())
@@ -97,13 +98,13 @@ class WandbLogger(Logger):
             self._send("log", run=slot.run.id, rows=slot.history[sent:])
         self._sent[slot.run.id] = len(slot.history)
 
-    def _content(self, slot: Slot) -> Content:
+    def _content(self, slot: Progress) -> Content:
         assert self._data is not None
         hashes = self._data.tensors(slot).hashes
         return training_content(self.study, slot, self.study_yaml, hashes, self._environment)
 
     def end(
-        self, slot: Slot, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
+        self, slot: Progress, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
     ) -> None:
         """Send a run that has ended and is recorded."""
         if self.mode != "off":

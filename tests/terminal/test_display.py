@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from study.runs.progress import DIVERGED, FITTED, Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.display import Display, accuracies
-from study.training.stack import DIVERGED, FITTED, Slot, Stack
+from study.training.stack import Stack
 
 STUDY = Study(
     seeds=2,
@@ -20,15 +21,15 @@ STUDY = Study(
 )
 
 
-def display(*, terminal: bool) -> tuple[Display, list[Slot], Console]:
+def display(*, terminal: bool) -> tuple[Display, list[Progress], Console]:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     shown = Display(STUDY, len(STUDY.runs), console)
-    slots = [Slot(run) for run in STUDY.runs]
+    slots = [Progress(run) for run in STUDY.runs]
     shown.on_fit_start(None, SimpleNamespace(stack=Stack(slots)))
     return shown, slots, console
 
 
-def at(slot: Slot, epoch: int, train: float, test: float, status: str = "training") -> None:
+def at(slot: Progress, epoch: int, train: float, test: float, status: str = "training") -> None:
     slot.epoch, slot.status = epoch, status
     slot.history.append({"train_accuracy": train, "test_accuracy": test})
 
@@ -91,4 +92,4 @@ def test_a_terminal_gets_a_live_table_that_ends_complete() -> None:
 
 
 def test_nothing_evaluated_is_a_dash() -> None:
-    assert accuracies([Slot(Run())]) == ("–", "–")
+    assert accuracies([Progress(Run())]) == ("–", "–")
