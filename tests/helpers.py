@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ import pytorch_lightning as pl
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
+from study.sharing.tasks import identity
 from study.training.datamodule import StudyData
 from study.training.stack import Stack
 from study.training.stack_module import StudyModule
@@ -75,6 +77,14 @@ class Terminate(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def elsewhere(folder: Path, name: str, beat: int, **changes: Any) -> None:
+    """Write the file of a task of another machine."""
+    content = {**identity(), "machine": "another", "host": "other", "job": None}
+    content |= {"state": "training", "beat": beat, "began": 0.0, **changes}
+    (folder / "tasks").mkdir(exist_ok=True)
+    (folder / "tasks" / f"{name}.json").write_text(json.dumps(content))
 
 
 PRELOADED = ["helpers", "study.training.loop", "study.terminal.display", "sklearn.datasets"]
