@@ -11,17 +11,17 @@ Tensors may have a leading run dimension (batched products) or none (one run).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.nn.losses import gradient_at_logits, loss_of
+from study.nn.losses import LOSSES
 from study.nn.mlp import ACTIVATIONS
+from study.nn.names import named
 from study.nn.products import Layer
-from study.nn.softmax import probabilities
+from study.nn.softmax import BACKWARDS, probabilities
 
 
 class DerivedGradients:
@@ -32,14 +32,21 @@ class DerivedGradients:
     layers
         How to compute each layer's products.
     activation, loss, backward
-        As in `study.Model`.
+        Their names, as in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown.
     """
 
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
-        self.layers, self.activation = layers, activation
-        self.loss, self.backward = loss, backward
+        self.layers = layers
+        self.activation = named("activation", activation, ACTIVATIONS)
+        self.loss = named("loss", loss, LOSSES)
+        self.rule = named("backward", backward, BACKWARDS)
         self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
@@ -68,16 +75,16 @@ class DerivedGradients:
         ):
             u.append(layer.forward(h[-1], weight, out).add_(bias.unsqueeze(-2)))
             if len(h) < len(weights):
-                h.append(ACTIVATIONS[self.activation].in_place(u[-1]))
+                h.append(self.activation.in_place(u[-1]))
         p = probabilities(u[-1])
-        delta = gradient_at_logits(p, labels, self.loss, self.backward)
+        delta = self.loss.at_logits(p, labels, self.rule)
         for at in reversed(range(len(weights))):
             layer = self.layers[at]
             gradients[2 * at] = layer.weights(delta.mT, h[at].mT, gradients[2 * at])
             torch.sum(delta, -2, out=gradients[2 * at + 1])
             if at:
                 delta = layer.inputs(delta, weights[at].mT, buffers[at - 1][1])
-                _through(self.activation, delta, u[at - 1], h[at])
+                self.activation.through(delta, u[at - 1], h[at])
         return p
 
     def _buffers_for(self, x: Tensor, biases: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
@@ -88,28 +95,15 @@ class DerivedGradients:
         return self._buffers[x.shape]
 
 
-def _through(activation: str, delta: Tensor, u: Tensor, h: Tensor) -> None:
-    """Multiply delta by act'(u), given u and h = act(u)."""
-    if activation == "relu":
-        # delta where h > 0, in one pass.
-        torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
-    elif activation == "tanh":
-        delta.mul_(1 - h.square())
-    elif activation == "sigmoid":
-        delta.mul_(h * (1 - h))
-    else:
-        # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
-        density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
-        delta.mul_(torch.special.ndtr(u) + u * density)
-
-
 class AutogradGradients:
     """The gradients by PyTorch's autograd, called as `DerivedGradients` is."""
 
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
-        self.activation, self.loss, self.backward = activation, loss, backward
+        self.activation = named("activation", activation, ACTIVATIONS)
+        self.loss = named("loss", loss, LOSSES)
+        self.rule = named("backward", backward, BACKWARDS)
 
     def __call__(
         self,
@@ -119,7 +113,7 @@ class AutogradGradients:
         gradients: list[Tensor],
     ) -> Float[Tensor, "*run batch classes"]:
         """Put the gradients into a list and return the probabilities."""
-        act = ACTIVATIONS[self.activation].function
+        act = self.activation.function
         with torch.enable_grad():
             leaves = [parameter.detach().requires_grad_() for parameter in parameters]
             h = x
@@ -128,7 +122,7 @@ class AutogradGradients:
             z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
             # Mixed precision ends here: the loss is computed in the parameters' own.
             z = z.to(leaves[-1].dtype)
-            value = loss_of(z, labels, self.loss, self.backward)
+            value = self.loss.of_logits(z, labels, self.rule)
             found = torch.autograd.grad(value.sum(), leaves)
         for target, gradient in zip(gradients, found, strict=True):
             target.copy_(gradient)

@@ -6,11 +6,69 @@ labels' one-hot rows, g = dL/dp. Squared error is summed over classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.nn.softmax import softmax, through_jacobian
+from study.nn.names import named
+from study.nn.refusals import refuse_labels, refuse_probabilities
+from study.nn.softmax import BACKWARDS, BackwardRule
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of each run, and how it is differentiated.
+
+    Every function takes labels [*run, batch] as its second argument. They are not checked here:
+    looking at values on a GPU would stop it at every step of a training.
+
+    Parameters
+    ----------
+    of_probabilities
+        Returns the loss [*run] of p [*run, batch, classes].
+    gradient
+        Returns g = dL/dp, given p. By default autograd differentiates ``of_probabilities``.
+    fused
+        Returns the loss of logits z without probabilities in between. By default the probabilities
+        are computed.
+    fused_gradient
+        Returns dL/dz, given p, without g in between. By default g goes through the Jacobian.
+
+    Examples
+    --------
+    >>> chance = Loss(lambda p, labels: 1 - chosen_probabilities(p, labels).mean(-1))
+    >>> chance.gradient_at(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
+    tensor([[-1.,  0.]])
+    """
+
+    of_probabilities: Callable[[Tensor, Tensor], Tensor]
+    gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+    fused: Callable[[Tensor, Tensor], Tensor] | None = None
+    fused_gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def of_logits(self, z: Tensor, labels: Tensor, rule: BackwardRule) -> Tensor:
+        """Return the loss of logits, differentiable by a backward rule."""
+        if rule.fused and self.fused is not None:
+            return self.fused(z, labels)
+        return self.of_probabilities(torch.softmax(z, -1) if rule.fused else rule(z), labels)
+
+    def gradient_at(self, p: Tensor, labels: Tensor) -> Tensor:
+        """Return g = dL/dp."""
+        if self.gradient is not None:
+            return self.gradient(p, labels)
+        with torch.enable_grad():
+            leaf = p.detach().requires_grad_()
+            total = self.of_probabilities(leaf, labels).sum()
+        return torch.autograd.grad(total, leaf)[0]
+
+    def at_logits(self, p: Tensor, labels: Tensor, rule: BackwardRule) -> Tensor:
+        """Return what a backward rule sends to the logits."""
+        if rule.fused and self.fused_gradient is not None:
+            return self.fused_gradient(p, labels)
+        return rule.at_logits(self.gradient_at(p, labels), p)
 
 
 def one_hot(
@@ -30,12 +88,18 @@ def cross_entropy(
     87.3 in float32 and its gradient -y/p stays finite. Where p_y has underflowed to 0 the derived
     Jacobian sends nothing to the logits, while the fused loss still sends p - y.
 
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
+
     Examples
     --------
     >>> cross_entropy(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
     tensor(0.6931)
     """
-    return -chosen_probabilities(p, labels).log().mean(-1)
+    refuse_labels(labels, p)
+    return _cross_entropy(p, labels)
 
 
 def chosen_probabilities(
@@ -53,12 +117,18 @@ def squared_error(
 ) -> Float[Tensor, "*run"]:
     """Return each run's mean of the squared distance between p and y.
 
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
+
     Examples
     --------
     >>> squared_error(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
     tensor(0.5000)
     """
-    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+    refuse_labels(labels, p)
+    return _squared_error(p, labels)
 
 
 def fused_cross_entropy(
@@ -68,13 +138,15 @@ def fused_cross_entropy(
 
     Raises
     ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
         ``z`` are probabilities already (double softmax): the loss could not fall below
         log(1 + (K - 1)/e), 1.4612 for 10 classes.
     """
-    _refuse_probabilities(z)
-    log_p = torch.log_softmax(z, -1)
-    return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+    refuse_labels(labels, z)
+    refuse_probabilities(z)
+    return _fused_cross_entropy(z, labels)
 
 
 def fused_squared_error(
@@ -84,27 +156,14 @@ def fused_squared_error(
 
     Raises
     ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
         ``z`` are probabilities already.
     """
-    _refuse_probabilities(z)
-    return squared_error(torch.softmax(z, -1), labels)
-
-
-def _refuse_probabilities(z: Tensor) -> None:
-    try:
-        # The sum in single precision; each term keeps the rounding of its own.
-        sums = z.detach().sum(-1, dtype=torch.promote_types(z.dtype, torch.float32))
-        near = max(1e-3, torch.finfo(z.dtype).eps)
-        looks = bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=near))
-    except RuntimeError:
-        # Inside torch.func.vmap no value can be looked at; outside, every call is checked.
-        return
-    if looks and z.numel():
-        raise ValueError(
-            "z: expected logits, found probabilities (every row is non-negative and sums to 1); "
-            "a fused loss applies softmax itself: give it what softmax was given"
-        )
+    refuse_labels(labels, z)
+    refuse_probabilities(z)
+    return _squared_error(torch.softmax(z, -1), labels)
 
 
 def loss_of(
@@ -113,15 +172,24 @@ def loss_of(
     loss: str,
     backward: str,
 ) -> Float[Tensor, "*run"]:
-    """Return the loss that a run trains on, differentiable by its backward rule."""
-    if backward == "fused":
-        # Not through the public functions: their look at the values would stop a GPU every step.
-        if loss == "cross_entropy":
-            log_p = torch.log_softmax(z, -1)
-            return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
-        return squared_error(torch.softmax(z, -1), labels)
-    p = softmax(z, backward)
-    return cross_entropy(p, labels) if loss == "cross_entropy" else squared_error(p, labels)
+    """Return the loss that a run trains on, differentiable by its backward rule.
+
+    Parameters
+    ----------
+    z, labels
+        Logits and labels, with or without a leading run dimension.
+    loss, backward
+        As in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
+        ``z``.
+    """
+    which, rule = named("loss", loss, LOSSES), named("backward", backward, BACKWARDS)
+    refuse_labels(labels, z)
+    return which.of_logits(z, labels, rule)
 
 
 def gradient_at_logits(
@@ -141,26 +209,62 @@ def gradient_at_logits(
         Probabilities and labels, with or without a leading run dimension.
     loss, backward
         As in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
+        ``p``.
     """
-    if backward == "fused" and loss == "cross_entropy":
-        return (p - _one_hot(labels, p)).div_(p.shape[-2])
-    g = gradient_at_probabilities(p, labels, loss)
-    if backward == "identity":
-        return g
-    if backward == "autograd":
-        sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
-        return sent
-    return through_jacobian(g, p)
+    which, rule = named("loss", loss, LOSSES), named("backward", backward, BACKWARDS)
+    refuse_labels(labels, p)
+    return which.at_logits(p, labels, rule)
 
 
 def gradient_at_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"], loss: str
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return g = dL/dp of a loss on probabilities."""
+    """Return g = dL/dp of a loss on probabilities; raises as `gradient_at_logits` does."""
+    which = named("loss", loss, LOSSES)
+    refuse_labels(labels, p)
+    return which.gradient_at(p, labels)
+
+
+def _cross_entropy(p: Tensor, labels: Tensor) -> Tensor:
+    return -chosen_probabilities(p, labels).log().mean(-1)
+
+
+def _cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
     y, batch = _one_hot(labels, p), p.shape[-2]
-    if loss == "cross_entropy":
-        return y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
-    return (p - y).mul_(2 / batch)
+    return y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
+
+
+def _fused_cross_entropy(z: Tensor, labels: Tensor) -> Tensor:
+    log_p = torch.log_softmax(z, -1)
+    return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+
+
+def _fused_cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - _one_hot(labels, p)).div_(p.shape[-2])
+
+
+def _squared_error(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+
+
+def _squared_error_gradient(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - _one_hot(labels, p)).mul_(2 / p.shape[-2])
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": Loss(
+        _cross_entropy,
+        _cross_entropy_gradient,
+        _fused_cross_entropy,
+        _fused_cross_entropy_gradient,
+    ),
+    "squared_error": Loss(_squared_error, _squared_error_gradient),
+}
 
 
 def _one_hot(labels: Tensor, like: Tensor) -> Tensor:
@@ -171,7 +275,14 @@ def _one_hot(labels: Tensor, like: Tensor) -> Tensor:
 def exact_metrics(
     z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Return each example's cross-entropy and squared error, whatever was trained."""
+    """Return each example's cross-entropy and squared error, whatever was trained.
+
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
+    """
+    refuse_labels(labels, z)
     # As in `probabilities`, over rows.
     log_p = torch.log_softmax(z.mT.contiguous(), -2).mT
     cross_entropy = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)

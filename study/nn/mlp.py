@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,26 +13,84 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from study import seeds
+from study.nn.names import named
 
 ALIGNMENT = 64  # bytes: a matrix product may round otherwise from an address that is not aligned
 
 
-class Activation(NamedTuple):
-    """An activation as a function, as a module, and overwriting its input where that may go.
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise activation h = act(u), and how the derived gradients pass through it.
 
-    It may where the slope follows from the value: gelu's does not.
+    Parameters
+    ----------
+    function
+        Returns act(u).
+    module
+        Makes a module that computes act(u), for plain networks.
+    derivative
+        Multiplies ``delta`` in place by act'(u), given ``delta``, u and h. By default autograd
+        differentiates ``function``.
+    overwriting
+        Returns act(u) and may overwrite u. The derivative then has to follow from h alone, because
+        it is given h for u, too.
+
+    Raises
+    ------
+    ValueError
+        ``overwriting`` is given without ``derivative``.
+
+    Examples
+    --------
+    >>> Activation(functional.silu, nn.SiLU).function(torch.zeros(1))
+    tensor([0.])
     """
 
     function: Callable[[Tensor], Tensor]
-    module: type[nn.Module]
-    in_place: Callable[[Tensor], Tensor]
+    module: Callable[[], nn.Module]
+    derivative: Callable[[Tensor, Tensor, Tensor], object] | None = None
+    overwriting: Callable[[Tensor], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if self.overwriting is not None and self.derivative is None:
+            raise ValueError("overwriting: expected a derivative that follows from h, found none")
+
+    @property
+    def in_place(self) -> Callable[[Tensor], Tensor]:
+        """The function that may overwrite its argument."""
+        return self.overwriting or self.function
+
+    def through(self, delta: Tensor, u: Tensor, h: Tensor) -> None:
+        """Multiply ``delta`` in place by act'(u), given u and h = act(u)."""
+        if self.derivative is not None:
+            self.derivative(delta, u, h)
+            return
+        with torch.enable_grad():
+            leaf = u.detach().requires_grad_()
+            value = self.function(leaf)
+        delta.copy_(torch.autograd.grad(value, leaf, delta)[0])
 
 
-ACTIVATIONS = {
-    "relu": Activation(torch.relu, nn.ReLU, torch.relu_),
-    "tanh": Activation(torch.tanh, nn.Tanh, torch.tanh_),
-    "gelu": Activation(functional.gelu, nn.GELU, functional.gelu),
-    "sigmoid": Activation(torch.sigmoid, nn.Sigmoid, torch.sigmoid_),
+def _through_relu(delta: Tensor, u: Tensor, h: Tensor) -> None:
+    # delta where h > 0, in one pass.
+    torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
+
+
+def _through_gelu(delta: Tensor, u: Tensor, h: Tensor) -> None:
+    # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
+    density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
+    delta.mul_(torch.special.ndtr(u) + u * density)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": Activation(torch.relu, nn.ReLU, _through_relu, torch.relu_),
+    "tanh": Activation(
+        torch.tanh, nn.Tanh, lambda delta, u, h: delta.mul_(1 - h.square()), torch.tanh_
+    ),
+    "gelu": Activation(functional.gelu, nn.GELU, _through_gelu),
+    "sigmoid": Activation(
+        torch.sigmoid, nn.Sigmoid, lambda delta, u, h: delta.mul_(h * (1 - h)), torch.sigmoid_
+    ),
 }
 
 
@@ -59,6 +117,11 @@ class StackedMLP(nn.Module):
     activation
         ``relu``, ``tanh``, ``gelu`` or ``sigmoid``, after each layer but the last.
 
+    Raises
+    ------
+    BadInput
+        The activation is unknown.
+
     Examples
     --------
     >>> stack = StackedMLP(2, [784, 256, 10])
@@ -71,7 +134,7 @@ class StackedMLP(nn.Module):
     def __init__(self, runs: int, widths: Sequence[int], activation: str = "relu") -> None:
         super().__init__()
         self.runs, self.widths, self.activation = runs, tuple(widths), activation
-        self.act = ACTIVATIONS[activation].function
+        self.act = named("activation", activation, ACTIVATIONS).function
         layers = list(itertools.pairwise(self.widths))
         self.weights = nn.ParameterList(aligned_stack(runs, (m, n)) for n, m in layers)
         self.biases = nn.ParameterList(aligned_stack(runs, (m,)) for _, m in layers)
@@ -115,9 +178,10 @@ class StackedMLP(nn.Module):
 
 def sequential(parameters: Sequence[Tensor], activation: str) -> nn.Sequential:
     """Build a plain network from weights and biases in layer order."""
+    act = named("activation", activation, ACTIVATIONS).module
     modules: list[nn.Module] = []
     for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
         linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
-        modules += [linear, ACTIVATIONS[activation].module()]
+        modules += [linear, act()]
     return nn.Sequential(*modules[:-1])

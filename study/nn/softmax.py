@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from study.checks import nearest
+from study.nn.names import named
 
-BACKWARDS = ("jacobian", "identity", "autograd")
+
+@dataclass(frozen=True)
+class BackwardRule:
+    """What the gradient does on its way back through softmax.
+
+    Parameters
+    ----------
+    at_logits
+        Returns the gradient that reaches the logits, given g = dL/dp and p, both
+        [*batch, classes]. The derived gradients call it directly.
+    softmax
+        Returns p = softmax(z), which autograd differentiates by the rule. By default autograd calls
+        ``at_logits``.
+    fused
+        Whether the rule needs no probabilities: a loss then uses its fused form, and
+        ``at_logits`` where it has none.
+
+    Examples
+    --------
+    >>> negated = BackwardRule(lambda g, p: -g)
+    >>> z = torch.zeros(2, requires_grad=True)
+    >>> negated(z)[0].backward(); z.grad
+    tensor([-1., -0.])
+    """
+
+    at_logits: Callable[[Tensor, Tensor], Tensor]
+    softmax: Callable[[Tensor], Tensor] | None = None
+    fused: bool = False
+
+    def __call__(self, z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
+        """Return softmax(z), differentiable by this rule."""
+        if self.softmax is not None:
+            return self.softmax(z)
+        return cast("Tensor", _Softmax.apply(z, self.at_logits))
 
 
 def softmax(
@@ -35,8 +70,10 @@ def softmax(
 
     Raises
     ------
+    BadInput
+        The rule is unknown.
     ValueError
-        An unknown rule, or ``fused``.
+        The rule is ``fused``.
 
     Examples
     --------
@@ -47,21 +84,13 @@ def softmax(
     >>> softmax(z, backward="jacobian")[0].backward(); z.grad
     tensor([ 0.2500, -0.2500])
     """
-    if backward == "jacobian":
-        return cast("Tensor", _Jacobian.apply(z))
-    if backward == "identity":
-        return cast("Tensor", _Identity.apply(z))
-    if backward == "autograd":
-        return torch.softmax(z, -1)
-    if backward == "fused":
+    rule = named("backward", backward, BACKWARDS)
+    if rule.fused:
         raise ValueError(
-            "backward: 'fused' has no softmax of its own: give the logits to "
+            f"backward: {backward!r} has no softmax of its own: give the logits to "
             "study.nn.losses.fused_cross_entropy or fused_squared_error"
         )
-    raise ValueError(
-        f"backward: expected one of {', '.join(BACKWARDS)}, found {backward!r} "
-        f"{nearest(backward, BACKWARDS)}".strip()
-    )
+    return rule(z)
 
 
 def probabilities(z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
@@ -104,26 +133,32 @@ class _Softmax(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(z: Tensor) -> Tensor:
+    def forward(z: Tensor, at_logits: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         return torch.softmax(z, -1)
 
-
-class _Jacobian(_Softmax):
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.at_logits = inputs[1]
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (p,) = ctx.saved_tensors
-        return through_jacobian(g, p)
+        return ctx.at_logits(g, p), None
 
 
-class _Identity(_Softmax):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        pass
+def _as_it_is(g: Tensor, p: Tensor) -> Tensor:
+    return g
 
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g
+
+def _by_torch(g: Tensor, p: Tensor) -> Tensor:
+    sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
+    return sent
+
+
+BACKWARDS: dict[str, BackwardRule] = {
+    "jacobian": BackwardRule(through_jacobian),
+    "identity": BackwardRule(_as_it_is),
+    "autograd": BackwardRule(_by_torch, softmax=lambda z: torch.softmax(z, -1)),
+    "fused": BackwardRule(through_jacobian, fused=True),
+}
