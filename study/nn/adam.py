@@ -11,21 +11,17 @@ from torch import Tensor
 from torch._compile import _disable_dynamo
 from torch.optim.optimizer import Optimizer, ParamsT
 
-from study.checks import nearest
-
-OPTIONS = ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "fused")
-# Keys that torch and its schedulers write into groups, and the one that users label groups by.
-LABELS = (
-    *("params", "param_names", "name", "initial_lr", "swa_lr"),
-    *("min_lr", "max_lr", "base_momentum", "max_momentum"),
+from study.nn.adam_checks import (
+    OPTIONS,
+    complete_group,
+    complete_state,
+    refuse_bad_numbers,
+    refuse_unknown_options,
 )
-# Options of torch's Adam that this one does not have: a saved state may carry them switched off.
-NOT_OFFERED = ("amsgrad", "capturable", "differentiable", "foreach", "maximize")
-TORCH_NAMES = {"exp_avg": "m", "exp_avg_sq": "v"}
 
 
 class _Entry(NamedTuple):
-    """One parameter, its gradient and its optimizer state, as tensors of real numbers."""
+    """A parameter, its gradient and its optimizer state, all as tensors of real numbers."""
 
     theta: Tensor
     g: Tensor
@@ -43,11 +39,12 @@ class Adam(Optimizer):
         v = beta2 v + (1 - beta2) g^2      v_hat = v / (1 - beta2^t)
         theta = theta - lr m_hat / (sqrt(v_hat) + eps)
 
-    eps stands outside the bias correction, as in the paper and in PyTorch; TensorFlow's older form
-    put it inside, which at the first step is as an eps larger by 1/sqrt(1 - beta2), 31.6.
+    eps is added outside the bias correction, as in the paper and in PyTorch. TensorFlow's older
+    form adds eps inside the bias correction. At the first step this has the effect of an eps that
+    is 1/sqrt(1 - beta2) = 31.6 times as large.
 
-    Runs with numbers of their own are parameter groups: ``Adam([{"params": stack.rows(0), "lr":
-    0.1}, {"params": stack.rows(1), "lr": 0.2}])``.
+    Each run of a stack can have its own numbers if its parameters are a group of their own:
+    ``Adam([{"params": stack.rows(0), "lr": 0.1}, {"params": stack.rows(1), "lr": 0.2}])``.
 
     Parameters
     ----------
@@ -56,13 +53,15 @@ class Adam(Optimizer):
     lr, betas, eps
         The paper's alpha, (beta1, beta2) and epsilon.
     weight_decay
-        Strength of weight decay: added to the gradient (L2) or, with ``decoupled_weight_decay``,
-        taken off the weights (Loshchilov & Hutter, 2019).
+        Strength of weight decay.
+    decoupled_weight_decay
+        Subtract the decay from the weights (Loshchilov & Hutter, 2019). By default the decay is
+        added to the gradient (L2).
     fused
-        Let torch's fused kernel do the update, the same arithmetic in one pass over memory. The
-        kernel is used on CPU and CUDA for every parameter that lies in memory without gaps, and
-        whose gradient and moments lie there in the same order; all others are updated by the lines
-        above, one operation each. False: no parameter is updated by the kernel.
+        Use torch's fused kernel, which does the same arithmetic in one pass over memory. The kernel
+        updates a parameter on CPU or CUDA if the parameter, its gradient and its moments are dense
+        and have equal strides. All other parameters are updated by the equations above, one
+        operation at a time. If False, the kernel is never used.
 
     Raises
     ------
@@ -75,10 +74,10 @@ class Adam(Optimizer):
 
     Notes
     -----
-    A complex number is two real parameters, as in torch's Adam: v holds the squares of the real
-    and of the imaginary part of g, and not |g|^2.
+    A complex parameter is updated as two real ones, as in torch's Adam: v holds the squares of the
+    real part and of the imaginary part of g, not |g|^2.
 
-    Under `torch.compile` the update itself is not compiled: it has the same bits as without.
+    `torch.compile` leaves the update uncompiled, so compiled steps have the bits of ordinary ones.
 
     Examples
     --------
@@ -110,35 +109,21 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, its options and numbers checked."""
-        for name in param_group:
-            if name not in OPTIONS and name not in LABELS:
-                hint = nearest(name, OPTIONS) or "remove it"
-                raise TypeError(f"{name}: expected one of {', '.join(OPTIONS)}; {hint}")
-        numbers = {**self.defaults, **param_group}
-        for name in ("lr", "eps", "weight_decay"):
-            value = numbers[name]
-            if (isinstance(value, Tensor) and value.numel() != 1) or not 0.0 <= value < math.inf:
-                raise ValueError(f"{name}: expected a number of at least 0, found {value}")
-        for beta in numbers["betas"]:
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"betas: expected numbers in [0, 1), found {numbers['betas']}")
+        """Check a group's options and numbers, then add the group."""
+        refuse_unknown_options(param_group)
+        refuse_bad_numbers({**self.defaults, **param_group})
         super().add_param_group(param_group)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a saved state over, completed; torch's Adam names the moments otherwise."""
-        defaults = state.get("defaults") or self.defaults
+        """Check a saved state, add the options it lacks, then use it.
+
+        The state of torch's Adam is accepted too: its moments are renamed.
+        """
         for group in state["param_groups"]:
-            _refuse_other_options(group)
-            for name in OPTIONS:
-                group.setdefault(name, defaults[name])
+            complete_group(group, state.get("defaults") or self.defaults)
         for theta, own in state["state"].items():
             if isinstance(theta, Tensor) and own:
-                for name in TORCH_NAMES.keys() & own.keys():
-                    own[TORCH_NAMES[name]] = own.pop(name)
-                _refuse_other_state(theta, own)
-                # Where the kernel reads it, whatever the optimizer that saved it did.
-                own["step"] = own["step"].to(theta.device, torch.float32)
+                complete_state(theta, own)
         super().__setstate__(state)
 
     @torch.no_grad()
@@ -148,7 +133,7 @@ class Adam(Optimizer):
         Parameters
         ----------
         closure
-            Evaluates the model again and returns the loss.
+            A function that evaluates the model again and returns the loss.
         """
         loss = None
         if closure is not None:
@@ -164,10 +149,22 @@ class Adam(Optimizer):
     def update(
         self, groups: Sequence[dict[str, Any]], gradients: Sequence[Sequence[Tensor]]
     ) -> None:
-        """Update some groups' parameters by gradients given here, in their order.
+        """Update parameters from gradients passed in.
 
-        For who has gradients at hand and wants them used before others are computed. Groups with
-        the same numbers are updated together: on a GPU one kernel does them all.
+        A caller can so apply gradients while they are still in cache. Groups with equal numbers are
+        updated together, which takes one kernel on a GPU.
+
+        Parameters
+        ----------
+        groups
+            The groups to update, out of ``param_groups``.
+        gradients
+            For each group, a gradient for each of its parameters, in the same order.
+
+        Raises
+        ------
+        ValueError
+            A gradient has another shape than its parameter.
         """
         if len(groups) == 1:
             self._update(groups[0]["params"], list(gradients[0]), groups[0])
@@ -180,7 +177,8 @@ class Adam(Optimizer):
             theirs = [gradient for index in indices for gradient in gradients[index]]
             self._update(thetas, theirs, groups[indices[0]])
 
-    @_disable_dynamo  # a traced kernel fails, and traced lines would round otherwise
+    # Dynamo cannot trace the kernel, and compiled equations would round differently.
+    @_disable_dynamo
     def _update(self, thetas: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         fused: list[_Entry] = []
         written: list[_Entry] = []
@@ -201,7 +199,8 @@ class Adam(Optimizer):
     def _entry(self, theta: Tensor, g: Tensor) -> _Entry:
         state: dict[str, Tensor] = self.state[theta]
         if not state:
-            # The paper's t, under the one name that torch does not cast to the weights' type.
+            # This is the paper's t. torch casts loaded state to the parameters' type, but not the
+            # entry named "step".
             state["step"] = torch.zeros((), dtype=torch.float32, device=theta.device)
             state["m"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
             state["v"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
@@ -211,38 +210,17 @@ class Adam(Optimizer):
         return _Entry(theta, g, m, v, state["step"])
 
 
-def _refuse_other_options(group: dict[str, Any]) -> None:
-    """Raise if a saved group is not one of Adam's, or has options in use that are not offered."""
-    missing = [name for name in ("lr", "betas", "eps", "weight_decay") if name not in group]
-    if missing:
-        names = ", ".join(missing)
-        raise ValueError(f"param_groups: expected Adam's options, found a group without {names}")
-    for name in NOT_OFFERED:
-        if group.get(name):
-            raise ValueError(
-                f"param_groups: expected {name} to be off, as study.Adam is without it, found on"
-            )
-
-
-def _refuse_other_state(theta: Tensor, state: dict[str, Any]) -> None:
-    """Raise if a parameter's saved state is not one of Adam's for a parameter of that shape."""
-    expected = {"step": (), "m": tuple(theta.shape), "v": tuple(theta.shape)}
-    found = {name: tuple(getattr(value, "shape", ("no tensor",))) for name, value in state.items()}
-    if found != expected:
-        raise ValueError(f"state: expected tensors of the shapes {expected}, found {found}")
-
-
 def _numbers(group: dict[str, Any]) -> tuple[float, ...]:
-    """Return what an update depends on, as plain numbers."""
+    """Return all numbers of a group that an update depends on."""
     others = [group[name] for name in OPTIONS if name != "betas"]
     return tuple(map(float, [*group["betas"], *others]))
 
 
 def _suits_kernel(entry: _Entry) -> bool:
-    """Tell whether torch's fused kernel may be used.
+    """Tell whether torch's fused kernel updates a parameter correctly.
 
-    The kernel passes through memory and looks at no strides: it is right only for tensors that lie
-    there without gaps and overlaps, and all in the same order.
+    The kernel ignores strides, so it is correct only if all four tensors are dense and have equal
+    strides.
     """
     theta, g, m, v, _ = entry
     if g.is_neg() or not (theta.is_cpu or theta.is_cuda):
@@ -254,7 +232,7 @@ def _suits_kernel(entry: _Entry) -> bool:
 
 
 def _strides(tensor: Tensor) -> tuple[int, ...]:
-    """Return the strides that matter: a dimension of length 1 may have any."""
+    """Return the strides of all dimensions longer than 1; the others have no effect."""
     both = zip(tensor.stride(), tensor.shape, strict=True)
     return tuple(stride for stride, length in both if length != 1)
 
