@@ -44,7 +44,7 @@ def words(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.uin
 
 
 def _refuse_other_than_whole(key: str, value: object, below: float = math.inf) -> None:
-    # Seed and stream are joined by a slash: "1/2" and "x" would be the stream of 1 and "2/x".
+    # A seed "1/2" would share its stream "x" with the stream "2/x" of seed 1.
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not (whole and 0 <= value < below):  # type: ignore[operator]  # a number by now
         limit = "" if below == math.inf else f" and below {below}"

@@ -86,8 +86,8 @@ def _permuted_among_themselves(
     return chosen[seeds.permutation(seed, f"{stream}/order", len(chosen))]
 
 
-# What a scheme gives the chosen labels: labels [n], which of them are redrawn [n], the number of
-# classes, seed and stream, to new labels for the redrawn ones.
+# Each scheme takes labels [n], a mask [n] of those to redraw, the number of classes, seed and
+# stream, and returns new labels for those in the mask.
 SCHEMES: dict[
     str, Callable[[NDArray[np.int64], NDArray[np.bool_], int, int, str], NDArray[np.int64]]
 ] = {"uniform": _drawn_from_all_classes, "permuted": _permuted_among_themselves}
@@ -154,8 +154,8 @@ def _gaussian(
     return result
 
 
-# What a condition does to images: images [n, feature], seed, stream, and the data set's mean and
-# deviation, to images of the same shape.
+# Each condition takes images [n, feature], seed, stream, and the data set's mean and deviation, and
+# returns images of the same shape.
 CONDITIONS: dict[
     str, Callable[[NDArray[np.float32], int, str, float, float], NDArray[np.float32]]
 ] = {
@@ -194,7 +194,8 @@ def _by_image(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDA
     return standard
 
 
-# What a normalisation does: images [n, feature], and the data set's mean and deviation, to images.
+# Each normalisation takes images [n, feature] and the data set's mean and deviation, and returns
+# images of the same shape.
 NORMALIZATIONS: dict[str, Callable[[NDArray[np.float32], float, float], NDArray[np.float32]]] = {
     "none": _as_they_are,
     "dataset": _by_data_set,

@@ -1,4 +1,4 @@
-"""The network's gradients, written out from the derivation for any depth.
+"""The gradients of a network of any depth, as derived by hand.
 
 With h_0 = x, u_l = h_l W_l^T + b_l, h_(l+1) = act(u_l), logits z = u_L, p = softmax(z) and
 delta_L = dL/dz:
@@ -6,7 +6,7 @@ delta_L = dL/dz:
     dL/dW_l = delta_l^T h_l,    dL/db_l = sum over the batch of delta_l,
     delta_(l-1) = (delta_l W_l) * act'(u_(l-1)).
 
-Tensors may have a leading run dimension (batched products) or none (one run).
+Tensors may have a leading run dimension. Products are then batched over runs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from study.nn.softmax import BACKWARDS, probabilities
 
 
 class DerivedGradients:
-    """The gradients by hand, computed into buffers that are kept: for one thread at a time.
+    """Computes gradients by the equations above.
+
+    An instance keeps buffers between calls, so only one thread may use it at a time.
 
     Parameters
     ----------
     layers
-        How to compute each layer's products.
+        The functions that compute each layer's products.
     activation, loss, backward
         Their names, as in `study.Model`.
 
@@ -56,7 +58,7 @@ class DerivedGradients:
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
     ) -> Float[Tensor, "*run batch classes"]:
-        """Put the gradients into a list and return the probabilities.
+        """Compute the gradients of a batch and return its probabilities.
 
         Parameters
         ----------
@@ -65,7 +67,8 @@ class DerivedGradients:
         x, labels
             A batch.
         gradients
-            Tensors shaped as ``parameters``: overwritten, or replaced by others.
+            A list of tensors shaped as ``parameters``. The gradients are written into these
+            tensors, or into new tensors that replace them in the list.
         """
         weights, biases = parameters[::2], parameters[1::2]
         buffers = self._buffers_for(x, biases)
@@ -88,7 +91,7 @@ class DerivedGradients:
         return p
 
     def _buffers_for(self, x: Tensor, biases: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Return room for each layer's outputs and for the gradient there."""
+        """Return two buffers a layer: for its outputs and for the gradient at its outputs."""
         if x.shape not in self._buffers:
             shapes = [(*x.shape[:-1], bias.shape[-1]) for bias in biases]
             self._buffers[x.shape] = [(x.new_empty(s), x.new_empty(s)) for s in shapes]
@@ -96,7 +99,7 @@ class DerivedGradients:
 
 
 class AutogradGradients:
-    """The gradients by PyTorch's autograd, called as `DerivedGradients` is."""
+    """Computes gradients by PyTorch's autograd; the arguments are those of `DerivedGradients`."""
 
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
@@ -112,7 +115,7 @@ class AutogradGradients:
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
     ) -> Float[Tensor, "*run batch classes"]:
-        """Put the gradients into a list and return the probabilities."""
+        """Write the gradients of a batch into tensors and return its probabilities."""
         act = self.activation.function
         with torch.enable_grad():
             leaves = [parameter.detach().requires_grad_() for parameter in parameters]
@@ -120,7 +123,7 @@ class AutogradGradients:
             for weight, bias in zip(leaves[:-2:2], leaves[1:-2:2], strict=True):
                 h = act(h @ weight.mT + bias.unsqueeze(-2))
             z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
-            # Mixed precision ends here: the loss is computed in the parameters' own.
+            # In mixed precision the loss is computed in the parameters' own precision.
             z = z.to(leaves[-1].dtype)
             value = self.loss.of_logits(z, labels, self.rule)
             found = torch.autograd.grad(value.sum(), leaves)

@@ -1,7 +1,7 @@
-"""Losses of each run: on probabilities, or fused with softmax on logits; and their derivatives.
+"""The losses of each run, on probabilities or on logits, and their derivatives.
 
-Every loss is a mean over the batch, in the letters of design: z logits, p = softmax(z), y the
-labels' one-hot rows, g = dL/dp. Squared error is summed over classes.
+z are logits, p = softmax(z), y the one-hot rows of the labels, and g = dL/dp. Every loss is a mean
+over the batch. Squared error is summed over classes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from study.nn.softmax import BACKWARDS, BackwardRule
 class Loss:
     """A loss of each run, and how it is differentiated.
 
-    Every function takes labels [*run, batch] as its second argument. They are not checked here:
-    looking at values on a GPU would stop it at every step of a training.
+    Every function takes labels [*run, batch] as its second argument. Labels are not checked here,
+    because reading values from a GPU would stop it at every training step.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Loss:
 def one_hot(
     labels: Int[Tensor, "*run batch"], like: Float[Tensor, "*run batch classes"]
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return labels as rows with a single 1, shaped and typed as ``like``."""
+    """Return a row with a single 1 for each label, in the shape and type of ``like``."""
     classes = torch.arange(like.shape[-1], device=like.device)
     return (labels.unsqueeze(-1) == classes).to(like.dtype)
 
@@ -84,8 +84,8 @@ def cross_entropy(
 ) -> Float[Tensor, "*run"]:
     """Return each run's mean of -log p_y, in nats.
 
-    Probabilities below the smallest normal number are taken as that number, so the loss is at most
-    87.3 in float32 and its gradient -y/p stays finite. Where p_y has underflowed to 0 the derived
+    A probability below the smallest normal number counts as that number, so the loss is at most
+    87.3 in float32 and its gradient -y/p stays finite. If p_y has underflowed to 0, the derived
     Jacobian sends nothing to the logits, while the fused loss still sends p - y.
 
     Raises
@@ -105,9 +105,10 @@ def cross_entropy(
 def chosen_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run batch"]:
-    """Return the labels' own probabilities, at least the smallest normal number."""
+    """Return each label's probability, raised to the smallest normal number if it is below."""
     chosen = p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    # Added as a constant: a clamped loss is flat, but the derivation's -1/p is what is studied.
+    # The correction is added as a constant. A clamp would have gradient 0 where it acts, but the
+    # study needs the derived gradient -1/p there.
     lift = (chosen.clamp_min(torch.finfo(p.dtype).tiny) - chosen).detach()
     return chosen + lift
 
@@ -134,15 +135,15 @@ def squared_error(
 def fused_cross_entropy(
     z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run"]:
-    """Return each run's cross-entropy from logits, through log-softmax.
+    """Return each run's cross-entropy of logits, computed by log-softmax.
 
     Raises
     ------
     BadInput
         The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
-        ``z`` are probabilities already (double softmax): the loss could not fall below
-        log(1 + (K - 1)/e), 1.4612 for 10 classes.
+        ``z`` are already probabilities. After a second softmax the loss could not fall below
+        log(1 + (K - 1)/e), which is 1.4612 for 10 classes.
     """
     refuse_labels(labels, z)
     refuse_probabilities(z)
@@ -152,14 +153,14 @@ def fused_cross_entropy(
 def fused_squared_error(
     z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run"]:
-    """Return each run's squared error from logits.
+    """Return each run's squared error of logits.
 
     Raises
     ------
     BadInput
         The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
-        ``z`` are probabilities already.
+        ``z`` are already probabilities.
     """
     refuse_labels(labels, z)
     refuse_probabilities(z)
@@ -198,10 +199,10 @@ def gradient_at_logits(
     loss: str,
     backward: str,
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return what a backward rule sends to the logits, by hand.
+    """Return the gradient that a backward rule sends to the logits, as derived by hand.
 
-    Cross-entropy has g = -y/p and squared error g = 2(p - y). Through the Jacobian the first
-    becomes p - y, which ``fused`` computes as such; ``identity`` sends g itself.
+    Cross-entropy has g = -y/p, and squared error has g = 2(p - y). The Jacobian turns -y/p into
+    p - y. The rule ``fused`` computes p - y directly, and ``identity`` sends g itself.
 
     Parameters
     ----------
@@ -224,7 +225,7 @@ def gradient_at_logits(
 def gradient_at_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"], loss: str
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return g = dL/dp of a loss on probabilities; raises as `gradient_at_logits` does."""
+    """Return g = dL/dp; the errors raised are those of `gradient_at_logits`."""
     which = named("loss", loss, LOSSES)
     refuse_labels(labels, p)
     return which.gradient_at(p, labels)
@@ -268,14 +269,14 @@ LOSSES: dict[str, Loss] = {
 
 
 def _one_hot(labels: Tensor, like: Tensor) -> Tensor:
-    """Return what `one_hot` does, faster, where nothing is differentiated or vmapped."""
+    """Return `one_hot`, computed faster but without support for autograd and vmap."""
     return torch.zeros_like(like).scatter_(-1, labels.unsqueeze(-1), 1)
 
 
 def exact_metrics(
     z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Return each example's cross-entropy and squared error, whatever was trained.
+    """Return each example's cross-entropy and squared error, whichever loss was trained on.
 
     Raises
     ------
@@ -283,7 +284,7 @@ def exact_metrics(
         The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     """
     refuse_labels(labels, z)
-    # As in `probabilities`, over rows.
+    # log_softmax is faster over a leading dimension, as in `probabilities`.
     log_p = torch.log_softmax(z.mT.contiguous(), -2).mT
     cross_entropy = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return cross_entropy, (log_p.exp() - one_hot(labels, z)).square_().sum(-1)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from study import seeds
 from study.nn.names import named
 
-ALIGNMENT = 64  # bytes: a matrix product may round otherwise from an address that is not aligned
+ALIGNMENT = 64  # bytes; a matrix product may round differently if an address is not aligned
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Activation:
         Multiplies ``delta`` in place by act'(u), given ``delta``, u and h. By default autograd
         differentiates ``function``.
     overwriting
-        Returns act(u) and may overwrite u. The derivative then has to follow from h alone, because
-        it is given h for u, too.
+        Returns act(u) and may overwrite u with it. ``derivative`` must then depend on h alone,
+        because the original u is lost.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class Activation:
 
     @property
     def in_place(self) -> Callable[[Tensor], Tensor]:
-        """The function that may overwrite its argument."""
+        """``overwriting`` if there is one, or else ``function``."""
         return self.overwriting or self.function
 
     def through(self, delta: Tensor, u: Tensor, h: Tensor) -> None:
@@ -72,12 +72,12 @@ class Activation:
 
 
 def _through_relu(delta: Tensor, u: Tensor, h: Tensor) -> None:
-    # delta where h > 0, in one pass.
+    # This keeps delta where h > 0 and sets it to 0 elsewhere, in one pass.
     torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
 
 
 def _through_gelu(delta: Tensor, u: Tensor, h: Tensor) -> None:
-    # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
+    # gelu(u) = u Phi(u), where Phi is the normal distribution function.
     density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
     delta.mul_(torch.special.ndtr(u) + u * density)
 
@@ -95,7 +95,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def aligned_stack(runs: int, shape: Sequence[int], like: Tensor | None = None) -> Tensor:
-    """Return zeros of shape [run, *shape] in which each run's part starts at an aligned address."""
+    """Return zeros of shape [run, *shape]; each run's part starts at an aligned address."""
     dtype = torch.get_default_dtype() if like is None else like.dtype
     device = None if like is None else like.device
     size = math.prod(shape)
@@ -106,12 +106,12 @@ def aligned_stack(runs: int, shape: Sequence[int], like: Tensor | None = None) -
 
 
 class StackedMLP(nn.Module):
-    """Multilayer perceptrons of the same widths, one a run.
+    """Multilayer perceptrons of equal widths, one for each run.
 
     Parameters
     ----------
     runs
-        How many networks.
+        Number of networks.
     widths
         Sizes of all layers, from features to classes.
     activation
@@ -142,21 +142,21 @@ class StackedMLP(nn.Module):
             self.initialize(run, seed=run)
 
     def forward(self, x: Float[Tensor, "*run batch feature"]) -> Float[Tensor, "run batch classes"]:
-        """Return logits; ``x`` has a run dimension, or none when all runs see the same batch."""
+        """Return logits; without a run dimension in ``x``, all runs see the same batch."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = self.act(x @ weight.mT + bias.unsqueeze(-2))
         logits: Tensor = x @ self.weights[-1].mT + self.biases[-1].unsqueeze(-2)
         return logits
 
     def align(self) -> None:
-        """Lay the parameters out as `aligned_stack` does: a cast or a move packs them tight."""
+        """Align the parameters again, because a cast or a move packs them without padding."""
         for parameter in self.parameters():
             aligned = aligned_stack(self.runs, parameter.shape[1:], parameter.data)
             parameter.data = aligned.copy_(parameter.data)
 
     @torch.no_grad()
     def initialize(self, run: int, seed: int) -> None:
-        """Draw one run's weights by the rule of `torch.nn.Linear`: uniform in +-1/sqrt(fan_in)."""
+        """Draw one run's weights as `torch.nn.Linear` does, uniformly in +-1/sqrt(fan_in)."""
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             bound = 1 / math.sqrt(weight.shape[-1])
             for name, parameter in (("weight", weight[run]), ("bias", bias[run])):
@@ -164,15 +164,15 @@ class StackedMLP(nn.Module):
                 parameter.copy_(torch.from_numpy((2 * drawn - 1) * bound))
 
     def rows(self, run: int | slice) -> list[Tensor]:
-        """Return weights and biases of one run, in layer order, sharing memory with the stack.
+        """Return one run's weights and biases in layer order, sharing memory with the stack.
 
-        They are leaves of their own, so an optimizer can be given them as a parameter group.
+        The tensors are leaves, so they can be a parameter group of an optimizer.
         """
         both = zip(self.weights, self.biases, strict=True)
         return [parameter.detach()[run] for pair in both for parameter in pair]
 
     def network(self, run: int) -> nn.Sequential:
-        """Return one run's network, weights copied, as a plain `torch.nn.Sequential`."""
+        """Return a copy of one run's network as a plain `torch.nn.Sequential`."""
         return sequential([row.clone() for row in self.rows(run)], self.activation)
 
 

@@ -1,4 +1,4 @@
-"""How a name becomes the object it stands for: one table a kind, and one way to look it up."""
+"""Looks up the object that a name stands for: every kind of object has one table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def named(kind: str, name: str, table: Mapping[str, T]) -> T:
     Parameters
     ----------
     kind
-        What is named, e.g. ``loss``; the error message begins with it.
+        The kind of object, e.g. ``loss``. The error message begins with it.
     name
         The name to look up.
     table
@@ -25,7 +25,7 @@ def named(kind: str, name: str, table: Mapping[str, T]) -> T:
     Raises
     ------
     BadInput
-        The table does not have the name; the message says the nearest one that it has.
+        The table does not have the name. The message contains the nearest name that it has.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a loss refuses: labels that are none, and probabilities in place of logits."""
+"""Checks of a loss's arguments: invalid labels, and probabilities in place of logits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def refuse_labels(labels: Tensor, scores: Tensor) -> None:
     Parameters
     ----------
     labels
-        Labels, [*batch] where they are right.
+        Labels; valid ones have shape [*batch].
     scores
         Probabilities or logits, [*batch, classes].
 
     Raises
     ------
     BadInput
-        The labels have another type or shape, or one of them names no class.
+        The labels have another type or shape, or one of them is not a class.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def refuse_probabilities(z: Tensor) -> None:
     """
 
     def look() -> bool:
-        # The sum in single precision; each term keeps the rounding of its own.
+        # Sums are taken in single precision at least; each term was rounded to the type of z.
         sums = z.detach().sum(-1, dtype=torch.promote_types(z.dtype, torch.float32))
         near = max(1e-3, torch.finfo(z.dtype).eps)
         return bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=near))
@@ -71,9 +71,9 @@ def refuse_probabilities(z: Tensor) -> None:
 
 
 def _holds(test: Callable[[], Tensor | bool]) -> bool:
-    """Tell whether a test of values holds; False where no value can be looked at.
+    """Tell whether a test of values holds; return False if values cannot be read.
 
-    Values cannot be looked at in `torch.func.vmap` and under `torch.compile`.
+    Values cannot be read inside `torch.func.vmap` and `torch.compile`.
     """
     if torch.compiler.is_compiling():
         return False

@@ -1,4 +1,4 @@
-"""Softmax with a selectable backward: what the gradient does on its way through."""
+"""Softmax with a choice of the gradient that it sends back to the logits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from study.nn.names import named
 
 @dataclass(frozen=True)
 class BackwardRule:
-    """What the gradient does on its way back through softmax.
+    """How a gradient is sent back through softmax.
 
     Parameters
     ----------
     at_logits
-        Returns the gradient that reaches the logits, given g = dL/dp and p, both
-        [*batch, classes]. The derived gradients call it directly.
+        Returns the gradient at the logits, given g = dL/dp and p, both [*batch, classes]. The
+        derived gradients call this function directly.
     softmax
-        Returns p = softmax(z), which autograd differentiates by the rule. By default autograd calls
+        Returns p = softmax(z), differentiable by this rule. By default autograd calls
         ``at_logits``.
     fused
-        Whether the rule needs no probabilities: a loss then uses its fused form, and
-        ``at_logits`` where it has none.
+        Whether losses use their fused forms, which need no probabilities. A loss without a fused
+        form uses ``at_logits``.
 
     Examples
     --------
@@ -53,20 +53,20 @@ def softmax(
 ) -> Float[Tensor, "*batch classes"]:
     r"""Softmax over the last dimension, with a choice of gradient.
 
-    With p = softmax(z) and the upstream gradient g = dL/dp, what reaches the logits is
+    With p = softmax(z) and the upstream gradient g = dL/dp, the gradient at the logits is
 
-    - ``jacobian``: p * (g - <g, p>), the derived Jacobian diag(p) - p p^T applied in closed form;
-    - ``identity``: g, the Jacobian left out;
-    - ``autograd``: PyTorch's own softmax backward.
+    - ``jacobian``: p * (g - <g, p>), the product of g and the derived Jacobian diag(p) - p p^T;
+    - ``identity``: g, without the Jacobian;
+    - ``autograd``: the result of PyTorch's own softmax backward.
 
-    The fourth rule, ``fused``, has no separate probabilities: see `study.nn.losses`.
+    The fourth rule, ``fused``, works on logits and has no softmax: see `study.nn.losses`.
 
     Parameters
     ----------
     z
-        Logits; any number of leading dimensions.
+        Logits, with any number of leading dimensions.
     backward
-        The rule, as above.
+        The name of the rule.
 
     Raises
     ------
@@ -94,26 +94,27 @@ def softmax(
 
 
 def probabilities(z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
-    """Return softmax(z), to be differentiated by hand.
+    """Return softmax(z) for gradients that are derived by hand.
 
     Examples
     --------
     >>> probabilities(torch.zeros(1, 2))
     tensor([[0.5000, 0.5000]])
     """
-    # Over ten numbers side by side torch's kernel takes four times as long as over ten rows.
+    # torch.softmax over a last dimension of 10 takes four times as long as over a leading one, so
+    # the tensor is transposed first.
     return torch.softmax(z.mT.contiguous(), -2).mT
 
 
 def through_jacobian(
     g: Float[Tensor, "*batch classes"], p: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
-    """Return p * (g - <g, p>): the Jacobian of softmax times the gradient, without the Jacobian."""
+    """Return p * (g - <g, p>), the Jacobian of softmax times g, without building the Jacobian."""
     return p * (g - (g * p).sum(-1, keepdim=True))
 
 
 def softmax_jacobian(p: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes classes"]:
-    """Return the Jacobian of softmax in full, delta_ik p_i - p_i p_k.
+    """Return the full Jacobian of softmax, delta_ik p_i - p_i p_k.
 
     Parameters
     ----------
