@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from records import records
 
+from reports import figures
 from reports.__main__ import main
-from reports.figures import NAMES, figure
+from reports.figures import FIGURES, few, figure
 from reports.page import machines, run_table
 from reports.read import read
 from study.fit import main as fit
@@ -54,10 +55,10 @@ def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_there(report: Path) -> None:
     for name in ("index.html", "claims.md"):
         assert (report / name).stat().st_size > 1000
-    for table in ("verdicts", "conditions"):
+    for table in ("verdicts", "arms"):
         for suffix in ("csv", "md", "tex"):
             assert (report / "tables" / f"{table}.{suffix}").stat().st_size > 100
-    for name in NAMES:
+    for name in FIGURES.names():
         for suffix in ("pdf", "png", "csv"):
             assert (report / "figures" / f"{name}.{suffix}").stat().st_size > 100
 
@@ -113,7 +114,7 @@ def test_the_page_needs_nothing_from_elsewhere(report: Path) -> None:
 
 def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
     html = (report / "index.html").read_text()
-    table = pd.read_csv(report / "tables" / "conditions.csv")
+    table = pd.read_csv(report / "tables" / "arms.csv")
     for cell in table["test accuracy"]:
         assert cell in html
     verdicts = pd.read_csv(report / "tables" / "verdicts.csv")
@@ -153,15 +154,15 @@ def test_a_figure_without_data_is_named_and_the_rest_is_drawn(
     assert "figure loss_backward" in (out / "report" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "forest"])
+@pytest.mark.parametrize("name", [name for name in FIGURES.names() if not figure(name).of_verdicts])
 def test_a_figure_is_drawn_from_a_notebook(name: str, results: Path) -> None:
-    records, module = read([results]), figure(name)
+    records, its = read([results]), figure(name)
     axes = plt.figure().gca()
-    assert module.draw(records, axes) is axes
+    assert its.draw(records, axes) is axes
     if name != "gallery":
         assert axes.get_ylabel()
         assert axes.get_title() == ""
-    assert len(module.alt(records)) > 40
+    assert len(its.alt(records)) > 40
     plt.close("all")
 
 
@@ -219,9 +220,11 @@ def test_an_unknown_metric_in_a_claim(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text("- {id: m, sentence: s, kind: greater, metric: test_acuracy, against: 0}\n")
+    mine.write_text("- {id: m, sentence: s, above: 0, metric: test_acuracy, against: 0}\n")
     assert main([str(results), "--claims", str(mine), "--out", str(tmp_path / "r")]) == 2
-    assert "test_accuracy" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: claim m.metric: expected one of train_cross_entropy, ")
+    assert line.endswith("found 'test_acuracy'; did you mean 'test_accuracy'?")
 
 
 def test_the_page_says_which_machine_trained_which_runs() -> None:
@@ -244,12 +247,9 @@ def test_the_page_says_which_machine_trained_which_runs() -> None:
 
 
 def test_of_many_runs_the_first_by_seed_are_drawn_by_themselves_and_the_caption_says_so() -> None:
-    from reports import figures
-
     number = figures.MOST_SINGLE + 1
     table = pd.DataFrame({"run": [f"r{n}" for n in range(number)], "seed": range(number, 0, -1)})
-    module = figures.figure("memorization")
-    assert set(figures.few(table, "run")["seed"]) == set(range(1, number))
-    assert figures.caption(module, table).endswith(f"the first 200 of {number}, by seed.")
-    assert figures.few(table[1:], "run") is not None
-    assert figures.caption(module, table[1:]) == module.__doc__.splitlines()[0]
+    its = figure("memorization")
+    assert set(few(table, "run")["seed"]) == set(range(1, number))
+    assert its.caption(table).endswith(f"the first 200 of {number}, by seed.")
+    assert its.caption(table[1:]) == (its.about or "").splitlines()[0]
