@@ -98,4 +98,5 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
     from pyarrow import csv
 
     options = csv.WriteOptions(quoting_style="needed")
-    csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), path, options)
+    with path.open("wb") as file:  # pyarrow itself opens no path that is not in UTF-8
+        csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), file, options)

@@ -203,7 +203,11 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     config = read_config(folder)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        runs, history = study.load(folder)
+        try:
+            runs, history = study.load(folder)
+        except UnicodeEncodeError:  # pyarrow opens no path that is not in the locale's encoding
+            expected, hint = "a path in the locale's encoding", "set LC_ALL=C.UTF-8"
+            raise BadInput(str(folder), expected, hint=hint) from None
     left_out += [str(warning.message) for warning in caught]
     arms = _arms(runs, list(config.get("vary") or {}))
     return _Part(config, runs.assign(study=config["name"], arm=arms), history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -166,7 +167,99 @@ def test_a_figure_is_drawn_from_a_notebook(name: str, results: Path) -> None:
     plt.close("all")
 
 
+MINE = """
+import pandas as pd
+from reports.figures import Figure
+
+def data(records):
+    return records.runs[["seed", "seconds"]]
+
+def draw(records, ax=None):
+    ax.scatter(*data(records).to_numpy().T)
+    return ax
+
+seconds = Figure("Seconds by seed.", data, draw, lambda records: "Points.", needs="any study")
+
+def of_verdicts(verdicts):
+    assert verdicts[0].claim
+    return pd.DataFrame()
+
+nothing = Figure("Nothing.", of_verdicts, draw, str, "luck", of_verdicts=True)
+"""
+
+
+def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a user does."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "reports", *arguments],
+        env=kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_figure_from_outside_the_package(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "figures.py").write_text(MINE)
+    named = [f"--figures=mine.figures:{name}" for name in ("seconds", "nothing", "seconds")]
+    done = command(str(results), *named, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "figure mine.figures.nothing: needs luck" in done.stderr
+    drawn = tmp_path / "out" / "figures"
+    assert len(pd.read_csv(drawn / "mine.figures.seconds.csv")) == 24
+    for suffix in ("pdf", "png"):
+        assert (drawn / f"mine.figures.seconds.{suffix}").stat().st_size > 100
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert page.count("Seconds by seed.") == 1
+    assert "figures/mine.figures.seconds.pdf" in page
+    assert (drawn / "memorization.png").is_file()
+
+
+PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+
+
+def test_a_locale_that_is_not_utf8_changes_no_file(
+    report: Path, results: Path, tmp_path: Path
+) -> None:
+    mine, sentence = tmp_path / "mine.yaml", "Größer als ½."
+    mine.write_text(
+        f"- {{id: m, sentence: {sentence}, above: 0, metric: test_accuracy, against: 0}}\n",
+        encoding="utf-8",
+    )
+    given = (str(results), "--claims", str(mine), "--out", "Läufe – 1")
+    done = command(*given, cwd=tmp_path, **PLAIN)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    out = tmp_path / "Läufe – 1"
+    for name in ("claims.md", "index.html", "tables/verdicts.csv", "tables/verdicts.tex"):
+        assert sentence in (out / name).read_text(encoding="utf-8")
+    for path in [*(report / "figures").iterdir(), *(report / "tables").glob("arms.*")]:
+        if path.stem != "forest":  # which has one claim more
+            assert (out / path.relative_to(report)).read_bytes() == path.read_bytes()
+
+
+def test_a_folder_that_a_locale_cannot_name_is_no_traceback(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Läufe"
+    shutil.copytree(results, folder)
+    done = command(str(folder), cwd=tmp_path, **PLAIN)
+    [line] = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.endswith("expected a path in the locale's encoding; set LC_ALL=C.UTF-8")
+
+
 # Bad input
+
+
+def test_a_figure_that_is_unknown_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--figures", "memorisation"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: --figures: expected one of learning_curves, memorization, ")
+    assert line.endswith("found 'memorisation'; did you mean 'memorization'?")
 
 
 def test_folders_that_are_no_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
