@@ -53,7 +53,9 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
     lines = ["# Claims and verdicts", ""]
     for each in verdicts:
         claim = each.claim
-        lines += [f"## {each.verdict}: {claim.sentence}", "", f"Source: {claim.source}.", ""]
+        lines += [f"## {each.verdict}: {claim.sentence}", ""]
+        if claim.source:
+            lines += [f"Source: {claim.source}.", ""]
         if each.n:
             p = wording.p_value(each.p_adjusted)
             lines.append(f"{wording.finding(each)}; {each.n} seeds; p (Holm) {p}.")

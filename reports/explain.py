@@ -1,4 +1,4 @@
-"""Why a claim's records are as they are: what reached the logits, and who diverged."""
+"""Explain a verdict by the gradients that reached the logits and the runs that diverged."""
 
 from __future__ import annotations
 

@@ -214,12 +214,12 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
 
 
 def shown_first(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return runs in the order in which one is chosen to be shown: most labels redrawn first."""
+    """Return runs sorted so that the first is the one to show: it has most labels redrawn."""
     return runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])
 
 
 def _predictions(folders: Sequence[Path], runs: pd.DataFrame, images: dict[str, Any]) -> Any:
-    """Return what the run says whose images are shown: of all runs it would be too much to read."""
+    """Return the predictions of the one run whose images are shown; all would take too long."""
     with_image = set().union(*(pictured(folder, images) for folder in folders if images))
     chosen = shown_first(runs[runs["run"].isin(with_image)])["run"].iloc[:1]
     found = [load_predictions(folder, set(chosen)) for folder in folders]

@@ -48,8 +48,8 @@ class Verdict:
     interval
         Its 95% interval, and ``narrow`` the 90% one that equivalence is judged by.
     p, p_adjusted
-        That the effects lean to their side of the margin by chance, and adjusted for the whole
-        ledger (Holm). Of effects within the bounds of an equivalence: of two one-sided tests.
+        The p-value for the side of the margin on which the mean effect lies, and the same adjusted
+        for the whole ledger (Holm). For a mean within two bounds: of two one-sided tests.
     diverged
         How many runs of either side diverged; they count with the worst value there is.
     censored
@@ -127,7 +127,7 @@ def _about_fit(claim: Claim) -> bool:
 
 
 def _p(claim: Claim, effects: Values, seed: int) -> float:
-    """Return the p-value of what the effects lean to: what was claimed, or its contrary."""
+    """Return the p-value for the side of the margin on which the mean effect lies."""
     if claim.asked != "within":
         return sign_flip_p(effects - claim.margins[0], seed)
     low, high = claim.margins

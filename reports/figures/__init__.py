@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reports.read import Records
     from reports.verdicts import Verdict
 
-MOST_SINGLE = 200  # of more, nobody could tell one from the others
+MOST_SINGLE = 200  # more faint lines than this cannot be told apart
 
 FIGURES = Kind(
     "figure",
@@ -103,7 +103,7 @@ def figure(name: str) -> Figure:
 
 
 def few(table: pd.DataFrame, single: str) -> pd.DataFrame:
-    """Return the rows of what is drawn by itself: all, or of more than 200 the first by seed."""
+    """Return the rows to draw one by one: all of them, or those of the first 200 by seed."""
     ordered = table.drop_duplicates(single).sort_values("seed", kind="stable")[single]
     if len(ordered) <= MOST_SINGLE:
         return table
@@ -111,7 +111,7 @@ def few(table: pd.DataFrame, single: str) -> pd.DataFrame:
 
 
 def intervals(table: pd.DataFrame, single: str) -> dict[str, Any]:
-    """Return how seaborn gets 95% intervals: a bootstrap, or of over 200 the normal ones."""
+    """Return seaborn's settings for 95% intervals: bootstrapped, or normal for over 200 values."""
     if table[single].nunique() <= MOST_SINGLE:
         return {"errorbar": ("ci", 95), "seed": 0}
     return {"errorbar": ("se", 1.96)}

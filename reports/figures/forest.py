@@ -23,7 +23,7 @@ SIDES = {
 
 
 def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return effects and intervals, and the same in units in which what was asked ends at 1.
+    """Return effects with intervals, as tested and rescaled so that what was asked ends at 1.
 
     Effects of claims are of different kinds. A difference that was to lie within bounds is divided
     by their half-width, around their middle; others by their own distance from the margin.

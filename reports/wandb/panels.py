@@ -18,11 +18,11 @@ COLUMNS = (
     *(f"summary:{metric}" for metric in METRICS),
 )
 BANDS = (
-    "Lines and bars are means over the seeds of an arm, bands one standard deviation of them: "
-    "W&B computes both from the runs it holds, so runs that were not sent, or have not ended, are "
-    "not in them, and one that was trained again from scratch counts twice. The verdicts and their "
-    "intervals do not come from these panels, they come from the records. A run that diverged has "
-    "no loss to draw from there on; epochs to fit are those of runs that did fit."
+    "Lines and bars are means over the seeds of an arm; bands are one standard deviation. W&B "
+    "computes both from the runs that it holds: runs that were not sent or have not ended are "
+    "missing, and a run that was trained again from scratch counts twice. The verdicts and their "
+    "intervals come from the records, not from these panels. The line of a diverged run ends where "
+    "its loss is no longer a number; epochs to fit are those of runs that did fit."
 )
 
 

@@ -73,7 +73,7 @@ def send_report(report: wr.Report) -> str:
 
 
 def _in_time(what: str, seconds: float, do: Callable[[], Result]) -> Result:
-    """Do what asks a server; the client retries for minutes where it is refused."""
+    """Run a request within a time limit, because the client retries for minutes when refused."""
     results: list[Result] = []
     faults: list[str] = []
 

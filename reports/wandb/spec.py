@@ -134,7 +134,7 @@ def spec(
 
 
 def as_json(report: wr.Report, at: Sequence[Place]) -> str:
-    """Return what saving a report sends, but for the number that a server gives a project.
+    """Return the JSON that saving a report sends, without the number a server gives a project.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from records import records
+from test_output import ASCII, environment, with_closed
 
 from reports import figures
 from reports.__main__ import main
@@ -188,12 +188,11 @@ nothing = Figure("Nothing.", of_verdicts, draw, str, "luck", of_verdicts=True)
 """
 
 
-def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, as a user does."""
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "reports", *arguments],
-        env=kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
+        env=environment(**more),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -218,7 +217,12 @@ def test_a_figure_from_outside_the_package(results: Path, tmp_path: Path) -> Non
     assert (drawn / "memorization.png").is_file()
 
 
-PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_report_into_a_closed_pipe_is_written(stream: str, results: Path, tmp_path: Path) -> None:
+    status, _ = with_closed(stream, "-m", "reports", str(results), "--out", str(tmp_path))
+    assert status == 0
+    assert (tmp_path / "index.html").is_file()
 
 
 def test_a_locale_that_is_not_utf8_changes_no_file(
@@ -230,7 +234,7 @@ def test_a_locale_that_is_not_utf8_changes_no_file(
         encoding="utf-8",
     )
     given = (str(results), "--claims", str(mine), "--out", "Läufe – 1")
-    done = command(*given, cwd=tmp_path, **PLAIN)
+    done = command(*given, cwd=tmp_path, **ASCII)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     out = tmp_path / "Läufe – 1"
@@ -244,7 +248,7 @@ def test_a_locale_that_is_not_utf8_changes_no_file(
 def test_a_folder_that_a_locale_cannot_name_is_no_traceback(results: Path, tmp_path: Path) -> None:
     folder = tmp_path / "Läufe"
     shutil.copytree(results, folder)
-    done = command(str(folder), cwd=tmp_path, **PLAIN)
+    done = command(str(folder), cwd=tmp_path, **ASCII)
     [line] = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
     assert line.endswith("expected a path in the locale's encoding; set LC_ALL=C.UTF-8")
