@@ -1,16 +1,16 @@
-"""Why a claim's records are as they are: what reached the logits, and who diverged."""
+"""Explain a verdict by the gradients that reached the logits and the runs that diverged."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from reports.read import Records
-from reports.text import number
 from reports.verdicts import Verdict
+from reports.wording import number
 
 
 def explain(verdict: Verdict, records: Records) -> str:
-    """Return sentences on the gradients and the diverged runs of a claim's arms.
+    """Return sentences on the gradients and the diverged runs of a claim's sides.
 
     Empty where a claim is not about what is sent back, or nothing is recorded.
     """

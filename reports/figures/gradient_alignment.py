@@ -6,11 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import loss_backward
+from reports.figures import Figure, loss_backward
 from reports.read import Records
 
-NEEDS = loss_backward.NEEDS
-WIDE = False
 SINGLE = loss_backward.SINGLE
 
 
@@ -39,3 +37,6 @@ def alt(records: Records) -> str:
     table = medians.reset_index(name="median")
     parts = [f"{loss} with {rule}: {value:.3g}" for loss, rule, value in table.to_numpy()]
     return "Cosine against epoch. Medians: " + "; ".join(parts) + "."
+
+
+FIGURE = Figure(__doc__, data, draw, alt, needs=loss_backward.FIGURE.needs, single=SINGLE)
