@@ -238,7 +238,7 @@ def _runs_of(place: Place, conditions: int) -> wr.PanelGrid:
         "groupby_rangefunc": "stddev",
         "max_runs_to_show": max(10, conditions),
     }
-    lines = [*METRICS.items(), ("gradient_cosine", "cosine of the gradient with the true one")]
+    lines = [*METRICS.items(), ("gradient_exact_cosine", "cosine with the exact gradient")]
     panels: list[Any] = [
         wr.LinePlot(
             title=title,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 METRICS = ("cross_entropy", "squared_error", "accuracy")
+NOISY = ("true", "redrawn", "redrawn_true", "untouched")
+GRADIENT = ("norm", "exact_norm", "exact_cosine", "zero_share", "largest_g", "exact_largest_g")
+EARLIER_HISTORY_COLUMNS = ("gradient_true_norm", "gradient_cosine")  # no longer written
 PREDICTION_COLUMNS = [
     "run",
     "part",
@@ -70,14 +73,20 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     history
         One row an evaluated epoch, 0 before training: ``run``, ``epoch``, and for ``train_`` and
         ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``. Train metrics are
-        against the labels trained on; ``train_accuracy_true`` against the true ones,
-        ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` on the examples whose label was
-        redrawn and was not (empty where there are none). Test metrics are against true labels,
-        ``test_noisy_`` ones against labels as noisy as the training set's.
+        against the labels trained on; ``train_accuracy_true`` against the true ones.
+        ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose label
+        was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against their
+        true labels (each empty where there are no such examples). Test metrics are against true
+        labels, ``test_noisy_`` ones against labels as noisy as the training set's.
         ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
-        before its step (empty at epoch 0). ``gradient_``, of a fixed batch of 100 training
-        examples: ``norm`` of what the backward rule sends to the logits, ``true_norm`` of the
-        loss's true gradient, their ``cosine``, and ``largest_g``, the largest |dL/dp|.
+        before its step (empty at epoch 0). The ``gradient_`` columns are of a fixed batch of 100
+        training examples: ``norm`` of what the backward rule sends to the logits, ``exact_norm``
+        of the loss's exact gradient there (in float64), ``exact_cosine`` of the angle between the
+        two, ``zero_share`` (the share of examples to which exactly 0 is sent), ``largest_g``, the
+        largest |dL/dp| that the rule is given, and ``exact_largest_g``, the same before p_y is
+        clamped (it may be infinite). Records of earlier versions have ``gradient_true_norm`` and
+        ``gradient_cosine`` in place of the exact ones: they went through the clamp, and are wrong
+        where p_y underflowed.
 
     Raises
     ------
@@ -216,10 +225,10 @@ def run_columns() -> list[str]:
 def history_columns() -> list[str]:
     """Return the columns of ``history``."""
     train = [f"train_{name}" for name in METRICS]
-    train += [f"train_accuracy_{which}" for which in ("true", "redrawn", "untouched")]
+    train += [f"train_accuracy_{which}" for which in NOISY]
     test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
     running = ["running_cross_entropy", "running_accuracy"]
-    gradient = [f"gradient_{name}" for name in ("norm", "true_norm", "cosine", "largest_g")]
+    gradient = [f"gradient_{name}" for name in GRADIENT]
     return ["run", "epoch", *train, *test, *gradient, *running]
 
 
