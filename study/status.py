@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.base.errors import BadInput
-from study.records.parquet import part_columns
+from study.records.parquet import ended_runs
 from study.records.reading import read_config
 from study.runs.command_line import study_of
 from study.runs.config_files import read_layer
@@ -27,7 +27,7 @@ from study.sharing.tasks import DONE as ENDED_WELL
 from study.sharing.tasks import INTERRUPTED, TRAINING, Watch, tasks_of
 from study.terminal.summary import condition_label
 
-DONE, BAD_INPUT, STILL_TRAINING, STOPPED, STOPPED_LOOKING = 0, 2, 3, 4, 130
+DONE, FAILED, BAD_INPUT, STILL_TRAINING, STOPPED, STOPPED_LOOKING = 0, 1, 2, 3, 4, 130
 LOST = "lost"
 ENDED = (ENDED_WELL, INTERRUPTED)
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -102,7 +102,9 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     Raises
     ------
     BadInput
-        No study's folder.
+        No study's folder, or records that this user may not read.
+    OSError
+        Records that cannot be read just now.
     """
     read_config(folder)
     study = study_of(read_layer(str(folder / "study.yaml")).tree)
@@ -110,7 +112,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     # In the order that what happens meanwhile can only be further than it is taken for.
     holders = claimed(folder)
     tasks = judged(folder, watch or Watch(folder))
-    columns = part_columns(folder, ["run", "status", "epochs"])
+    columns = ended_runs(folder, ["run", "status", "epochs"])
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
     held = {run: task for run, task in holders.items() if run in wanted and run not in rows}
@@ -239,7 +241,8 @@ def in_words(seconds: float | None) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
-    0 all runs are done, 3 some task still trains, 4 runs are left and nobody trains, 2 bad input.
+    0 all runs are done, 3 some task still trains, 4 runs are left and nobody trains, 2 bad input,
+    1 the folder cannot be read just now.
     """
     parser = argparse.ArgumentParser(
         prog="python -m study.status",
@@ -269,6 +272,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as fault:
         print(f"study.status: {fault}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:
+        print(f"study.status: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return STOPPED_LOOKING
     return status.exit_status

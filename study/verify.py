@@ -42,7 +42,10 @@ class Verdict(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input."""
+    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input.
+
+    Records that cannot be read just now give 1, too.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m study.verify",
         description="Retrain recorded runs, each alone, and compare weights and history.",
@@ -56,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as fault:
         print(f"study.verify: {fault}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:
+        print(f"study.verify: {error}", file=sys.stderr)
+        return FAILED
     except (KeyboardInterrupt, SystemExit):  # Lightning leaves by the second on Ctrl-C
         print("study.verify: stopped before it was through", file=sys.stderr)
         return INTERRUPTED

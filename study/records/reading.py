@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from study.base.errors import BadInput
+from study.base.files import unreadable
 from study.records.parquet import concatenate, each_part, read_part, read_parts
 from study.runs.run import Run, fact_keys
 
@@ -47,11 +48,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         No study's folder.
     """
     path = folder / "study.yaml"
-    if not path.is_file():
-        raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
     try:
+        if not path.is_file():
+            raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(str(path), "a study's config", str(error)) from None
     if not isinstance(config, dict) or "name" not in config:
         raise BadInput(str(path), "a study's config", config)

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, NotPermitted
 from study.base.files import sha256, write_first, write_whole
-from study.records.parquet import as_table, merge_parts, recorded_ids, write_part
+from study.records.parquet import as_table, ended_runs, merge_parts, write_part
 from study.records.reading import read_config
 from study.runs.run import Run
 
@@ -55,7 +55,7 @@ class Folder:
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self._written: list[str] = []
-        self._ids: dict[str, list[str]] = {}
+        self._ended: dict[str, list[tuple[Any, ...]]] = {}
         check_folder(path, name)
 
     def begin(self, config: str) -> None:
@@ -140,8 +140,14 @@ class Folder:
             self._written = [merge_parts(self.path, self._written)]
 
     def ended(self) -> set[str]:
-        """Return the ids of runs that have a row."""
-        return recorded_ids(self.path, self._ids)
+        """Return the ids of runs that have ended: those with a row and a history.
+
+        Raises
+        ------
+        BadInput, OSError
+            Records that cannot be read; a run in them may have ended.
+        """
+        return {run for (run,) in ended_runs(self.path, ["run"], self._ended)}
 
 
 def check_folder(path: Path, name: str) -> None:
@@ -172,6 +178,8 @@ def _check_content(path: Path, name: str, other: str) -> None:
         return
     try:
         found = read_config(path)["name"]
+    except NotPermitted:
+        raise
     except BadInput:
         hint = f"study.yaml in {path} is no study's config: {other}"
         raise BadInput("out", "a study's folder", hint=hint) from None
