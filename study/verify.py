@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
@@ -11,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput
-from study.fit import BAD_INPUT, DONE, FAILED, INTERRUPTED
 
 
 class Verdict(NamedTuple):
@@ -42,11 +41,12 @@ class Verdict(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input.
+    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input."""
+    return run_command(_main, argv, "study.verify")
 
-    Records that cannot be read just now give 1, too.
-    """
-    parser = argparse.ArgumentParser(
+
+def _main(argv: Sequence[str]) -> int:
+    parser = Parser(
         prog="python -m study.verify",
         description="Retrain recorded runs, each alone, and compare weights and history.",
     )
@@ -54,17 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=4, help="how many, spread evenly (default: 4)")
     parser.add_argument("--root", default=None, help="folder with downloaded data sets")
     arguments = parser.parse_args(argv)
-    try:
-        return _verify(arguments.folder, arguments.runs, arguments.root)
-    except BadInput as fault:
-        print(f"study.verify: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"study.verify: {error}", file=sys.stderr)
-        return FAILED
-    except (KeyboardInterrupt, SystemExit):  # Lightning leaves by the second on Ctrl-C
-        print("study.verify: stopped before it was through", file=sys.stderr)
-        return INTERRUPTED
+    return _verify(arguments.folder, arguments.runs, arguments.root)
 
 
 def _verify(folder: Path, number: int, root: str | None) -> int:

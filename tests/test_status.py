@@ -15,18 +15,19 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from helpers import SMALL, fit_process, small_run
-from test_tasks import elsewhere
+from helpers import SMALL, elsewhere, fit_process, small_run
 
 import study
-from study import status
 from study.fit import main as fit
+from study.fitting import standing
+from study.fitting.standing import look
 from study.records.writing import Folder
 from study.runs.command_line import read, study_yaml
 from study.sharing import tasks
-from study.sharing.locks import Claims
+from study.sharing.locks import Locks
 from study.sharing.tasks import Task
-from study.status import DONE, STILL_TRAINING, STOPPED, in_words, look, main, shown
+from study.status import main
+from study.terminal.status import DONE, STILL_TRAINING, STOPPED, in_words, shown
 from study.verify import main as verify
 
 
@@ -56,9 +57,9 @@ def test_runs_are_counted_by_what_became_of_them(
     record(folder, fitted, "fitted", epochs=4)
     record(folder, small_run(seed=99).id, "diverged")  # of an earlier config
     with Task(folder) as gone:
-        Claims(folder, gone).take(lost)
+        Locks(folder, gone).take(lost)
     with Task(folder, "1/2") as task:
-        Claims(folder, task).take(training)
+        Locks(folder, task).take(training)
         task.progress({training: 3}, ended=1, epochs=7)
         task._write()
         status = look(folder)
@@ -108,7 +109,7 @@ def test_a_killed_task_is_lost_until_the_next_start(folder: Path, tmp_path: Path
     assert main([str(folder), "--watch"]) == DONE
 
 
-@pytest.mark.parametrize("step", ["claimed", "judged", "ended_runs"])
+@pytest.mark.parametrize("step", ["held_locks", "judged", "ended_runs"])
 def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,16 +118,16 @@ def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
         record(folder, run, "fitted")
     task = Task(folder)
     task.__enter__()
-    Claims(folder, task).take(last)
-    real = getattr(status, step)
+    Locks(folder, task).take(last)
+    real = getattr(standing, step)
 
     def ends_before(*arguments: Any) -> Any:
         record(folder, last, "fitted")
-        Claims(folder, task).release([last])
+        Locks(folder, task).release([last])
         task.__exit__(None, None, None)
         return real(*arguments)
 
-    monkeypatch.setattr(status, step, ends_before)
+    monkeypatch.setattr(standing, step, ends_before)
     assert look(folder).exit_status in (DONE, STILL_TRAINING)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,18 @@ import torch
 
 from study.base.errors import BadInput
 from study.base.files import sha256, write_first
-from study.runs.run import Run
-from study.training.engine import chosen_routes
-from study.training.engine.neighbours import neighbours_felt
+from study.runs.events import Machine
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) -> dict[str, Any]:
-    """Describe where ``run`` is about to be trained, its products by ``routes``.
+def environment(machine: Machine) -> dict[str, Any]:
+    """Describe where runs are about to be trained.
 
     ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
     ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
     """
-    felt = neighbours_felt(run, device=str(device), routes=routes)
+    device = torch.device(machine.device)
     return {
         "study": _version("study"),
         "git_commit": git_commit(),
@@ -39,26 +37,26 @@ def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) 
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device_name(device),
-        "precision": run.trainer.precision,
+        "precision": machine.precision,
         "products": "one run at a time" if device.type == "cpu" else "batched over runs",
         "matmul": matmul_backend(device),
-        "routes": dict(routes),
-        "stacking": "bitwise" if felt == 0 else "tolerance",
-        "tolerance": felt,
+        "routes": dict(machine.routes),
+        "stacking": "bitwise" if machine.tolerance == 0 else "tolerance",
+        "tolerance": machine.tolerance,
     }
 
 
-def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
-    """Return how a run's products were computed in a study's folder, by a CPU and torch like these.
+def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
+    """Return how products of some shapes were computed in a study's folder.
 
-    Empty where that is not recorded: bits may then be of any route.
+    Only folders that a processor and a torch like these wrote count. Empty where none is recorded:
+    then any route will do.
 
     Raises
     ------
     BadInput
         A damaged environment.
     """
-    shapes = chosen_routes(run, "blas").keys()
     for path in sorted((folder / "environment").glob("*.json")):
         try:
             found = json.loads(path.read_text())
@@ -66,27 +64,29 @@ def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
             routes = dict(found["routes"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(str(path), "an environment of this study", str(error)) from None
-        if there == (processor(), "cpu", _version("torch")) and routes.keys() == shapes:
+        if there == (processor(), "cpu", _version("torch")) and routes.keys() == set(shapes):
             return routes
     return {}
 
 
-def agreed_routes(folder: Path, run: Run) -> dict[str, str]:
-    """Return how a run's products are to be computed in a study's folder.
+def agreed_routes(
+    folder: Path, shapes: Collection[str], measure: Callable[[], Mapping[str, str]]
+) -> dict[str, str]:
+    """Return how products of some shapes are to be computed in a study's folder.
 
-    As they were there; else the way that is fastest, measured once for all tasks with a processor
-    and torch like these: two that begin together take that of the one which is first.
+    They are computed as they were there. Where none was, ``measure`` finds the fastest way, once
+    for all tasks with a processor and a torch like these: of two tasks that begin together, both
+    take what the first one found.
     """
-    found = recorded_routes(folder, run)
+    found = recorded_routes(folder, shapes)
     if found:
         return found
-    shapes = sorted(chosen_routes(run, "blas"))
-    kind = sha256([json.dumps([processor(), _version("torch"), shapes]).encode()])[:12]
+    kind = sha256([json.dumps([processor(), _version("torch"), sorted(shapes)]).encode()])[:12]
     path = folder / "routes" / f"{kind}.json"
     if path.exists():
         content = path.read_bytes()
     else:
-        content = write_first(path, json.dumps(chosen_routes(run)).encode())
+        content = write_first(path, json.dumps(dict(measure())).encode())
     return dict(json.loads(content))
 
 

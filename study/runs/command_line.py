@@ -29,8 +29,8 @@ from study.runs.config_files import (
 from study.runs.optimizer import AdamSettings, Optimizer
 from study.runs.run import Run
 from study.runs.settings import Wandb, make_settings
+from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
-from study.sharing.shards import Shard, from_environment, parse
 
 OPTIMIZER_HELP = (
     "study.Adam's arguments ("

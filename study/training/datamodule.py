@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 from study.base import streams
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
+from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.stack import Slot, Stack
+from study.training.stack import Stack
 
 STEPS_AT_ONCE = 1_000
 TESTED_AT_ONCE = 2_000
@@ -46,7 +47,7 @@ class RunTensors:
 class ExampleOrder(Sampler[NDArray[np.int64]]):
     """The order of a run's examples, in batches: a pure function of (seed, epoch)."""
 
-    def __init__(self, slot: Slot, examples: int) -> None:
+    def __init__(self, slot: Progress, examples: int) -> None:
         self.slot, self.run, self.examples, self.epoch = slot, slot.run, examples, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -218,7 +219,7 @@ class StudyData(pl.LightningDataModule):
         for slot in self.stack.slots:
             self.tensors(slot)
 
-    def tensors(self, slot: Slot) -> RunTensors:
+    def tensors(self, slot: Progress) -> RunTensors:
         """Return the data of a slot's run, loading it when it is new."""
         if slot.run.id not in self._tensors:
             self._forget()

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
+from study.runs.progress import DIVERGED, Progress
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, StudyData, WholeBatch
 from study.training.engine import Running, chosen_routes, make_engine
 from study.training.evaluation import FitCheck, Network, evaluate, metrics, predictions, probe
-from study.training.stack import DIVERGED, Slot, Stack
+from study.training.stack import Stack
 
 
 class StudyModule(pl.LightningModule):
@@ -61,7 +62,7 @@ class StudyModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make one optimizer with a parameter group a run."""
-        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
+        self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
         if self.routes is None and self.device.type == "cpu":
             self.routes = chosen_routes(self.stack.first)
         runs = [slot.run for slot in self.stack.slots]
@@ -97,7 +98,7 @@ class StudyModule(pl.LightningModule):
         checkpoint["study"] = [
             {
                 "run": slot.run.id,
-                "progress": slot.progress(),
+                "progress": slot.plain(),
                 "state": self.engine.save(index),
             }
             for index, slot in enumerate(self.stack.slots)

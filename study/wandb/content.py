@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
 from study.records.reading import EARLIER_HISTORY_COLUMNS, history_columns
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.summary import condition_label
-from study.training.stack import Slot
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
 LONGEST_TITLE = 128  # of a run's name
@@ -62,7 +62,7 @@ class Fetched(NamedTuple):
 
 def training_content(
     study: Study,
-    slot: Slot,
+    slot: Progress,
     study_yaml: str,
     hashes: tuple[str, str],
     environment: Mapping[str, Any],

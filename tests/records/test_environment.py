@@ -8,27 +8,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import small_run
 
 from study.records import environment as module
 from study.records.environment import agreed_routes, environment, git_commit
+from study.runs.events import Machine
 from study.runs.run import Run
 from study.training.engine import chosen_routes
 
 
 def test_a_cpu_promises_the_same_bits() -> None:
-    here = environment(small_run(), torch.device("cpu"))
+    here = environment(Machine("cpu", "32-true", {}, 0.0))
     assert (here["stacking"], here["tolerance"]) == ("bitwise", 0.0)
     assert here["threads"] == torch.get_num_threads()
     assert here["packages"]["torch"] == torch.__version__.split("+")[0]
     assert json.loads(json.dumps(here)) == here
 
 
-def test_where_bits_differ_the_measured_tolerance_is_declared(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "neighbours_felt", lambda run, device, routes: 2.5e-7)
-    here = environment(small_run(), torch.device("cpu"))
+def test_where_bits_differ_the_measured_tolerance_is_declared() -> None:
+    here = environment(Machine("cpu", "32-true", {}, 2.5e-7))
     assert (here["stacking"], here["tolerance"]) == ("tolerance", 2.5e-7)
 
 
@@ -47,24 +44,13 @@ def test_the_commit_is_that_of_the_checkout_or_none(
     assert len(commit) == 40
 
 
-def test_a_run_that_diverges_at_once_declares_no_tolerance() -> None:
-    here = environment(small_run(**{"optimizer.lr": 1e30}), torch.device("cpu"))
-    assert (here["stacking"], here["tolerance"]) == ("bitwise", 0.0)
-
-
 def test_tasks_that_begin_together_agree_on_the_routes_of_products(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run()
-    shapes = chosen_routes(run, "blas")
+    shapes = chosen_routes(Run(), "blas").keys()
     measured = iter([dict.fromkeys(shapes, "onednn"), dict.fromkeys(shapes, "blas")])
-
-    def choose(run: Run, route: str | None = None) -> dict[str, str]:
-        return shapes if route else next(measured)
-
-    monkeypatch.setattr("study.records.environment.chosen_routes", choose)
-    first = agreed_routes(tmp_path, run)
+    first = agreed_routes(tmp_path, shapes, lambda: next(measured))
     assert set(first.values()) == {"onednn"}
     monkeypatch.setattr(Path, "exists", lambda path: False)  # the other began just before
-    assert agreed_routes(tmp_path, run) == first
+    assert agreed_routes(tmp_path, shapes, lambda: next(measured)) == first
     assert len(list((tmp_path / "routes").iterdir())) == 1
