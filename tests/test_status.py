@@ -207,7 +207,6 @@ def test_a_record_that_cannot_be_read_is_one_line_and_nothing_is_trained_over_it
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not apply to root")
 @pytest.mark.parametrize(
     ("where", "mode", "missing"),
     [
@@ -228,6 +227,8 @@ def test_a_missing_permission_is_named(
     path = folder / where.format(part=part)
     kept = path.stat().st_mode
     path.chmod(mode)
+    if os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        pytest.skip("permissions do not apply to root")
     try:
         assert main([str(folder)]) == 2
         assert missing.format(part=part) in capsys.readouterr().err
