@@ -248,7 +248,7 @@ def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:
     Raises
     ------
     BadInput
-        No such weights, or a damaged file.
+        No such weights, a damaged file, or weights of a run that has no record.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -263,7 +263,20 @@ def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:
         with safe_open(path, "pt") as file:
             names = sorted(file.keys(), key=lambda name: (int(name.split(".")[0]), name[-1] != "t"))
             tensors = [file.get_tensor(name) for name in names]
-            activation = file.metadata()["activation"]
+            metadata = file.metadata() or {}
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(str(path), "a whole weights file", str(error)) from None
+    # Files of earlier versions name the activation; now equal weights give equal files.
+    activation = metadata.get("activation") or _activation(Path(folder), run_id)
     return sequential(tensors, activation)
+
+
+def _activation(folder: Path, run_id: str) -> str:
+    for name in each_part(folder):
+        table = read_part(folder / "runs" / f"{name}.parquet", ["run", "facts"])
+        for run, facts in zip(*table.to_pydict().values(), strict=True) if table else ():
+            if run == run_id:
+                return Run.of(json.loads(facts)).model.activation
+    raise BadInput("run_id", f"a run recorded in {folder}", run_id, "its weights alone are there")

@@ -27,7 +27,6 @@ from study.base.errors import BadInput, NotPermitted
 from study.base.files import sha256, write_first, write_whole
 from study.records.parquet import as_table, ended_runs, merge_parts, write_part
 from study.records.reading import read_config
-from study.runs.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,10 +102,9 @@ class Folder:
         """Return where a trained network is kept."""
         return self.path / "weights" / f"{run}.safetensors"
 
-    def write_weights(self, run: Run, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a trained network."""
-        content = safetensors(tensors, {"run": run.id, "activation": run.model.activation})
-        write_whole(self.weights(run.id), content)
+    def write_weights(self, run: str, tensors: Mapping[str, Tensor]) -> None:
+        """Keep a trained network's weights, and nothing else: equal weights give equal bytes."""
+        write_whole(self.weights(run), safetensors(tensors))
 
     def write_images(self, images: NDArray[np.uint8]) -> str | None:
         """Keep some images and return the name that predictions refer to them by.
@@ -188,7 +186,7 @@ def _check_content(path: Path, name: str, other: str) -> None:
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
 
 
-def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     """Return tensors as the content of a safetensors file.
 
     Raises

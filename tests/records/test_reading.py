@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import study
 from study.base.errors import BadInput
@@ -146,6 +147,25 @@ def test_a_weights_file_that_is_damaged_is_refused(folder: Folder) -> None:
     path.parent.mkdir()
     path.write_bytes(b"torn")
     with pytest.raises(BadInput, match="a whole weights file"):
+        study.load_network(folder.path, "abc")
+
+
+def test_equal_weights_give_equal_files_and_networks_their_own_activation(folder: Folder) -> None:
+    weights = {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)}
+    weights |= {"2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)}
+    runs = [Run(model=Model(activation=name)) for name in ("relu", "tanh")]
+    for run in runs:
+        folder.write_weights(run.id, weights)
+        add(folder, run)
+    first, second = (folder.weights(run.id).read_bytes() for run in runs)
+    assert first == second
+    networks = [study.load_network(folder.path, run.id) for run in runs]
+    assert [type(network[1]) for network in networks] == [torch.nn.ReLU, torch.nn.Tanh]
+
+
+def test_weights_without_a_record_are_one_line(folder: Folder) -> None:
+    folder.write_weights("abc", {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)})
+    with pytest.raises(BadInput, match=r"run_id: expected a run recorded in .*, found 'abc'"):
         study.load_network(folder.path, "abc")
 
 
