@@ -22,18 +22,8 @@ def overview() -> str:
     """Return the commands, a line each."""
     lines = [f"  {name:<8}{what}" for name, (_, what) in COMMANDS.items()]
     examples = ["  study fit --config random", "  study report results/random"]
-    return "\n".join(
-        [
-            "usage: study COMMAND …",
-            "",
-            *lines,
-            "",
-            "examples:",
-            *examples,
-            "",
-            "study COMMAND --help",
-        ]
-    )
+    head, foot = ["usage: study COMMAND ...", ""], ["", "study COMMAND --help says more"]
+    return "\n".join([*head, *lines, "", "examples:", *examples, *foot])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
