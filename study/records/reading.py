@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-    from torch import nn
 
 METRICS = ("cross_entropy", "squared_error", "accuracy")
 NOISY = ("true", "redrawn", "redrawn_true", "untouched")
@@ -175,6 +174,38 @@ def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     }
 
 
+def records_by_run(
+    folder: Path, runs: Collection[str] | None = None
+) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Read each run's row and its history, in the order of its epochs, by its id.
+
+    A run that two tasks recorded has both from the first part that holds it.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    runs
+        Ids of runs: only parts that hold one of them are read.
+
+    Raises
+    ------
+    BadInput, OSError
+        Records of another version, or a file that cannot be read.
+    """
+    parts, damaged = read_parts(folder, holding=runs)
+    _warn(damaged)
+    found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    for rows, history in zip(parts["runs"], parts["history"], strict=True):
+        epochs: dict[str, dict[int, dict[str, Any]]] = {}
+        for entry in history.to_pylist():
+            epochs.setdefault(entry["run"], {})[entry["epoch"]] = entry
+        for row in rows.to_pylist():
+            its = epochs.get(row["run"], {})
+            found.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+    return found
+
+
 def recorded(
     folder: Path, root: str | None = None
 ) -> list[tuple[Run, dict[str, Any], list[dict[str, Any]]]]:
@@ -194,21 +225,34 @@ def recorded(
     """
     config = read_config(folder)
     root = root or config.get("data", {}).get("root", "data")
-    parts, _ = read_parts(folder)
-    if not parts["runs"]:
-        return []
-    epochs: dict[str, dict[int, dict[str, Any]]] = {}
-    for row in concatenate(parts["history"]).to_pylist():
-        epochs.setdefault(row["run"], {})[row["epoch"]] = row
-    rows = {row["run"]: row for row in reversed(concatenate(parts["runs"]).to_pylist())}
+    found = records_by_run(folder).values()
     result = []
-    for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
+    for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
         run = Run.of({**json.loads(row["facts"]), "data.root": root})
         if run.id != row["run"]:
             raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
-        entries = epochs[row["run"]]
-        result.append((run, row, [entries[epoch] for epoch in sorted(entries)]))
+        result.append((run, row, history))
     return result
+
+
+def read_environment(folder: Path, name: str) -> dict[str, Any]:
+    """Read the environment that a row of ``runs`` names.
+
+    Raises
+    ------
+    BadInput
+        There is none, or it is damaged.
+    """
+    path = folder / "environment" / f"{name}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError as error:
+        raise unreadable(path, error) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
+    if not isinstance(found, dict):
+        raise BadInput(str(path), "the environment of a recorded run", found)
+    return found
 
 
 def run_columns() -> list[str]:
@@ -233,50 +277,3 @@ def history_columns() -> list[str]:
     running = ["running_cross_entropy", "running_accuracy"]
     gradient = [f"gradient_{name}" for name in GRADIENT]
     return ["run", "epoch", *train, *test, *gradient, *running]
-
-
-def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:
-    """Return a trained network as a plain `torch.nn.Sequential` on the CPU.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    run_id
-        The run's id, as in ``runs``.
-
-    Raises
-    ------
-    BadInput
-        No such weights, a damaged file, or weights of a run that has no record.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from study.nn.mlp import sequential
-
-    path = Path(folder) / "weights" / f"{run_id}.safetensors"
-    if not path.is_file():
-        known = [item.stem for item in path.parent.glob("*.safetensors")]
-        expected = f"weights of one of {len(known)} runs in {folder}"
-        raise BadInput("run_id", expected, run_id, f"e.g. {known[0]}" if known else "")
-    try:
-        with safe_open(path, "pt") as file:
-            names = sorted(file.keys(), key=lambda name: (int(name.split(".")[0]), name[-1] != "t"))
-            tensors = [file.get_tensor(name) for name in names]
-            metadata = file.metadata() or {}
-    except PermissionError as error:
-        raise unreadable(path, error) from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise BadInput(str(path), "a whole weights file", str(error)) from None
-    # Files of earlier versions name the activation; now equal weights give equal files.
-    activation = metadata.get("activation") or _activation(Path(folder), run_id)
-    return sequential(tensors, activation)
-
-
-def _activation(folder: Path, run_id: str) -> str:
-    for name in each_part(folder):
-        table = read_part(folder / "runs" / f"{name}.parquet", ["run", "facts"])
-        for run, facts in zip(*table.to_pydict().values(), strict=True) if table else ():
-            if run == run_id:
-                return Run.of(json.loads(facts)).model.activation
-    raise BadInput("run_id", f"a run recorded in {folder}", run_id, "its weights alone are there")

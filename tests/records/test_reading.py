@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 import study
 from study.base.errors import BadInput
@@ -71,6 +70,15 @@ def test_a_run_recorded_by_two_processes_counts_once(folder: Folder) -> None:
     runs, history = study.load(folder.path)
     assert runs["run"].tolist() == [first.id, second.id]
     assert not history.duplicated(["run", "epoch"]).any()
+
+
+def test_a_run_recorded_twice_has_the_row_and_history_of_one_part(folder: Folder) -> None:
+    runs = [Run(seed=0), Run(seed=1)]
+    for seconds, epochs, ended in ((1.0, (0, 1), runs[:1]), (2.0, (0, 1, 2), runs)):
+        rows = [row(run, seconds=seconds) for run in ended]
+        folder.write_part(rows, [{"run": run.id, "epoch": e} for run in ended for e in epochs])
+    (_, its_row, history), _ = recorded(folder.path)
+    assert len(history) == its_row["seconds"] + 1
 
 
 def test_a_history_without_its_runs_does_not_count(folder: Folder) -> None:
@@ -140,33 +148,6 @@ def test_the_old_file_stands_until_the_new_one_is_whole(
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_weights_file_that_is_damaged_is_refused(folder: Folder) -> None:
-    path = folder.path / "weights" / "abc.safetensors"
-    path.parent.mkdir()
-    path.write_bytes(b"torn")
-    with pytest.raises(BadInput, match="a whole weights file"):
-        study.load_network(folder.path, "abc")
-
-
-def test_equal_weights_give_equal_files_and_networks_their_own_activation(folder: Folder) -> None:
-    weights = {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)}
-    weights |= {"2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)}
-    runs = [Run(model=Model(activation=name)) for name in ("relu", "tanh")]
-    for run in runs:
-        folder.write_weights(run.id, weights)
-        add(folder, run)
-    first, second = (folder.weights(run.id).read_bytes() for run in runs)
-    assert first == second
-    networks = [study.load_network(folder.path, run.id) for run in runs]
-    assert [type(network[1]) for network in networks] == [torch.nn.ReLU, torch.nn.Tanh]
-
-
-def test_weights_without_a_record_are_one_line(folder: Folder) -> None:
-    folder.write_weights("abc", {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)})
-    with pytest.raises(BadInput, match=r"run_id: expected a run recorded in .*, found 'abc'"):
-        study.load_network(folder.path, "abc")
 
 
 def test_files_have_the_rights_that_the_user_s_files_have(tmp_path: Path) -> None:
