@@ -85,7 +85,7 @@ def part_names(folder: Path) -> list[str]:
 def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
     """Yield the names of a study's parts, each once, all but those ``known``.
 
-    When one has gone while it was read, the part that it was merged into follows.
+    When a part was merged into another while it was read, the other follows.
     """
     done, again = set(known), True
     while again:
@@ -223,7 +223,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
 
 
 def concatenate(tables: list[pa.Table]) -> pa.Table:
-    """Return tables one below the other; columns that only some have are empty in the others."""
+    """Return tables one below the other; where a table lacks a column, its cells are empty."""
     import pyarrow as pa
 
     found: dict[str, set[pa.DataType]] = {}

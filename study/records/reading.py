@@ -1,4 +1,4 @@
-"""Records, to read: what runs left in a study's folder, as DataFrames, runs and networks."""
+"""Reads a study's records: as DataFrames, or as runs made again from their facts."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     runs
-        One row a run that ended: ``run`` (its id), ``seed``, every fact under its dotted key (lists
-        as JSON text), ``facts`` (all of them as JSON, what the id is a hash of), ``status``
+        A row for each run that ended: ``run`` (its id), ``seed``, every fact under its dotted key
+        (lists as JSON text), ``facts`` (all of them as JSON; the id is their hash), ``status``
         (fitted: it has an ``epochs_to_fit``; finished: it never fitted; diverged: its loss became
-        no number), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
+        NaN or infinite), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
         ``seconds`` (its share of the time its stack trained), ``data_hash``, ``labels_hash``,
         ``weights_hash``, ``environment``.
     history
-        One row an evaluated epoch, 0 before training: ``run``, ``epoch``, and for ``train_`` and
-        ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``. Train metrics are
-        against the labels trained on; ``train_accuracy_true`` against the true ones.
-        ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose label
-        was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against their
-        true labels (each empty where there are no such examples). Test metrics are against true
-        labels, ``test_noisy_`` ones against labels as noisy as the training set's.
+        A row for each evaluated epoch, 0 being before training: ``run``, ``epoch``, and for
+        ``train_`` and ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``.
+        Train metrics are against the labels trained on; ``train_accuracy_true`` against the true
+        ones. ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose
+        label was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against
+        their true labels (each empty where there are no such examples). Test metrics are against
+        true labels, ``test_noisy_`` ones against labels as noisy as the training set's.
         ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
         before its step (empty at epoch 0). The ``gradient_`` columns are of a fixed batch of 100
         training examples: ``norm`` of what the backward rule sends to the logits, ``exact_norm``
@@ -112,22 +112,22 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def load_predictions(
     folder: str | os.PathLike[str], runs: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Read what trained networks say of a few hundred fixed examples.
+    """Read trained networks' answers on a few hundred fixed examples.
 
     Parameters
     ----------
     folder
         A study's folder.
     runs
-        Ids of runs: only what these say is read.
+        Ids of runs: only their predictions are read.
 
     Returns
     -------
     predictions
-        One row an example of a run: ``run``, ``part`` (train or test), ``example`` (its index in
-        the source), ``label`` (the one trained on; of test examples, the true one), ``true_label``,
-        ``said``, ``confidence``, and where its image is: ``images`` names one of `load_images`,
-        ``place`` its row there (empty for test examples).
+        A row for each example of a run: ``run``, ``part`` (train or test), ``example`` (its index
+        in the source), ``label`` (the one trained on; of test examples, the true one),
+        ``true_label``, ``said`` (the network's answer), ``confidence``, and where its image is:
+        ``images`` is a name in `load_images`, ``place`` the row there (empty for test examples).
     """
     import pandas as pd
 
@@ -165,7 +165,7 @@ def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str
 
 
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
-    """Read the images that predictions refer to, [example, feature] each, by name."""
+    """Read the images that predictions refer to, by name, each [example, feature]."""
     import numpy as np
 
     return {
