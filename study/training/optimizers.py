@@ -1,4 +1,4 @@
-"""One optimizer for a stack: a parameter group a run, whichever torch optimizer it is."""
+"""One torch optimizer for all runs of a stack: every run has a parameter group."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from study.runs.optimizer import Optimizer
 
 
 def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:
-    """Import the class that a run's optimizer names.
+    """Import the class that a run's settings name.
 
     Raises
     ------
     BadInput
-        No such class, or no torch optimizer.
+        The class does not exist, or is not a torch optimizer.
     """
     if settings.class_path == "study.Adam":
         return Adam
@@ -49,7 +49,7 @@ def make_optimizer(
     Raises
     ------
     BadInput
-        The class refuses the arguments, or cannot keep runs apart.
+        The class refuses the arguments or does not support parameter groups.
     """
     groups = [
         {"params": list(parameters), **_numbers(each)}
@@ -59,10 +59,9 @@ def make_optimizer(
 
 
 def _numbers(settings: Optimizer) -> dict[str, Any]:
-    """Return all numbers of a run's group, those left to the class's defaults, too.
+    """Return all numbers of a run's group, including the defaults of the class.
 
-    A group that names only some takes the others from the optimizer, which is to say from
-    whichever run came first.
+    A number that a group leaves out would come from the optimizer, and so from the first run.
     """
     return _made(settings, [{"params": [torch.zeros(1)]}]).defaults
 
@@ -84,8 +83,13 @@ def _made(settings: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Opti
 def saved(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Tensor]:
     """Return copies of a group's parameters and optimizer state, by name.
 
-    Parameters are named as in a `torch.nn.Sequential` of linear layers and activations,
-    ``0.weight``, ``0.bias``, ``2.weight``, …; state ``optimizer.<parameter>.<name>``.
+    Parameters are named as in a `torch.nn.Sequential` of linear layers and activations:
+    ``0.weight``, ``0.bias``, ``2.weight``, …. State is named ``optimizer.<parameter>.<name>``.
+
+    Raises
+    ------
+    BadInput
+        The optimizer's state contains something other than tensors.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in _named(optimizer, group):
@@ -108,10 +112,10 @@ def restore(
     settings: Optimizer,
     state: Mapping[str, Tensor] | None,
 ) -> None:
-    """Give a group to a run: its numbers, and its saved tensors or a fresh optimizer state."""
+    """Set a group to a run's numbers and saved tensors; without tensors its state starts anew."""
     numbers = optimizer.param_groups[group]
     numbers.update(_numbers(settings))
-    # As torch does: a step counter lies on the CPU unless a kernel on the device reads it.
+    # torch keeps step counters on the CPU unless a kernel on the device reads them.
     device_counts = isinstance(optimizer, Adam) or numbers.get("fused") or numbers.get("capturable")
     for name, parameter in _named(optimizer, group):
         optimizer.state.pop(parameter, None)
