@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.read import Records
+from reports.read import Records, exact_gradient
 from reports.verdicts import Verdict
 from reports.wording import number
 
@@ -31,10 +31,8 @@ def explain(verdict: Verdict, records: Records) -> str:
 def _gradients(runs: pd.DataFrame, records: Records) -> str:
     history = records.history[records.history["run"].isin(runs["run"])]
     trained = history[history["epoch"] > 0]
-    cosine, ratio = (
-        trained["gradient_cosine"],
-        trained["gradient_norm"] / trained["gradient_true_norm"],
-    )
+    exact = exact_gradient(trained)
+    cosine, ratio = exact["cosine"], trained["gradient_norm"] / exact["norm"]
     diverged = runs[runs["status"] == "diverged"]
     parts = [
         f"the gradient at the logits has a cosine of {number(float(cosine.median()))} with the "

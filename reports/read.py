@@ -152,6 +152,20 @@ def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table.groupby("run", sort=False)["epoch"].idxmax()]
 
 
+def exact_gradient(history: pd.DataFrame) -> pd.DataFrame:
+    """Return ``cosine`` and ``norm`` of the exact gradient, row by row of a history.
+
+    Records of an earlier version have what went through the clamped Jacobian in their place.
+    """
+    earlier = {"cosine": "gradient_cosine", "norm": "gradient_true_norm"}
+    columns = {}
+    for name, column in earlier.items():
+        columns[name] = history[f"gradient_exact_{name}"]
+        if column in history:
+            columns[name] = columns[name].fillna(history[column])
+    return pd.DataFrame(columns)
+
+
 def read(folders: Sequence[Path]) -> Records:
     """Read studies' folders.
 

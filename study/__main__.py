@@ -13,6 +13,7 @@ COMMANDS = {
     "status": ("study.status", "say how far a study is, and what each task does"),
     "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
     "verify": ("study.verify", "retrain recorded runs and compare every bit"),
+    "diff": ("study.diff", "say in what two runs, or the runs of two folders, differ"),
     "submit": ("study.submit", "submit a study to Slurm, and its report after it"),
     "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
 }

@@ -55,7 +55,7 @@ def runs_of(place: Place, arms: int) -> wr.PanelGrid:
         "groupby_rangefunc": "stddev",
         "max_runs_to_show": max(10, arms),
     }
-    lines = [*METRICS.items(), ("gradient_cosine", "cosine of the gradient with the true one")]
+    lines = [*METRICS.items(), ("gradient_exact_cosine", "cosine with the exact gradient")]
     panels: list[Any] = [
         wr.LinePlot(
             title=title,

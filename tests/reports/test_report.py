@@ -306,7 +306,7 @@ def test_records_without_a_column_give_what_can_be_given(results: Path, tmp_path
     shutil.copytree(results, copy)
     for path in (copy / "history").iterdir():
         table = pq.read_table(path)
-        pq.write_table(table.drop_columns(["gradient_cosine", "gradient_norm"]), path)
+        pq.write_table(table.drop_columns(["gradient_exact_cosine", "gradient_norm"]), path)
     assert main([str(copy)]) == 0
     ledger = pd.read_csv(copy / "report" / "tables" / "verdicts.csv")
     assert ledger["verdict"].iloc[0] == "not run"

@@ -146,7 +146,7 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
         ["train_accuracy"],
         ["test_cross_entropy"],
         ["test_accuracy"],
-        ["gradient_cosine"],
+        ["gradient_exact_cosine"],
     ]
     assert {line["config"]["xAxis"] for line in lines} == {"epoch"}
     assert bars["config"]["metrics"] == ["epochs_to_fit"]
