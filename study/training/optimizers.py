@@ -41,6 +41,14 @@ def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:
     return found
 
 
+def updates_at_once(settings: Optimizer) -> bool:
+    """Tell whether the engine itself applies a run's updates, right after each gradient.
+
+    It does for this package's Adam; any other optimizer is stepped after a batch of one step.
+    """
+    return issubclass(optimizer_class(settings), Adam)
+
+
 def make_optimizer(
     settings: Sequence[Optimizer], rows: Sequence[Sequence[Tensor]]
 ) -> torch.optim.Optimizer:
@@ -92,7 +100,7 @@ def saved(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Tensor]:
         The optimizer's state contains something other than tensors.
     """
     tensors: dict[str, Tensor] = {}
-    for name, parameter in _named(optimizer, group):
+    for name, parameter in _named(optimizer.param_groups[group]["params"]):
         tensors[name] = parameter.detach().clone(memory_format=torch.contiguous_format)
         for key, value in optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
@@ -106,23 +114,35 @@ def saved(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Tensor]:
     return tensors
 
 
+def load_weights(parameters: Sequence[Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy a run's saved weights and biases into its parameters, in layer order."""
+    with torch.no_grad():
+        for name, parameter in _named(parameters):
+            parameter.copy_(state[name])
+
+
 def restore(
     optimizer: torch.optim.Optimizer,
     group: int,
     settings: Optimizer,
     state: Mapping[str, Tensor] | None,
+    *,
+    keep_weights: bool = False,
 ) -> None:
-    """Set a group to a run's numbers and saved tensors; without tensors its state starts anew."""
+    """Set a group to a run's numbers and saved tensors; without tensors its state starts anew.
+
+    With ``keep_weights`` the parameters stay what they are, whatever was saved.
+    """
+    if state is not None and not keep_weights:
+        load_weights(optimizer.param_groups[group]["params"], state)
     numbers = optimizer.param_groups[group]
     numbers.update(_numbers(settings))
     # torch keeps step counters on the CPU unless a kernel on the device reads them.
     device_counts = isinstance(optimizer, Adam) or numbers.get("fused") or numbers.get("capturable")
-    for name, parameter in _named(optimizer, group):
+    for name, parameter in _named(numbers["params"]):
         optimizer.state.pop(parameter, None)
         if state is None:
             continue
-        with torch.no_grad():
-            parameter.copy_(state[name])
         prefix = f"optimizer.{name}."
         for key, value in state.items():
             if key.startswith(prefix):
@@ -131,8 +151,14 @@ def restore(
                 optimizer.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
 
 
-def _named(optimizer: torch.optim.Optimizer, group: int) -> list[tuple[str, Tensor]]:
-    parameters: list[Tensor] = optimizer.param_groups[group]["params"]
+def numbers_of(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Any]:
+    """Return copies of a group's numbers, those that the optimizer's class takes as arguments."""
+    taken = inspect.signature(type(optimizer)).parameters
+    numbers = optimizer.param_groups[group]
+    return {name: numbers[name] for name in taken if name != "params" and name in numbers}
+
+
+def _named(parameters: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
     return [
         (f"{2 * (index // 2)}.{'bias' if index % 2 else 'weight'}", parameter)
         for index, parameter in enumerate(parameters)
