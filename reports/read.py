@@ -21,6 +21,7 @@ from study.records.reading import (
     read_config,
 )
 from study.runs.run import fact_keys
+from study.runs.study import varied_keys
 from study.terminal.summary import condition_label
 
 # A diverged run has no number for its loss: it counts as the worst there is.
@@ -150,7 +151,7 @@ def read(folders: Sequence[Path]) -> Records:
             left_out.append(f"{folder}: no run has ended yet")
             continue
         studies[str(folder)] = config
-        labels = _labels(its_runs, list(config.get("vary") or {}))
+        labels = _labels(its_runs, varied_keys(config.get("vary") or {}))
         its_runs = its_runs.assign(study=config["name"], condition=labels)
         runs.append(its_runs)
         histories.append(its_history)

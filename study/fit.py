@@ -50,7 +50,8 @@ def command(argv: Sequence[str]) -> str:
 
 
 def _fit(argv: Sequence[str]) -> int:
-    from study.runs.command_line import read, study_yaml
+    from study.runs.command_line import read
+    from study.runs.config import study_yaml
 
     request = read(argv)
     study = request.study
@@ -71,9 +72,12 @@ def _fit(argv: Sequence[str]) -> int:
     ended = folder.ended()
     share = request.shard.take(study.runs)
     pending = [run for run in share if run.id not in ended]
+    study.check_outside()
     plans = plan.plan(study, pending)
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
+    for each in request.replaced:
+        console.print(each)
     if request.plan:
         plan.show(study, plans, request.shard, ended, console)
         return DONE
@@ -129,7 +133,7 @@ def _train(
     console: Console,
 ) -> bool:
     """Train, with everything that looks on; return whether all runs ended."""
-    from study.runs.command_line import study_yaml
+    from study.runs.config import study_yaml
     from study.sharing.tasks import Task
     from study.terminal.display import Display
     from study.training.loop import Training

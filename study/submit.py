@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.base.errors import BadInput
+from study.runs.config import find
 from study.runs.packing import LARGEST_STACK, StackPlan, steps
 from study.runs.run import Run
 
@@ -104,7 +105,7 @@ def array_job(
     """
     log = f"{logs(out)}/%x-%A_%a.log"
     own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}"]
-    return [*own, *slurm, "sweep.sh", str(Path(config).resolve()), *more, "--out", str(out)]
+    return [*own, *slurm, "sweep.sh", str(find(config).resolve()), *more, "--out", str(out)]
 
 
 def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) -> list[str]:
@@ -168,7 +169,8 @@ def submit(
 ) -> None:
     """Submit a study's array and its report, and say how to watch them."""
     from study.records.writing import Folder
-    from study.runs.command_line import read, study_yaml
+    from study.runs.command_line import read
+    from study.runs.config import study_yaml
     from study.runs.packing import plan
 
     request = read(["--config", config, *more])

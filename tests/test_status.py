@@ -17,7 +17,8 @@ from test_tasks import elsewhere
 from study import status
 from study.fit import main as fit
 from study.records.writing import Folder
-from study.runs.command_line import read, study_yaml
+from study.runs.command_line import read
+from study.runs.config import study_yaml
 from study.sharing import tasks
 from study.sharing.locks import Claims
 from study.sharing.tasks import Task

@@ -119,3 +119,14 @@ def normalized(
         standard: NDArray[np.float32] = centred / np.where(spread > 0, spread, np.float32(1))
         return standard
     return pixels
+
+
+# The names that configs may give; each function takes its name as an argument.
+SCHEMES = {"uniform": noisy_labels, "permuted": noisy_labels}
+CONDITIONS = {
+    "original": destroyed,
+    "shuffled_pixels": destroyed,
+    "random_pixels": destroyed,
+    "gaussian": destroyed,
+}
+NORMALIZATIONS = {"none": normalized, "dataset": normalized, "image": normalized}

@@ -176,3 +176,7 @@ def exact_metrics(
     log_p = torch.log_softmax(z.mT.contiguous(), -2).mT
     cross_entropy = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return cross_entropy, (log_p.exp() - one_hot(labels, z)).square_().sum(-1)
+
+
+# The names that configs may give.
+LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from study.base.errors import nearest
 
-BACKWARDS = ("jacobian", "identity", "autograd")
-
 
 def softmax(
     z: Float[Tensor, "*batch classes"], backward: str = "jacobian"
@@ -127,3 +125,7 @@ class _Identity(_Softmax):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         return g
+
+
+# The names that configs may give; the last is a loss's own, see `study.nn.losses`.
+BACKWARDS = {"jacobian": softmax, "identity": softmax, "autograd": softmax, "fused": None}

@@ -191,7 +191,7 @@ def recorded(
     rows = {row["run"]: row for row in reversed(concatenate(parts["runs"]).to_pylist())}
     result = []
     for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
-        run = Run.of({**json.loads(row["facts"]), "data.root": root})
+        run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
         if run.id != row["run"]:
             raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
         entries = epochs[row["run"]]

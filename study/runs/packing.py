@@ -11,7 +11,6 @@ from rich.table import Table
 
 from study.base.errors import BadInput
 from study.data.prepare import image_key
-from study.data.sources import SOURCES
 from study.runs.run import Run
 from study.runs.study import Study, by_program
 from study.sharing.shards import Shard
@@ -58,7 +57,7 @@ def _shared_bytes(runs: Sequence[Run]) -> int:
 
 
 def _image_bytes(run: Run) -> int:
-    source = SOURCES[run.data.dataset]
+    source = run.data.source
     return (source.train_examples + source.test_examples) * source.features * 4
 
 
@@ -107,7 +106,7 @@ def show(
     recorded = sum(run.id in ended for run in study.runs)
     console.print(
         f"{study.name}: {len(study.runs)} runs "
-        f"({len(study.conditions)} conditions x {len(study.runs) // len(study.conditions)} seeds), "
+        f"({len(study.arms)} arms x {len(study.runs) // len(study.arms)} seeds), "
         f"{recorded} of them already recorded"
     )
     if shard.of > 1:

@@ -118,7 +118,7 @@ class Display(pl.Callback):
     def _by_condition(self) -> dict[str, list[Slot]]:
         groups: dict[str, list[Slot]] = {}
         for slot in self.slots:
-            groups.setdefault(condition_label(self.study.condition(slot.run)), []).append(slot)
+            groups.setdefault(condition_label(self.study.arm(slot.run)), []).append(slot)
         return groups
 
     def line(self) -> str:

@@ -146,7 +146,7 @@ class StackBatches:
         shape = (run.data.batch_size, run.widths[0])
         self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
         # Another optimizer than this package's updates all runs at once, after each step.
-        steps = STEPS_AT_ONCE if run.optimizer.class_path == "study.Adam" else 1
+        steps = STEPS_AT_ONCE if run.optimizer.is_own else 1
         self.examples, self.at_once = run.data.examples, steps * run.data.batch_size
 
     def __len__(self) -> int:

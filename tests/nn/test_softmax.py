@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
 from study.nn.losses import cross_entropy
-from study.nn.softmax import BACKWARDS, softmax, softmax_jacobian, through_jacobian
+from study.nn.softmax import softmax, softmax_jacobian, through_jacobian
+
+BACKWARDS = ("jacobian", "identity", "autograd")
 
 SHAPES = [(5,), (1, 3), (3, 4), (2, 3, 4)]
 TRUE_RULES = ["jacobian", "autograd"]

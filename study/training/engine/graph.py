@@ -26,7 +26,7 @@ def can_record(device: torch.device, run: Run) -> bool:
 
     Autograd's step is not worth its risks, and another optimizer's does not come with the batch.
     """
-    derived = run.model.gradients == "derived" and run.optimizer.class_path == "study.Adam"
+    derived = run.model.gradients == "derived" and run.optimizer.is_own
     return device.type == "cuda" and derived and bool(run.optimizer.init_args.get("fused", True))
 
 
