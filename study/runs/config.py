@@ -15,14 +15,14 @@ from pydantic.fields import FieldInfo
 
 from study.base.errors import BadInput, nearest, unknown_key
 from study.runs import yaml_text
-from study.runs.declaring import Settings, plain
+from study.runs.declaring import MAPPING, Settings, plain
 from study.runs.optimizer import OWN
 from study.runs.run import Run, declared, fact_keys
 from study.runs.settings import Wandb
 from study.runs.study import Study
 
 SECTIONS = [name for name, f in Run.model_fields.items() if isinstance(f.default, Settings)]
-MAPPINGS, MAPPING = ("vary", "wandb", *SECTIONS), "a mapping of keys to values"
+MAPPINGS = ("vary", "wandb", *SECTIONS)
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = (PACKAGE.parent / "configs", PACKAGE / "configs")  # in a checkout, and installed
 
@@ -137,15 +137,15 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], list[str]]:
         before = result.get("optimizer.class_path", OWN)
         if layer.values.get("optimizer.class_path", before) != before:  # has other arguments
             result = {k: v for k, v in result.items() if not k.startswith("optimizer.")}
+        below = dict(result)
         for option, value in layer.values.items():
             key = option.rstrip("+")
-            if varied := _varied(key, result):
-                old = yaml_text.dump({varied: result.pop(varied)}).strip()
-                replaced.append(f"{key} is {value!r}, in place of {old}")
-            if option != key:
-                more = value if isinstance(value, list) else [value]
-                value = [*(result.get(key) or []), *more]
-            result[key] = value
+            if (varied := _varied(key, below)) in result:
+                replaced.append(f"{key} is {value!r}, in place of {varied}: {result.pop(varied)!r}")
+            if option != key and not isinstance(result.get(key, []), list):
+                raise BadInput(key, "a list to add to", result[key])
+            more = value if isinstance(value, list) else [value]
+            result[key] = value if option == key else [*result.get(key, []), *more]
     return result, replaced
 
 

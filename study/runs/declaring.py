@@ -24,7 +24,7 @@ from study.base.errors import BadInput, checked_path, nearest, unknown_key
 from study.base.names import Kind
 
 NO_FACT = object()
-ABOVE_0 = "a number above 0"
+ABOVE_0, MAPPING = "a number above 0", "a mapping of keys to values"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def choices(field: FieldInfo) -> tuple[Any, ...]:
 def expected(field: FieldInfo) -> str:
     """Return in words what a setting has to be."""
     kinds = [each.expected for each in field.metadata if isinstance(each, Kind)]
-    return field.title or next(iter(kinds), "") or f"one of {', '.join(choices(field))}"
+    literals = [f"one of {', '.join(choices(field))}"] if choices(field) else []
+    return next(iter([*filter(None, [field.title]), *kinds, *literals]), MAPPING)
 
 
 def takes_text(field: FieldInfo) -> bool:

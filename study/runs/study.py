@@ -139,7 +139,7 @@ class Study(Settings):
             try:
                 run.data.check_sizes()
             except BadInput as fault:
-                raise fault.under("data") from None
+                raise fault if fault.key.startswith("data.") else fault.under("data") from None
 
     @cached_property
     def varied(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-MOST_CHARACTERS, MOST_NODES, DEEPEST, MOST_DIGITS = 2**20, 200_000, 40, 40
+MOST_CHARACTERS, MOST_NODES, DEEPEST, MOST_DIGITS = 2**22, 200_000, 40, 40
 # The core schema of YAML 1.2: no times like 1:30, no octal 010, no truth value off.
 CORE = {
     "null": r"null|Null|NULL|~|",
@@ -58,17 +58,18 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_text(self, node: yaml.ScalarNode) -> str:
-        """Build text, but for words that were truth values in YAML 1.1 and would now all be true."""
+        """Build text, but for words that were truth values in YAML 1.1."""
         if node.style is None and node.value.lower() in ("yes", "no", "on"):
-            raise _problem("write true or false, or text in quotes", node.start_mark)
+            wanted = "true or false, or text in quotes"
+            raise _problem(f"expected {wanted}, found {node.value}", node.start_mark)
         return str(node.value)
 
     def construct_whole(self, node: yaml.ScalarNode) -> int:
         """Build a whole number as it is written."""
         digits = node.value.lstrip("+-")
         if len(digits) > MOST_DIGITS or (digits[0] == "0" and digits[1:].isdigit()):
-            wanted = f"whole numbers have at most {MOST_DIGITS} digits, and no 0 before them"
-            raise _problem(wanted, node.start_mark)
+            wanted = f"a whole number of at most {MOST_DIGITS} digits, without a 0 before it"
+            raise _problem(f"expected {wanted}, found {node.value[:60]}", node.start_mark)
         return int(node.value, 0)
 
     def construct_real(self, node: yaml.ScalarNode) -> float:
@@ -78,9 +79,8 @@ class _Loader(yaml.SafeLoader):
         mantissa = text.partition("e")[0]
         lost = math.isinf(value) and "inf" not in text
         if lost or (value == 0 and re.search("[1-9]", mantissa)) or re.match(r"[-+]?0\d", text):
-            raise _problem(
-                "a real number too large, too small, or with a 0 before", node.start_mark
-            )
+            wanted = "a real number that a computer can hold, without a 0 before it"
+            raise _problem(f"expected {wanted}, found {text[:60]}", node.start_mark)
         return value
 
 

@@ -38,6 +38,8 @@ CASES = [
         "--shard",
         "k/n with k from 1 to n, n at most 100000, e.g. 1/4, found",
     ),
+    Case("shard of many", ["--shard", "1/100000000000"], "--shard", "n at most 100000"),
+    Case("shard in other digits", ["--shard", "١/٤"], "--shard", "k/n with k from 1 to n"),
     Case("shard without a number", ["--shard"], "shard", "k/n"),
     Case("mode sync", ["--wandb.mode=sync"], "wandb.mode", "one of offline, online, off, found"),
     Case(
@@ -77,6 +79,28 @@ CASES = [
     Case("plan with a value", ["--plan=3"], "plan", "no value"),
     Case("two faults", ["--seeds=0", "--name=a/b"], "name", NAMES),
     # The folder; `furnish` makes what stands in it
+    Case("out of nobody", ["--out", "~nosuchuser/a"], "out", "a folder, found '~nosuchuser/a'"),
+    Case("out with a null byte", ["--out", "a\0b"], "out", "a folder, found 'a\\x00b'"),
+    Case("half a character in out", ["--out", "a\udcffb"], "out", "a folder, found 'a\\udcffb'"),
+    Case("null byte in root", ["--data.root", "a\0b"], "data.root", "a folder, found 'a\\x00b'"),
+    Case("half one in root", ["--data.root", "\udcff"], "data.root", "a folder, found '\\udcff'"),
+    Case("config with a null byte", ["--config", "a\0"], "--config", "a config file, found"),
+    Case("long config", ["--config", "a" * 300], "--config", "a config file, found"),
+    Case("shipped config misspelt", ["--config", "randon"], "--config", "a config", "random"),
+    Case(
+        "value and list",
+        ["--vary.data.label_noise=[0, 1]", "--data.label_noise=1"],
+        "data.label_noise",
+        "a value or a list in vary",
+    ),
+    Case("add to a number", ["--seeds=2", "--seeds+=7"], "seeds", "a list to add to, found 2"),
+    Case("no YAML", ["--optimizer.x", "[1"], "optimizer.x", "a value in YAML, found '[1'"),
+    Case(
+        "no for an optimizer",
+        ["--optimizer.class_path", "torch.optim.SGD", "--optimizer.nesterov", "no"],
+        "optimizer.nesterov",
+        "true or false, or text in quotes, found no",
+    ),
     Case("out is a file", ["--out", "file"], "out", "a folder; file is a file: choose another"),
     Case("out below a file", ["--out", "file/a/b"], "out", "a folder; file is a file: choose"),
     Case(
