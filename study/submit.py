@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.base.errors import BadInput
-from study.runs.config import find
 from study.runs.packing import LARGEST_STACK, StackPlan, steps
 from study.runs.run import Run
 
@@ -105,7 +104,7 @@ def array_job(
     """
     log = f"{logs(out)}/%x-%A_%a.log"
     own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}"]
-    return [*own, *slurm, "sweep.sh", str(find(config).resolve()), *more, "--out", str(out)]
+    return [*own, *slurm, "sweep.sh", str(Path(config).resolve()), *more, "--out", str(out)]
 
 
 def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) -> list[str]:
@@ -170,13 +169,17 @@ def submit(
     """Submit a study's array and its report, and say how to watch them."""
     from study.records.writing import Folder
     from study.runs.command_line import read
-    from study.runs.config import study_yaml
+    from study.runs.config import find, study_yaml
     from study.runs.packing import plan
 
+    config = str(find(config))
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()
     folder = Folder(out, study.name)
     ended = folder.ended()
+    study.check_outside()
+    for each in request.replaced:
+        print(each)
     plans = plan(study, [run for run in study.runs if run.id not in ended])
     if not dry:
         folder.begin(study_yaml(study))

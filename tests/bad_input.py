@@ -30,7 +30,7 @@ RUN_ALL = """
 import contextlib, io, json, os, sys
 from pathlib import Path
 from study.fit import main
-heavy = ("torch", "torchvision", "pytorch_lightning", "wandb", "seaborn", "sklearn", "scipy")
+heavy = ("torch", "torchvision", "pytorch_lightning", "wandb", "pandas", "seaborn", "scipy")
 outcomes = []
 for folder, argv in json.load(sys.stdin):
     os.chdir(folder)

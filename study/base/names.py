@@ -25,9 +25,7 @@ PACKAGE = __name__.partition(".")[0]
 NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 OUTSIDE = re.compile(f"({NAME}):({NAME})", re.ASCII)
 DOTTED = re.compile(f"({NAME})\\.([A-Za-z_]\\w*)", re.ASCII)
-MADE: dict[
-    str, Any
-] = {}  # objects made in this process, by names that begin with a kind's ``made``
+MADE: dict[str, Any] = {}  # objects of this process, by names that begin with a kind's ``made``
 
 
 @dataclass(frozen=True)
@@ -70,14 +68,12 @@ class Kind:
         BadInput
             No built-in name, and no path of an object outside this package.
         """
-        if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", name)):
-            return name
         path = OUTSIDE.fullmatch(name) or (DOTTED.fullmatch(name) if self.dotted else None)
         if path and self.dotted and "." not in path[2]:
             name = f"{path[1]}.{path[2]}"
+        if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", name)):
+            return name
         if not path or path[1].partition(".")[0] == PACKAGE:
-            if name in self.names():
-                return name
             raise BadInput("", self.expected, name, nearest(name, self.names()))
         return name
 

@@ -97,7 +97,7 @@ def _words(argv: Sequence[str]) -> list[tuple[str, str]]:
     """Return options and their texts; those of flags are empty."""
     found, words = [], iter(argv)
     for word in words:
-        option, equals, text = word.partition("=")
+        option, equals, text = ("--help" if word == "-h" else word).partition("=")
         name = option.removeprefix("--")
         if name not in FLAGS and (name == option or not _is_key(name.rstrip("+"))):
             raise _unknown(option)
@@ -108,20 +108,15 @@ def _words(argv: Sequence[str]) -> list[tuple[str, str]]:
             if text.startswith("--"):
                 field = keys().get(name.rstrip("+"))
                 wanted = {"config": "a config file", "shard": "k/n, e.g. 1/4"}.get(name, "a value")
-                raise BadInput(
-                    name, expected(field) if field else wanted, hint="no value was given"
-                )
+                wanted = expected(field) if field else wanted
+                raise BadInput(name, wanted, hint="no value was given")
         found.append((name, text))
     return found
 
 
 def _is_key(name: str) -> bool:
-    return (
-        name in OWN
-        or name in keys()
-        or name in ("vary", "optimizer")
-        or name.startswith(("vary.", "optimizer."))
-    )
+    known = name in OWN or name in keys() or name == "optimizer"
+    return known or name.startswith(("vary.", "optimizer."))
 
 
 def _unknown(option: str) -> BadInput:
@@ -143,7 +138,9 @@ def _options(words: Sequence[tuple[str, str]]) -> Layer:
         below = flat({subject: {rest: value} if dot else value})
         if name == "vary":
             values = {key: each for key, each in values.items() if not key.startswith("vary.")}
-        values |= {f"{key}{plus}": each for key, each in below.items()}
+        for key, each in below.items():
+            more = each if isinstance(each, list) else [each]
+            values[f"{key}{plus}"] = [*values.get(f"{key}+", []), *more] if plus else each
     refuse_twice(values)
     return Layer("", values, any(name == "vary" for name, _ in words))
 

@@ -144,8 +144,7 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], list[str]]:
                 replaced.append(f"{key} is {value!r}, in place of {varied}: {result.pop(varied)!r}")
             if option != key and not isinstance(result.get(key, []), list):
                 raise BadInput(key, "a list to add to", result[key])
-            more = value if isinstance(value, list) else [value]
-            result[key] = value if option == key else [*result.get(key, []), *more]
+            result[key] = value if option == key else [*result.get(key, []), *value]
     return result, replaced
 
 
@@ -197,10 +196,7 @@ def _without(varied: Mapping[str, Any], tree: dict[str, Any], above: str = "") -
 def in_its_file(fault: BadInput, layers: Sequence[Layer]) -> BadInput:
     """Return a fault with the file that its key stands in, unless an option gave it."""
     for layer in reversed(layers):
-        names = [name.rstrip("+") for name in layer.values]
-        if any(
-            f"{n}.".startswith(f"{fault.key}.") or f"{fault.key}.".startswith(f"{n}.")
-            for n in names
-        ):
+        pairs = [(f"{name.rstrip('+')}.", f"{fault.key}.") for name in layer.values]
+        if any(name.startswith(key) or key.startswith(name) for name, key in pairs):
             return fault.in_file(layer.path) if layer.path else fault
     return fault

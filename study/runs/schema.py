@@ -7,7 +7,7 @@ from typing import Any
 
 from study.runs.config import SECTIONS
 from study.runs.optimizer import OWN, AdamSettings
-from study.runs.run import declared, fact_keys
+from study.runs.run import fact_keys
 from study.runs.study import Study
 
 
@@ -31,21 +31,17 @@ def schema() -> dict[str, Any]:
     return whole | {"properties": settings, "$defs": parts}
 
 
-def _ref(*path: str) -> dict[str, str]:
+def _ref(*path: str) -> dict[str, Any]:
     return {"$ref": "/".join(("#/$defs", *path))}
 
 
 def _item(key: str) -> dict[str, Any]:
     subject, dot, name = key.partition(".")
-    if not dot:
-        return _plain_item(key)
     if subject == "optimizer":
-        return {} if name != "class_path" else {"type": "string"}
-    return _ref(subject.capitalize(), "properties", name)
-
-
-def _plain_item(key: str) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "title": declared()[key].title}
+        return {}  # what it takes is another class's to say
+    return (
+        _ref(subject.capitalize(), "properties", name) if dot else {"$ref": f"#/properties/{key}"}
+    )
 
 
 def _optimizer() -> dict[str, Any]:

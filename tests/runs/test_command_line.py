@@ -112,9 +112,9 @@ def test_vary_may_be_nested_like_the_rest_of_a_config(write: Write) -> None:
 
 def test_a_list_can_be_added_to_on_the_command_line(write: Write) -> None:
     options = write("seeds: [0, 3]\ntrainer: {callbacks: [{class_path: a.B}]}")
-    more = ["--seeds+", "7", "--trainer.callbacks+", "{class_path: c.D}"]
+    more = ["--seeds+", "7", "--seeds+=[8, 9]", "--trainer.callbacks+", "{class_path: c.D}"]
     study = read([*options, *more]).study
-    assert study.seeds == [0, 3, 7]
+    assert study.seeds == [0, 3, 7, 8, 9]
     assert study.base.trainer.callbacks == [{"class_path": "a.B"}, {"class_path": "c.D"}]
 
 
