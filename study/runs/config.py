@@ -174,13 +174,11 @@ def study_in(folder: Path) -> Study:
 
 def study_yaml(study: Study) -> str:
     """Return the config that makes this study again, every value written out but what varies."""
-    base = study.base.values()
-    subjects = {name: base[name].values() if name in SECTIONS else base[name] for name in base}
     tree: dict[str, Any] = {}
-    for name, value in study.values().items():
-        tree |= _without(study.vary, subjects) if name == "base" else {name: value}
+    for name, value in plain(study).items():
+        tree |= _without(study.vary, value) if name == "base" else {name: value}
     del tree["seed"], tree["out"]
-    return yaml_text.dump(plain({**tree, "wandb": study.wandb.values()}))
+    return yaml_text.dump(tree)
 
 
 def _without(varied: Mapping[str, Any], tree: dict[str, Any], above: str = "") -> dict[str, Any]:

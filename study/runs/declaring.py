@@ -105,7 +105,8 @@ class Subject(Settings):
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON and YAML know it: tuples as lists."""
+    """Return a value as JSON and YAML know it: settings as mappings, tuples as lists."""
+    value = value.values() if isinstance(value, Settings) else value
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

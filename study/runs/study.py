@@ -12,7 +12,7 @@ from pydantic import Field, Strict, model_validator
 
 from study.base.errors import BadInput, nearest, unknown_key
 from study.base.names import Kind
-from study.runs.declaring import Count, Folder, Says, Settings, Switch, Whole
+from study.runs.declaring import Count, Folder, Says, Settings, Switch, Whole, plain
 from study.runs.optimizer import OWN, Optimizer
 from study.runs.run import Facts, Run, declared, fact_keys
 from study.runs.settings import Wandb
@@ -167,7 +167,8 @@ def varied_keys(vary: Mapping[str, Any]) -> list[str]:
         if key != "optimizer":
             keys[key] = None
             continue
-        for one, other in itertools.combinations([Optimizer(**each).facts() for each in values], 2):
+        optimizers = [Optimizer(**plain(each)).facts() for each in values]
+        for one, other in itertools.combinations(optimizers, 2):
             same_class = one["class_path"] == other["class_path"]
             shared = one.keys() | other.keys() if same_class else one.keys() & other.keys()
             keys |= {f"optimizer.{k}": None for k in sorted(shared) if one.get(k) != other.get(k)}

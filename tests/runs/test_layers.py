@@ -14,6 +14,7 @@ from study.runs import config
 from study.runs.command_line import read
 from study.runs.config import find, read_layer, study_in, study_yaml
 from study.runs.declaring import choices, expected
+from study.runs.optimizer import Optimizer
 from study.runs.schema import schema
 from study.runs.study import Study, varied_keys
 
@@ -81,6 +82,16 @@ def test_whole_optimizers_vary_and_arms_are_told_apart_by_what_differs(tmp_path:
     replaced = read([*write(tmp_path / "a.yaml", text), "--optimizer.lr", "7"])
     assert [run.optimizer.init_args["lr"] for run in replaced.study.runs] == [7.0]
     assert len(replaced.replaced) == 1
+
+
+def test_whole_optimizers_vary_in_python_as_they_do_in_configs(tmp_path: Path) -> None:
+    optimizers = [Optimizer(lr=0.1), Optimizer("torch.optim.SGD", lr=0.1)]
+    study = Study(vary={"optimizer": optimizers})
+    assert [run.optimizer for run in study.runs] == optimizers
+    (tmp_path / "a.yaml").write_text(study_yaml(study))
+    again = read(["--config", str(tmp_path / "a.yaml")]).study
+    assert [run.id for run in again.runs] == [run.id for run in study.runs]
+    assert again.arms == study.arms
 
 
 def test_one_optimizers_arguments_differ_where_only_one_has_them() -> None:
