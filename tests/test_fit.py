@@ -203,7 +203,7 @@ def test_a_plan_trains_and_writes_nothing(
     assert fit(config, tmp_path / "out", "--plan") == 0
     assert not (tmp_path / "out").exists()
     printed = capsys.readouterr().out
-    assert "4 runs (2 conditions x 2 seeds)" in printed
+    assert "4 runs (2 arms x 2 seeds)" in printed
     assert "2,410 a run" in printed  # (64 + 1) 32 + (32 + 1) 10
     assert "at most 72" in printed  # 4 runs, 6 epochs, 3 batches
 

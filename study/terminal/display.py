@@ -120,7 +120,7 @@ class Display(Observer):
     def _by_condition(self) -> dict[str, list[Progress]]:
         groups: dict[str, list[Progress]] = {}
         for slot in self.slots:
-            groups.setdefault(condition_label(self.study.condition(slot.run)), []).append(slot)
+            groups.setdefault(condition_label(self.study.arm(slot.run)), []).append(slot)
         return groups
 
     def line(self) -> str:

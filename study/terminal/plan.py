@@ -23,7 +23,7 @@ def show(
     recorded = sum(run.id in ended for run in study.runs)
     console.print(
         f"{study.name}: {len(study.runs)} runs "
-        f"({len(study.conditions)} conditions x {len(study.runs) // len(study.conditions)} seeds), "
+        f"({len(study.arms)} arms x {len(study.runs) // len(study.arms)} seeds), "
         f"{recorded} of them already recorded"
     )
     if shard.of > 1:

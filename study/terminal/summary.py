@@ -82,7 +82,7 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Table:
     arms: dict[str, list[str]] = {}
     for run in study.runs:
         if run.id in by_id.index:
-            arms.setdefault(condition_label(study.condition(run)), []).append(run.id)
+            arms.setdefault(condition_label(study.arm(run)), []).append(run.id)
     for label, ids in arms.items():
         rows, ended = last.loc[ids], by_id.loc[ids]
         cells = []

@@ -119,7 +119,7 @@ def recorded_content(
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
     """Return where a run stands in W&B: its study's group, and in it its condition's."""
-    label, seed = condition_label(study.condition(run)), f", seed {run.seed}"
+    label, seed = condition_label(study.arm(run)), f", seed {run.seed}"
     return {
         "project": study.wandb.project,
         "entity": study.wandb.entity,
@@ -148,7 +148,7 @@ def config_of(
     return {
         "run": run.id,
         "study": study.name,
-        "condition": condition_label(study.condition(run)),
+        "condition": condition_label(study.arm(run)),
         **nested,
         "parameters": run.parameters,
         "data_hash": hashes[0],
