@@ -39,6 +39,7 @@ CASES = [
         "k/n with k from 1 to n, n at most 100000, e.g. 1/4, found",
     ),
     Case("shard of many", ["--shard", "1/100000000000"], "--shard", "n at most 100000"),
+    Case("shard of one more", ["--shard", "1/100001"], "--shard", "n at most 100000"),
     Case("shard in other digits", ["--shard", "١/٤"], "--shard", "k/n with k from 1 to n"),
     Case("shard without a number", ["--shard"], "shard", "k/n"),
     Case("mode sync", ["--wandb.mode=sync"], "wandb.mode", "one of offline, online, off, found"),
