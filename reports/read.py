@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import study
-from reports.names import Kind, is_outside
 from study.base.errors import BadInput, nearest
+from study.base.names import imported, is_path
 from study.records.reading import (
     history_columns,
     load_images,
@@ -135,14 +135,14 @@ class Records:
         columns = [*history_columns(), *self.history.select_dtypes("number")]
         known = [name for name in dict.fromkeys(columns) if name not in ("run", "epoch", "seed")]
         known += OUTCOMES
-        if metric not in known and not is_outside(metric):
+        if metric not in known and not is_path(metric):
             hint = nearest(metric, known) or "or package.module:function of your own"
             raise BadInput("metric", f"one of {', '.join(known)}", metric, hint)
 
     def _column(self, metric: str) -> pd.Series:
         if metric in self.history.columns:
             return self.history[metric]
-        column = Kind("metric", {}).resolve(metric, "metric")(self.history)
+        column = imported(metric, "metric", "a metric")(self.history)
         if not isinstance(column, pd.Series) or not column.index.equals(self.history.index):
             raise BadInput(metric, "to return a number a row of history", type(column).__name__)
         return column

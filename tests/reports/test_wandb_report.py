@@ -157,7 +157,7 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     images, claims = panels(figures)
     keys = images["config"]["mediaKeys"]
     assert "figures/learning_curves" in keys
-    assert set(keys) <= {f"figures/{name}" for name in FIGURES.names()}
+    assert set(keys) <= {f"figures/{name}" for name in FIGURES}
     assert "claims" in json.dumps(claims)
     ids = [panel["__id__"] for each in (grid, figures) for panel in panels(each)]
     assert len(set(ids)) == len(ids)
