@@ -71,6 +71,7 @@ def _report(arguments: argparse.Namespace) -> int:
         print(f"left out: {line}", file=sys.stderr)
     if arguments.dry_run:
         out = arguments.out or arguments.folders[0] / "report" / "wandb.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, as_json(report, at).encode())
         print(out)
         return DONE

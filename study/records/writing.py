@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput
-from study.base.files import sha256, write_first, write_whole
+from study.base.files import gone, sha256, write_first, write_whole
 from study.records.parquet import as_table, merge_parts, recorded_ids, write_part
 from study.records.reading import read_config
 from study.runs.run import Run
@@ -60,8 +60,9 @@ class Folder:
 
     def begin(self, config: str) -> None:
         """Create the folder and write the config; a different earlier one is kept, numbered."""
+        self.path.mkdir(parents=True, exist_ok=True)  # the only time: nobody makes it again
         target = self.path / "study.yaml"
-        earlier = target.read_text() if target.exists() else None
+        earlier = target.read_text(encoding="utf-8") if target.exists() else None
         if earlier == config:
             return
         if earlier is not None:
@@ -70,6 +71,21 @@ class Folder:
                 number += 1
             write_whole(self.path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
+
+    def check_there(self) -> None:
+        """Raise when the folder has been removed, or is being removed, since it was begun.
+
+        Raises
+        ------
+        FileNotFoundError
+            It has.
+        """
+        try:
+            there = (self.path / "study.yaml").exists()
+        except OSError:  # a file server that fails for a moment
+            return
+        if not there:
+            raise gone(self.path)
 
     def check_source(self, dataset: str, checksum: str, *, begin: bool = False) -> None:
         """Hold a data set's content to what this study began with; ``begin`` it if it has not.
