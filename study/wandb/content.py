@@ -109,7 +109,7 @@ def recorded_content(
     for run, row, history in recorded(folder):
         if run.id in wanted:
             environment = json.loads(
-                (folder / "environment" / f"{row['environment']}.json").read_text()
+                (folder / "environment" / f"{row['environment']}.json").read_text(encoding="utf-8")
             )
             hashes = (row["data_hash"], row["labels_hash"])
             config = config_of(study, run, study_yaml, hashes, environment)
