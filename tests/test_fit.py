@@ -198,9 +198,25 @@ def test_a_plan_trains_and_writes_nothing(
     assert fit(config, tmp_path / "out", "--plan") == 0
     assert not (tmp_path / "out").exists()
     printed = capsys.readouterr().out
-    assert "4 runs (2 conditions x 2 seeds)" in printed
-    assert "2,410 a run" in printed  # (64 + 1) 32 + (32 + 1) 10
-    assert "at most 72" in printed  # 4 runs, 6 epochs, 3 batches
+    assert "4 runs (2 arms x 2 seeds), 0 of them already recorded" in printed
+    parameters = (64 + 1) * 32 + (32 + 1) * 10
+    stack = f"stack 1: 4 runs, 4 at once; layers 64-32-10, {parameters:,} parameters a run"
+    assert stack in printed
+    assert "at most 72 steps" in printed  # 4 runs, 6 epochs, 3 batches
+    assert "  label_noise 0; label_noise 1\n" in printed
+    assert re.search(r"at most about 1 min on \d+ cores? of a CPU", printed)
+
+
+def test_the_plan_of_a_study_that_is_recorded_says_that_nothing_is_left(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "out") == 0
+    capsys.readouterr()
+    assert fit(config, tmp_path / "out", "--plan") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "small: 4 runs (2 arms x 2 seeds), 4 of them already recorded",
+        "nothing is left to train",
+    ]
 
 
 @pytest.mark.parametrize(
