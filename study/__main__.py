@@ -13,6 +13,7 @@ COMMANDS = {
     "status": ("study.status", "say how far a study is, and what each task does"),
     "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
     "verify": ("study.verify", "retrain recorded runs and compare every bit"),
+    "diff": ("study.diff", "say in what two runs, or the runs of two folders, differ"),
     "submit": ("study.submit", "submit a study to Slurm, and its report after it"),
     "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
 }
@@ -22,18 +23,8 @@ def overview() -> str:
     """Return the commands, a line each."""
     lines = [f"  {name:<8}{what}" for name, (_, what) in COMMANDS.items()]
     examples = ["  study fit --config random", "  study report results/random"]
-    return "\n".join(
-        [
-            "usage: study COMMAND …",
-            "",
-            *lines,
-            "",
-            "examples:",
-            *examples,
-            "",
-            "study COMMAND --help",
-        ]
-    )
+    head, foot = ["usage: study COMMAND ...", ""], ["", "study COMMAND --help says more"]
+    return "\n".join([*head, *lines, "", "examples:", *examples, *foot])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -54,6 +54,12 @@ def _fit(argv: Sequence[str]) -> int:
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
     if request.plan:
+        if pending and (study.base.trainer.callbacks or study.base.trainer.logger):
+            # Only then, as a plan is to be there before torch can be imported.
+            from study.training.trainer import check_classes, quiet
+
+            quiet()
+            check_classes(study, pending)
         show(study, plans, request.shard, ended, console)
         return DONE
     drop_locks(request.out, (run.id for run in share if run.id in ended))

@@ -121,16 +121,21 @@ def verify_run(
 def largest_difference(
     recorded: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]
 ) -> float:
-    """Return the largest relative difference of two histories; infinite if shaped otherwise."""
+    """Return the largest relative difference of two histories; infinite if shaped otherwise.
+
+    Columns that only one of them has are not compared: versions record other measures.
+    """
     if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
         return math.inf
     largest = 0.0
     for old, new in zip(recorded, again, strict=True):
         for name, value in old.items():
-            if name == "run" or value is None or (value != value and new[name] != new[name]):
+            if name == "run" or name not in new or value is None:
                 continue
-            gap = abs(value - new[name])
-            largest = max(largest, gap / max(abs(value), 1e-12) if gap == gap else math.inf)
+            if value == new[name] or (value != value and new[name] != new[name]):
+                continue  # two infinities are equal, and so are two that are no numbers
+            relative = abs(value - new[name]) / max(abs(value), 1e-12)
+            largest = max(largest, math.inf if math.isnan(relative) else relative)
     return largest
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study.records.parquet import part_columns
+from study.records.parquet import ended_runs
 from study.records.reading import read_config
 from study.runs.command_line import study_of
 from study.runs.config_files import read_layer
@@ -31,7 +31,9 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     Raises
     ------
     BadInput
-        No study's folder.
+        No study's folder, or records that this user may not read.
+    OSError
+        Records that cannot be read just now.
     """
     read_config(folder)
     study = study_of(read_layer(str(folder / "study.yaml")).tree)
@@ -39,7 +41,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     # In the order that what happens meanwhile can only be further than it is taken for.
     holders = held_locks(folder)
     tasks = judged(folder, watch or Watch(folder))
-    columns = part_columns(folder, ["run", "status", "epochs"])
+    columns = ended_runs(folder, ["run", "status", "epochs"])
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
     held = {run: task for run, task in holders.items() if run in wanted and run not in rows}

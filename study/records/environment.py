@@ -1,7 +1,11 @@
-"""The environment of a training: what of machine and versions may decide bits and time."""
+"""Describes the code, machine and package versions of a training.
+
+Each of them can change a result's bits, and its run time.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -9,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,7 +25,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pand
 
 
 def environment(machine: Machine) -> dict[str, Any]:
-    """Describe where runs are about to be trained.
+    """Describe where runs are about to be trained, and by which code (see `Code`).
 
     ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
     ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
@@ -29,7 +33,7 @@ def environment(machine: Machine) -> dict[str, Any]:
     device = torch.device(machine.device)
     return {
         "study": _version("study"),
-        "git_commit": git_commit(),
+        **code_of(Path(__file__).resolve().parents[1])._asdict(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
@@ -97,14 +101,59 @@ def _version(package: str) -> str | None:
         return None
 
 
-def git_commit() -> str | None:
-    """Return the commit of the checkout this package lies in, if it lies in one."""
-    here = Path(__file__).resolve().parents[1]
-    if not (here.parent / ".git").exists():
-        return None
+class Code(NamedTuple):
+    """Which code made a record.
+
+    Attributes
+    ----------
+    source_sha256
+        Of the package's modules, by path: also an installed package has it.
+    git_commit
+        Of the checkout that the package lies in; None outside one.
+    git_dirty
+        Whether the modules differ from that commit, new ones included; None outside a checkout.
+    """
+
+    source_sha256: str
+    git_commit: str | None
+    git_dirty: bool | None
+
+
+@functools.cache
+def code_of(package: Path) -> Code:
+    """Return which code a package is, as it was when this process first asked.
+
+    Parameters
+    ----------
+    package
+        The package's folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     code_of(Path(folder)).git_dirty is None
+    True
+    """
+    parts = []
+    for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).parts):
+        parts += [
+            path.relative_to(package).as_posix().encode(),
+            sha256([path.read_bytes()]).encode(),
+        ]
+    commit = changes = None
+    if (package.parent / ".git").exists():
+        commit = _git(package, "rev-parse", "HEAD")
+        modules = ("--untracked-files=all", "--", ":(glob)**/*.py")
+        changes = _git(package, "status", "--porcelain", *modules)
+    return Code(sha256(parts), commit, None if commit is None or changes is None else changes != "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git says of a folder; None when it fails or is not there."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            ["git", "-C", str(folder), *arguments],
             capture_output=True,
             encoding="utf-8",
             errors="replace",

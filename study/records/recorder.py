@@ -82,7 +82,7 @@ class Recorder(Observer):
         for progress in stack.ended:
             outcome = stack.outcome(progress)
             if self.study.keep_weights:
-                self.folder.write_weights(progress.run, outcome.weights)
+                self.folder.write_weights(progress.run.id, outcome.weights)
             row = self._row(progress, outcome, stack.hashes(progress))
             history += progress.history
             done.append(Recorded(progress, row, self._predictions(progress, outcome)))
