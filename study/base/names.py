@@ -147,9 +147,8 @@ OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted=True
 def _keys(module: str, table: str) -> tuple[str, ...]:
     """Return the keys of a dict literal in a module's file, which is not imported."""
     spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    path = Path(spec.origin if spec and spec.origin else module)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(each, ast.Name) and each.id == table for each in targets):
             keys = getattr(node.value, "keys", [])  # type: ignore[attr-defined]
