@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import quiet_trainer, small_run
-from test_stack_module import OrdinaryModule
+from helpers import OrdinaryModule, quiet_trainer, small_run
 from torch.utils.data import DistributedSampler
 
 from study import StudyData

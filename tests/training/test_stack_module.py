@@ -8,36 +8,14 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
-from helpers import quiet_trainer, same, small_run, train_stack
+from helpers import OrdinaryModule, quiet_trainer, same, small_run, train_stack
 from pytorch_lightning.loggers import CSVLogger
-from torch import Tensor, nn
 
 from study import BadInput, StudyData, StudyModule
 from study.nn.mlp import StackedMLP
 from study.runs.progress import Progress
 from study.training.evaluation import evaluate
 from study.training.stack import Stack
-
-
-class OrdinaryModule(pl.LightningModule):
-    """A LightningModule that knows nothing of studies."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = nn.Linear(64, 10)
-        self.seen: list[Tensor] = []
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        self.seen.append(labels.clone())
-        return nn.functional.cross_entropy(self.network(images), labels)
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        images, labels = batch
-        self.log("accuracy", (self.network(images).argmax(-1) == labels).float().mean())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
