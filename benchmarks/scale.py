@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def expand(folder: Path) -> str:
     """Read the config and take one task's share of its runs."""
     from study.runs.config import study_in
-    from study.sharing.shards import Shard
+    from study.runs.shards import Shard
 
     study = study_in(folder)
     return f"{len(Shard(3, 1_000).take(study.runs))} of {len(study.runs)} runs"

@@ -16,8 +16,8 @@ from study.records.reading import history_columns
 from study.records.writing import Folder
 from study.runs.config import study_yaml
 from study.runs.run import Run
+from study.runs.shards import Shard
 from study.runs.study import Study
-from study.sharing.shards import Shard
 from study.sharing.tasks import Task
 from study.training.evaluation import KEPT, SHOWN
 

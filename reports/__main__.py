@@ -7,37 +7,33 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.base.errors import BadInput
-
-DONE, BAD_INPUT = 0, 2
+from reports.command import figure_names, parser, status_of
+from reports.output import complain, flush, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the report is written, 2 on bad input."""
-    parser = argparse.ArgumentParser(
-        prog="python -m reports",
-        description="Turn the records of studies into figures, tables, verdicts and a page.",
-    )
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of studies")
-    parser.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
-    parser.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
-    parser.add_argument(
-        "--claims", action="append", type=Path, default=[], help="a file of further claims"
-    )
-    arguments = parser.parse_args(argv)
-    out = arguments.out or arguments.folders[0] / "report"
-    try:
-        from reports.build import build
+    about = "Turn the records of studies into figures, tables, verdicts and a page."
+    options = parser("reports", about)
+    options.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
+    options.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
+    arguments = options.parse_args(argv)
+    return status_of("reports", lambda: _report(arguments))
 
-        left_out = build(arguments.folders, out, arguments.style, arguments.claims)
-    except (BadInput, OSError) as fault:
-        print(f"reports: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    for line in left_out:
-        print(f"left out: {line}", file=sys.stderr)
-    print(f"{out / 'index.html'}")
-    return DONE
+
+def _report(arguments: argparse.Namespace) -> None:
+    names = figure_names(arguments.figures)
+    # Late, so that a wrong name is reported before anything heavy is imported.
+    from reports.build import build
+
+    out = arguments.out or arguments.folders[0] / "report"
+    for line in build(arguments.folders, out, arguments.style, arguments.claims, names):
+        complain(f"left out: {line}")
+    say(str(out / "index.html"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        flush()

@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reports import page, tables, text
+from reports import output, page, tables, wording
 from reports.claims import SHIPPED, load_claims
 from reports.drawing import draw_all
 from reports.explain import explain
+from reports.figures import figure
 from reports.read import read
 from reports.verdicts import Verdict, judge_all
 
 
-def build(folders: Sequence[Path], out: Path, style: str, more_claims: Sequence[Path]) -> list[str]:
+def build(
+    folders: Sequence[Path],
+    out: Path,
+    style: str,
+    more_claims: Sequence[Path],
+    figures: Sequence[str],
+) -> list[str]:
     """Write figures, tables, claims.md and index.html; return what was left out, a line each.
 
     Raises
     ------
     BadInput
-        Folders that are no studies, no run that ended, a wrong claim.
+        Folders that are no studies, no run that ended, a wrong claim, an unknown figure.
     """
     claims = load_claims([SHIPPED, *more_claims])
+    for name in figures:
+        figure(name)
     records = read(folders)
     verdicts = judge_all(claims, records)
     for folder in ("figures", "tables"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    ledger, conditions = tables.verdict_table(verdicts), tables.condition_table(records)
-    tables.write(ledger, out / "tables", "verdicts")
-    tables.write(conditions, out / "tables", "conditions")
-    drawn = draw_all(records, verdicts, out / "figures", style)
+    arms = tables.arm_table(records)
+    tables.write(tables.verdict_table(verdicts), out / "tables", "verdicts")
+    tables.write(arms, out / "tables", "arms")
+    drawn = draw_all(figures, records, verdicts, out / "figures", style)
     explanations = {each.claim.id: explain(each, records) for each in verdicts}
-    (out / "claims.md").write_text(_claims_markdown(verdicts, explanations))
+    output.write(out / "claims.md", _claims_markdown(verdicts, explanations))
     left_out = [*records.left_out, *(f"figure {d.name}: {d.why_not}" for d in drawn if d.why_not)]
     html = page.render(
-        records, verdicts, explanations, conditions, drawn, folders, left_out, out / "figures"
+        records, verdicts, explanations, arms, drawn, folders, left_out, out / "figures"
     )
-    (out / "index.html").write_text(html)
+    output.write(out / "index.html", html)
     return left_out
 
 
-def _claims_markdown(verdicts: Sequence[Verdict], explanations: dict[str, str]) -> str:
+def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str]) -> str:
     lines = ["# Claims and verdicts", ""]
     for each in verdicts:
         claim = each.claim
-        lines += [f"## {each.verdict}: {claim.sentence}", "", f"Source: {claim.source}.", ""]
+        lines += [f"## {each.verdict}: {claim.sentence}", ""]
+        if claim.source:
+            lines += [f"Source: {claim.source}.", ""]
         if each.n:
-            lines.append(
-                f"{text.scale(claim).capitalize()} {text.effect(each)}, asked {text.asked(claim)}; "
-                f"{each.n} seeds; p (Holm) {text.p_value(each.p_adjusted)}."
-            )
+            p = wording.p_value(each.p_adjusted)
+            lines.append(f"{wording.finding(each)}; {each.n} seeds; p (Holm) {p}.")
         lines += [part for part in (each.why, explanations[claim.id]) if part]
         lines.append("")
     return "\n".join(lines)

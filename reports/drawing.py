@@ -1,4 +1,4 @@
-"""Draw every figure to files: PDF, PNG, the data as CSV, and what it shows in words."""
+"""Draw figures to files: PDF, PNG, the data as CSV, and what each shows in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import figures
+from reports.figures import figure
 from reports.read import Records
 from reports.style import styled
 from reports.verdicts import Verdict
@@ -23,9 +23,9 @@ class Drawn:
     Attributes
     ----------
     name
-        Of the figure's module and of its files.
+        What its files are called.
     caption
-        What it shows, see `reports.figures.caption`.
+        What it shows, see `reports.figures.Figure.caption`.
     alt
         What it shows, in words.
     why_not
@@ -38,14 +38,32 @@ class Drawn:
     why_not: str = ""
 
 
+def describe(
+    name: str, records: Records, verdicts: Sequence[Verdict]
+) -> tuple[Drawn, pd.DataFrame]:
+    """Return a figure in words, and its data, without drawing it."""
+    its = figure(name)
+    shown = its.shown(records, verdicts)
+    table = its.data(shown)
+    # One file name for package.module:object, on every file system.
+    file, caption = name.replace(":", "."), its.caption(table)
+    if table.empty:
+        return Drawn(file, caption, why_not=f"needs {its.needs}"), table
+    return Drawn(file, caption, its.alt(shown)), table
+
+
 def draw_all(
-    records: Records, verdicts: Sequence[Verdict], folder: Path, style: str
+    names: Sequence[str],
+    records: Records,
+    verdicts: Sequence[Verdict],
+    folder: Path,
+    style: str,
 ) -> list[Drawn]:
     """Draw each figure that the records have data for."""
     import matplotlib as mpl
 
     mpl.use("Agg")
-    return [_draw(name, records, verdicts, folder, style) for name in figures.NAMES]
+    return [_draw(name, records, verdicts, folder, style) for name in names]
 
 
 def _draw(
@@ -53,33 +71,32 @@ def _draw(
 ) -> Drawn:
     import matplotlib.pyplot as plt
 
-    module = figures.figure(name)
-    shown = verdicts if name == "forest" else records
-    table = module.data(shown)
-    caption = figures.caption(module, table)
-    if table.empty:
-        return Drawn(name, caption, why_not=f"needs {module.NEEDS}")
-    _write_csv(table, folder / f"{name}.csv")
+    its = figure(name)
+    drawn, table = describe(name, records, verdicts)
+    if drawn.why_not:
+        return drawn
+    _write_csv(table, folder / f"{drawn.name}.csv")
     with styled(style) as sizes:
-        width = sizes.text if module.WIDE else sizes.column
-        axes = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if module.WIDE else 1.1)))
-        drawn = module.draw(shown, axes.gca())
+        width = sizes.text if its.wide else sizes.column
+        canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
+        its.draw(its.shown(records, verdicts), canvas.gca())
         for suffix, metadata in (
             ("pdf", {"CreationDate": None}),
             ("png", {"Software": None}),
         ):
-            drawn.figure.savefig(folder / f"{name}.{suffix}", metadata=metadata)
-        plt.close(drawn.figure)
-    return Drawn(name, caption, module.alt(shown))
+            canvas.savefig(folder / f"{drawn.name}.{suffix}", metadata=metadata)
+        plt.close(canvas)
+    return drawn
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
     if len(table) <= MANY_ROWS:
-        table.to_csv(path, index=False)
+        table.to_csv(path, index=False, encoding="utf-8")
         return
     # The same values, sooner: pandas takes ten seconds for a million rows.
     import pyarrow as pa
     from pyarrow import csv
 
     options = csv.WriteOptions(quoting_style="needed")
-    csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), path, options)
+    with path.open("wb") as file:  # pyarrow itself opens no path that is not in UTF-8
+        csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), file, options)

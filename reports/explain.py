@@ -1,16 +1,16 @@
-"""Why a claim's records are as they are: what reached the logits, and who diverged."""
+"""Explain a verdict by the gradients that reached the logits and the runs that diverged."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from reports.read import Records
-from reports.text import number
+from reports.read import Records, exact_gradient
 from reports.verdicts import Verdict
+from reports.wording import number
 
 
 def explain(verdict: Verdict, records: Records) -> str:
-    """Return sentences on the gradients and the diverged runs of a claim's arms.
+    """Return sentences on the gradients and the diverged runs of a claim's sides.
 
     Empty where a claim is not about what is sent back, or nothing is recorded.
     """
@@ -31,10 +31,8 @@ def explain(verdict: Verdict, records: Records) -> str:
 def _gradients(runs: pd.DataFrame, records: Records) -> str:
     history = records.history[records.history["run"].isin(runs["run"])]
     trained = history[history["epoch"] > 0]
-    cosine, ratio = (
-        trained["gradient_cosine"],
-        trained["gradient_norm"] / trained["gradient_true_norm"],
-    )
+    exact = exact_gradient(trained)
+    cosine, ratio = exact["cosine"], trained["gradient_norm"] / exact["norm"]
     diverged = runs[runs["status"] == "diverged"]
     parts = [
         f"the gradient at the logits has a cosine of {number(float(cosine.median()))} with the "

@@ -13,13 +13,13 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports import text
+from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
 from reports.verdicts import Verdict
 
 HERE = Path(__file__).parent
-RUN_COLUMNS = ("run", "study", "condition", "seed", "status", "epochs", "epochs_to_fit", "seconds")
+RUN_COLUMNS = ("run", "study", "arm", "seed", "status", "epochs", "epochs_to_fit", "seconds")
 METRICS = ("train_cross_entropy", "train_accuracy", "test_cross_entropy", "test_accuracy")
 MOST_ROWS = 2_000
 
@@ -28,7 +28,7 @@ def render(
     records: Records,
     verdicts: Sequence[Verdict],
     explanations: Mapping[str, str],
-    conditions: pd.DataFrame,
+    arms: pd.DataFrame,
     drawn: Sequence[Drawn],
     folders: Sequence[Path],
     left_out: Sequence[str],
@@ -42,21 +42,21 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals["text"] = text
+    environment.globals["wording"] = wording
     environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
     return environment.get_template("page.html.j2").render(
         studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
         verdicts=verdicts,
         explanations=explanations,
-        conditions=conditions,
+        arms=arms,
         drawn=drawn,
         runs=run_table(records),
         total=len(records.runs),
         environments=records.environments,
         checklist=checklist(records, folders),
         left_out=left_out,
-        style=Markup((HERE / "page.css").read_text()),  # noqa: S704  # this package's own files
-        script=Markup((HERE / "page.js").read_text()),  # noqa: S704  # the same
+        style=_own("page.css"),
+        script=_own("page.js"),
     )
 
 
@@ -67,7 +67,7 @@ def run_table(records: Records) -> pd.DataFrame:
         columns.append("environment")
     table = records.runs[columns].join(records.last()[list(METRICS)], on="run")
     table["epochs_to_fit"] = table["epochs_to_fit"].astype(float)
-    return table.sort_values(["study", "condition", "seed"]).head(MOST_ROWS)
+    return table.sort_values(["study", "arm", "seed"]).head(MOST_ROWS)
 
 
 def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]]:
@@ -131,6 +131,11 @@ def _settings(records: Records) -> str:
 def _value(config: Mapping[str, Any], subject: str, name: str) -> Any:
     """Return a setting of a study's config, which leaves out what varies."""
     return config.get(subject, {}).get(name, "as varied")
+
+
+def _own(name: str) -> Markup:
+    text = (HERE / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  # one of this package's own files
 
 
 def _embedded(path: Path) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 import study
-from study.base.errors import BadInput
+from reports.names import Kind, is_outside
+from study.base.errors import BadInput, nearest
 from study.records.reading import (
     history_columns,
     load_images,
@@ -22,7 +24,7 @@ from study.records.reading import (
 )
 from study.runs.run import fact_keys
 from study.runs.study import varied_keys
-from study.terminal.summary import condition_label
+from study.terminal.summary import condition_label as arm_label
 
 # A diverged run has no number for its loss: it counts as the worst there is.
 WORST = {
@@ -30,6 +32,7 @@ WORST = {
     "squared_error": 2.0,
     "accuracy": 0.0,
 }
+OUTCOMES = ("epochs", "epochs_to_fit", "parameters", "seconds")  # numbers that ``runs`` has
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class Records:
     ----------
     runs
         One row a run that ended, as `study.load` gives it, with ``study`` (the first that holds
-        it) and ``condition`` (what varies there, in words).
+        it) and ``arm`` (its values of what varies there, in words).
     history
-        One row an evaluated epoch, with ``condition``, ``seed`` and ``study``.
+        One row an evaluated epoch, with ``arm``, ``seed`` and ``study``.
     predictions
         One row a kept example of the run that is shown (see `shown_first`), with the name of its
         ``images`` where there are any; `study.records.reading.load_predictions` reads those of all.
@@ -70,7 +73,12 @@ class Records:
         for key, wanted in facts.items():
             if key not in table.columns:
                 return table.iloc[:0]
-            table = table[table[key].isna() if wanted is None else table[key] == wanted]
+            if isinstance(wanted, list):
+                # ``runs`` has lists as JSON, in which 1 and 1.0 are not the same text.
+                texts = [text for text in table[key].unique() if _parsed(text) == wanted]
+                table = table[table[key].isin(texts)]
+            else:
+                table = table[table[key].isna() if wanted is None else table[key] == wanted]
         return table
 
     def last(self) -> pd.DataFrame:
@@ -83,7 +91,8 @@ class Records:
         Parameters
         ----------
         metric
-            A column of ``history``, or of ``runs`` (then ``at`` does not matter).
+            A column of ``history``; one of `OUTCOMES`, for which ``at`` does not matter; or
+            ``package.module:function`` of your own, which gets ``history`` and returns a column.
         at
             ``first`` (before training), ``last``, ``best`` (smallest loss, largest accuracy),
             ``fit`` (where ``epochs_to_fit`` says), ``largest``, ``smallest``, or an epoch.
@@ -93,14 +102,12 @@ class Records:
         BadInput
             No such metric.
         """
-        if metric in self.runs.columns and metric not in self.history.columns:
+        self.check_metric(metric)
+        if metric in OUTCOMES:
             return self.runs.set_index("run")[metric].astype(float)
-        if metric not in self.history.columns:
-            known = ", ".join(self.history.columns[2:])
-            raise BadInput("metric", f"one of {known}, or a column of runs", metric)
-        table = self.history[["run", "epoch", metric]].copy()
+        table = self.history[["run", "epoch"]].assign(**{metric: self._column(metric)})
         for name, worst in WORST.items():
-            if metric.endswith(name):
+            if metric in self.history.columns and metric.endswith(name):
                 trained = table["epoch"] > 0
                 table[metric] = table[metric].where(table[metric].notna() | ~trained, worst)
                 table[metric] = table[metric].clip(upper=max(worst, 1.0))
@@ -117,10 +124,47 @@ class Records:
         epoch = 0 if at == "first" else at
         return table[table["epoch"] == epoch].set_index("run")[metric]
 
+    def check_metric(self, metric: str) -> None:
+        """Refuse what `values` has no number for; the message has the nearest name.
+
+        Raises
+        ------
+        BadInput
+            No such metric.
+        """
+        columns = [*history_columns(), *self.history.select_dtypes("number")]
+        known = [name for name in dict.fromkeys(columns) if name not in ("run", "epoch", "seed")]
+        known += OUTCOMES
+        if metric not in known and not is_outside(metric):
+            hint = nearest(metric, known) or "or package.module:function of your own"
+            raise BadInput("metric", f"one of {', '.join(known)}", metric, hint)
+
+    def _column(self, metric: str) -> pd.Series:
+        if metric in self.history.columns:
+            return self.history[metric]
+        column = Kind("metric", {}).resolve(metric, "metric")(self.history)
+        if not isinstance(column, pd.Series) or not column.index.equals(self.history.index):
+            raise BadInput(metric, "to return a number a row of history", type(column).__name__)
+        return column
+
 
 def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each run's last epoch."""
     return table.loc[table.groupby("run", sort=False)["epoch"].idxmax()]
+
+
+def exact_gradient(history: pd.DataFrame) -> pd.DataFrame:
+    """Return ``cosine`` and ``norm`` of the exact gradient, row by row of a history.
+
+    Records of an earlier version have what went through the clamped Jacobian in their place.
+    """
+    earlier = {"cosine": "gradient_cosine", "norm": "gradient_true_norm"}
+    columns = {}
+    for name, column in earlier.items():
+        columns[name] = history[f"gradient_exact_{name}"]
+        if column in history:
+            columns[name] = columns[name].fillna(history[column])
+    return pd.DataFrame(columns)
 
 
 def read(folders: Sequence[Path]) -> Records:
@@ -131,76 +175,88 @@ def read(folders: Sequence[Path]) -> Records:
     BadInput
         No run that ended; of a single folder, also why it cannot be read.
     """
-    runs, histories, left_out = [], [], []
-    images: dict[str, Any] = {}
-    environments: dict[str, dict[str, Any]] = {}
-    studies: dict[str, dict[str, Any]] = {}
+    parts: dict[Path, _Part] = {}
+    left_out: list[str] = []
     for folder in folders:
         try:
-            config = read_config(folder)
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                its_runs, its_history = study.load(folder)
+            part = _read_folder(folder, left_out)
         except BadInput as fault:
             if len(folders) == 1:
                 raise
             left_out.append(str(fault))
             continue
-        left_out += [str(warning.message) for warning in caught]
-        if its_runs.empty:
+        if part.runs.empty:
             left_out.append(f"{folder}: no run has ended yet")
-            continue
-        studies[str(folder)] = config
-        labels = _labels(its_runs, varied_keys(config.get("vary") or {}))
-        its_runs = its_runs.assign(study=config["name"], condition=labels)
-        runs.append(its_runs)
-        histories.append(its_history)
-        images |= load_images(folder)
-        environments |= _environments(folder, left_out)
-    if not runs:
-        raise BadInput(
-            ", ".join(map(str, folders)),
-            "at least one run that ended",
-            0,
-            f"train first: python -m study.fit --config {folders[0]}/study.yaml",
-        )
-    all_runs = pd.concat(runs, ignore_index=True).drop_duplicates("run", ignore_index=True)
-    history = pd.concat(histories, ignore_index=True).drop_duplicates(["run", "epoch"])
+        else:
+            parts[folder] = part
+    if not parts:
+        first = f"train first: python -m study.fit --config {folders[0]}/study.yaml"
+        raise BadInput(", ".join(map(str, folders)), "at least one run that ended", 0, first)
+    runs = pd.concat([part.runs for part in parts.values()], ignore_index=True)
+    runs = runs.drop_duplicates("run", ignore_index=True)
+    history = pd.concat([part.history for part in parts.values()], ignore_index=True)
+    history = history.drop_duplicates(["run", "epoch"])
     # Records of an earlier version may lack some.
     history = history.reindex(columns=list(dict.fromkeys([*history, *history_columns()])))
-    history = history.merge(all_runs[["run", "study", "condition", "seed"]], on="run")
-    kept = _predictions([Path(folder) for folder in studies], all_runs, images)
-    return Records(all_runs, history, kept, images, environments, studies, left_out)
+    history = history.merge(runs[["run", "study", "arm", "seed"]], on="run")
+    images = {name: image for folder in parts for name, image in load_images(folder).items()}
+    environments = {k: v for folder in parts for k, v in _environments(folder, left_out).items()}
+    studies = {str(folder): part.config for folder, part in parts.items()}
+    kept = _predictions(list(parts), runs, images)
+    return Records(runs, history, kept, images, environments, studies, left_out)
+
+
+class _Part(NamedTuple):
+    """What one study's folder holds."""
+
+    config: dict[str, Any]
+    runs: pd.DataFrame
+    history: pd.DataFrame
+
+
+def _read_folder(folder: Path, left_out: list[str]) -> _Part:
+    config = read_config(folder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            runs, history = study.load(folder)
+        except UnicodeEncodeError:  # pyarrow opens no path that is not in the locale's encoding
+            expected, hint = "a path in the locale's encoding", "set LC_ALL=C.UTF-8"
+            raise BadInput(str(folder), expected, hint=hint) from None
+    left_out += [str(warning.message) for warning in caught]
+    arms = _arms(runs, varied_keys(config.get("vary") or {}))
+    return _Part(config, runs.assign(study=config["name"], arm=arms), history)
 
 
 def shown_first(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return runs in the order in which one is chosen to be shown: most labels redrawn first."""
+    """Return runs sorted so that the first is the one to show: it has most labels redrawn."""
     return runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])
 
 
 def _predictions(folders: Sequence[Path], runs: pd.DataFrame, images: dict[str, Any]) -> Any:
-    """Return what the run says whose images are shown: of all runs it would be too much to read."""
+    """Return the predictions of the one run whose images are shown; all would take too long."""
     with_image = set().union(*(pictured(folder, images) for folder in folders if images))
     chosen = shown_first(runs[runs["run"].isin(with_image)])["run"].iloc[:1]
     found = [load_predictions(folder, set(chosen)) for folder in folders]
     return pd.concat(found, ignore_index=True).drop_duplicates(["run", "part", "example"])
 
 
-def _labels(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
-    """Return each run's condition in words: what varies in its study."""
+def _arms(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
+    """Return each run's arm in words: its values of what varies in its study."""
     known = [key for key in varied if key in runs]
     if not known:
-        return [condition_label(dict.fromkeys(varied))] * len(runs)
+        return [arm_label(dict.fromkeys(varied))] * len(runs)
     arms = runs.groupby(known, sort=False, dropna=False).ngroup()
     rows = runs.loc[~arms.duplicated(), known].to_dict("records")
-    labels = [condition_label({key: _fact(row, key) for key in varied}) for row in rows]
+    labels = [arm_label({key: _parsed(row.get(key)) for key in varied}) for row in rows]
     return [labels[arm] for arm in arms]
 
 
-def _fact(row: Mapping[Any, Any], key: str) -> Any:
-    value = row.get(key)
-    if isinstance(value, str) and value[:1] in "[{":
-        return json.loads(value)
+def _parsed(value: Any) -> Any:
+    """Return a fact as it was given: ``runs`` has lists and mappings as JSON."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
     return value
 
 
@@ -208,7 +264,7 @@ def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]
     found = {}
     for path in sorted((folder / "environment").glob("*.json")):
         try:
-            found[path.stem] = json.loads(path.read_text())
+            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             left_out.append(f"{path}: not an environment ({error})")
     return found

@@ -1,4 +1,4 @@
-"""The statistics of verdicts: scipy's, drawn from a generator that is given.
+"""Intervals and p-values of verdicts: scipy's, with random numbers from a given seed.
 
 Values are effects, one a seed; nothing here knows what they are of.
 """
@@ -87,7 +87,7 @@ def sign_flip_p(
 
 
 def _many_sign_flips_p(values: Values, seed: int, alternative: str) -> float:
-    """Return what scipy's permutation test would, of signs that are drawn a matrix at a time."""
+    """Return the p-value of random sign flips, as matrix products: scipy is slow for many seeds."""
     rng = np.random.default_rng(seed)
     drawn = np.empty(RESAMPLES)
     for part in np.array_split(drawn, 10):

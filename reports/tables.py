@@ -1,4 +1,4 @@
-"""Tables of verdicts and of conditions, each as CSV, Markdown and LaTeX from one frame."""
+"""Tables of verdicts and of arms, each as CSV, Markdown and LaTeX from one frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import text
+from reports import output, wording
 from reports.read import Records
 from reports.verdicts import Verdict
 from study.terminal.summary import METRICS, written
@@ -20,11 +20,11 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             {
                 "claim": each.claim.sentence,
                 "verdict": each.verdict,
-                "effect [95% interval]": text.effect(each),
-                "is a": text.scale(each.claim),
-                "asked": text.asked(each.claim),
+                "effect [95% interval]": wording.effect(each),
+                "is a": wording.scale(each.claim),
+                "asked": wording.asked(each.claim),
                 "seeds": each.n,
-                "p (Holm)": text.p_value(each.p_adjusted),
+                "p (Holm)": wording.p_value(each.p_adjusted),
                 "diverged": each.diverged,
                 "note": each.why,
             }
@@ -33,13 +33,13 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     )
 
 
-def condition_table(records: Records) -> pd.DataFrame:
-    """Return one row a condition of a study: what its runs ended with, mean and 95% interval."""
+def arm_table(records: Records) -> pd.DataFrame:
+    """Return one row an arm of a study: what its runs ended with, mean and 95% interval."""
     last = records.last()
     rows = []
-    for (study, condition), runs in records.runs.groupby(["study", "condition"], sort=False):
+    for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
         ended = last.loc[runs["run"]]
-        row = {"study": study, "condition": condition, "seeds": runs["seed"].nunique()}
+        row = {"study": study, "arm": arm, "seeds": runs["seed"].nunique()}
         for metric, heading in METRICS.items():
             digits = 4 if "entropy" in metric else 3
             row[heading] = written(ended[metric].dropna().to_numpy(dtype=float), digits)
@@ -53,9 +53,9 @@ def condition_table(records: Records) -> pd.DataFrame:
 
 def write(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write a table as ``name``.csv, .md and .tex."""
-    table.to_csv(folder / f"{name}.csv", index=False)
-    (folder / f"{name}.md").write_text(markdown(table))
-    (folder / f"{name}.tex").write_text(latex(table))
+    table.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
+    output.write(folder / f"{name}.md", markdown(table))
+    output.write(folder / f"{name}.tex", latex(table))
 
 
 def markdown(table: pd.DataFrame) -> str:

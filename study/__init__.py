@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from study.nn.adam import Adam
     from study.nn.mlp import StackedMLP
     from study.nn.softmax import softmax, softmax_jacobian
-    from study.records.reading import load, load_network
+    from study.records.networks import load_network
+    from study.records.reading import load
     from study.runs.optimizer import Optimizer
     from study.runs.run import Run
     from study.runs.settings import Data, Model, Stop, Trainer
@@ -36,7 +37,7 @@ _HOMES = {
     "StudyModule": "study.training.stack_module",
     "Trainer": "study.runs.settings",
     "load": "study.records.reading",
-    "load_network": "study.records.reading",
+    "load_network": "study.records.networks",
     "softmax": "study.nn.softmax",
     "softmax_jacobian": "study.nn.softmax",
 }

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from study.base.errors import BadInput
-from study.base.interrupt import StoppedAtOnce
+from study.base.command import DONE, INTERRUPTED, run_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,35 +17,16 @@ if TYPE_CHECKING:
     from study.records.writing import Folder
     from study.runs.command_line import Request
     from study.runs.packing import StackPlan
-    from study.runs.run import Run
-    from study.runs.study import Study
-
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status.
-
-    0 done, 2 bad input (one line says what), 130 interrupted (state saved), 1 anything else.
-    """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    try:
-        return _fit(argv)
-    except BadInput as fault:
-        print(f"study.fit: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    except (KeyboardInterrupt, StoppedAtOnce):
-        print(f"stopped at once; go on with: {command(argv)}", file=sys.stderr)
-        return INTERRUPTED
-    except (OSError, MemoryError) as error:
-        what = str(error) or type(error).__name__
-        print(f"study.fit: {what}; go on with: {command(argv)}", file=sys.stderr)
-        return FAILED
+    """Run the command; 0 done, 2 bad input, 130 interrupted (state saved), 1 anything else."""
+    return run_command(_fit, argv, "study.fit", go_on)
 
 
-def command(argv: Sequence[str]) -> str:
-    """Return the line that starts this command again."""
-    return shlex.join(["python", "-m", "study.fit", *argv])
+def go_on(argv: Sequence[str]) -> str:
+    """Say how to start this command again."""
+    return f"go on with: {shlex.join(['python', '-m', 'study.fit', *argv])}"
 
 
 def _fit(argv: Sequence[str]) -> int:
@@ -56,32 +36,37 @@ def _fit(argv: Sequence[str]) -> int:
     request = read(argv)
     study = request.study
     # Late, so that a wrong config is reported before anything heavy is imported.
-    from rich.console import Console
-
     from study.base.files import take_leftovers_away
     from study.data.prepare import DataCache
+    from study.fitting.before import check
+    from study.fitting.leftovers import drop_locks, drop_states
     from study.records.writing import Folder
-    from study.runs import packing as plan
-    from study.sharing.leftovers import drop_claims, drop_states
+    from study.runs.packing import plan
+    from study.terminal.console import console as make_console
+    from study.terminal.plan import show
     from study.wandb.ledger import Ledger
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 120
+    console = make_console()
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
     pending = [run for run in share if run.id not in ended]
     study.check_outside()
-    plans = plan.plan(study, pending)
+    plans = plan(study, pending)
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
     for each in request.replaced:
         console.print(each)
     if request.plan:
-        plan.show(study, plans, request.shard, ended, console)
+        if pending and (study.base.trainer.callbacks or study.base.trainer.logger):
+            # Only then, as a plan is to be there before torch can be imported.
+            from study.training.trainer import check_classes, quiet
+
+            quiet()
+            check_classes(study, pending)
+        show(study, plans, request.shard, ended, console)
         return DONE
-    drop_claims(request.out, (run.id for run in share if run.id in ended))
+    drop_locks(request.out, (run.id for run in share if run.id in ended))
     if request.shard.number == 1:  # one for all
         take_leftovers_away(request.out)
         drop_states(request.out, ended)
@@ -92,36 +77,17 @@ def _fit(argv: Sequence[str]) -> int:
         for dataset, checksum in checksums.items():
             folder.check_source(dataset, checksum, begin=True)
         if pending:
-            plan.show(study, plans, request.shard, ended, console)
+            show(study, plans, request.shard, ended, console)
         else:
             all_there = f"{study.name}: all {len(share)} runs are recorded already"
             console.print(f"{all_there}, W&B lacks {len(unsent)} of them")
         if not _train(request, folder, plans, unsent, cache, console):
-            console.print(f"stopped, state saved; go on with: {command(argv)}", soft_wrap=True)
+            console.print(f"stopped, state saved; {go_on(argv)}", soft_wrap=True)
             return INTERRUPTED
     else:
         console.print(f"{study.name}: all {len(share)} runs are recorded already")
     _conclude(request, console)
     return DONE
-
-
-def check(study: Study, folder: Folder, pending: Sequence[Run], cache: DataCache) -> dict[str, str]:
-    """Try what runs name outside this package before anything is written.
-
-    Returns
-    -------
-    dict
-        The checksum of each data set.
-    """
-    from study.training.trainer import check_classes, quiet
-
-    quiet()
-    checksums = {run.data.dataset: cache.source(run.data)[1] for run in pending}
-    for dataset, checksum in checksums.items():
-        folder.check_source(dataset, checksum)
-    if pending:
-        check_classes(study, pending)
-    return checksums
 
 
 def _train(
@@ -133,17 +99,17 @@ def _train(
     console: Console,
 ) -> bool:
     """Train, with everything that looks on; return whether all runs ended."""
+    from study.fitting.session import Session
     from study.runs.config import study_yaml
     from study.sharing.tasks import Task
     from study.terminal.display import Display
-    from study.training.loop import Training
-    from study.wandb.logger import WandbLogger
+    from study.wandb.observer import WandbObserver
 
     study, say = request.study, functools.partial(console.print, soft_wrap=True)
     task = Task(folder.path, str(request.shard))
-    wandb = WandbLogger(study, study_yaml(study), folder.path, say)
+    wandb = WandbObserver(study, study_yaml(study), folder.path, say)
     with Display(study, sum(len(each.runs) for each in plans), console) as display:
-        return Training(study, folder, cache, task, wandb, [display], say).train(plans, unsent)
+        return Session(study, folder, cache, task, wandb, [display], say).train(plans, unsent)
 
 
 def _conclude(request: Request, console: Console) -> None:

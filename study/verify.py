@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -10,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput, named_folder
-from study.fit import BAD_INPUT, DONE, FAILED, INTERRUPTED
 
 
 class Verdict(NamedTuple):
@@ -42,7 +41,11 @@ class Verdict(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input."""
-    parser = argparse.ArgumentParser(
+    return run_command(_main, argv, "study.verify")
+
+
+def _main(argv: Sequence[str]) -> int:
+    parser = Parser(
         prog="python -m study.verify",
         description="Retrain recorded runs, each alone, and compare weights and history.",
     )
@@ -50,14 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=4, help="how many, spread evenly (default: 4)")
     parser.add_argument("--root", default=None, help="folder with downloaded data sets")
     arguments = parser.parse_args(argv)
-    try:
-        return _verify(arguments.folder, arguments.runs, arguments.root)
-    except BadInput as fault:
-        print(f"study.verify: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    except (KeyboardInterrupt, SystemExit):  # Lightning leaves by the second on Ctrl-C
-        print("study.verify: stopped before it was through", file=sys.stderr)
-        return INTERRUPTED
+    return _verify(arguments.folder, arguments.runs, arguments.root)
 
 
 def _verify(folder: Path, number: int, root: str | None) -> int:
@@ -126,16 +122,21 @@ def verify_run(
 def largest_difference(
     recorded: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]
 ) -> float:
-    """Return the largest relative difference of two histories; infinite if shaped otherwise."""
+    """Return the largest relative difference of two histories; infinite if shaped otherwise.
+
+    Columns that only one of them has are not compared: versions record other measures.
+    """
     if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
         return math.inf
     largest = 0.0
     for old, new in zip(recorded, again, strict=True):
         for name, value in old.items():
-            if name == "run" or value is None or (value != value and new[name] != new[name]):
+            if name == "run" or name not in new or value is None:
                 continue
-            gap = abs(value - new[name])
-            largest = max(largest, gap / max(abs(value), 1e-12) if gap == gap else math.inf)
+            if value == new[name] or (value != value and new[name] != new[name]):
+                continue  # two infinities are equal, and so are two that are no numbers
+            relative = abs(value - new[name]) / max(abs(value), 1e-12)
+            largest = max(largest, math.inf if math.isnan(relative) else relative)
     return largest
 
 

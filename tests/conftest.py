@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 install_import_hook(
     [
         "study.nn",
+        "study.measures",
         "study.training.engine",
         "study.training.stack_module",
         "study.training.datamodule",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
+from study.sharing.tasks import identity
 from study.training.datamodule import StudyData
-from study.training.stack import Slot, Stack
+from study.training.stack import Stack
 from study.training.stack_module import StudyModule
 
 SMALL = """
@@ -58,7 +61,7 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
 
 def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StudyModule, Stack]:
     """Train runs in one stack to their end."""
-    stack = Stack([Slot(run) for run in runs], size)
+    stack = Stack([Progress(run) for run in runs], size)
     module = StudyModule(stack)
     quiet_trainer(precision=runs[0].trainer.precision).fit(module, StudyData(stack))
     return module, stack
@@ -74,6 +77,14 @@ class Terminate(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def elsewhere(folder: Path, name: str, beat: int, **changes: Any) -> None:
+    """Write the file of a task of another machine."""
+    content = {**identity(), "machine": "another", "host": "other", "job": None}
+    content |= {"state": "training", "beat": beat, "began": 0.0, **changes}
+    (folder / "tasks").mkdir(exist_ok=True)
+    (folder / "tasks" / f"{name}.json").write_text(json.dumps(content))
 
 
 PRELOADED = ["helpers", "study.training.loop", "study.terminal.display", "sklearn.datasets"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import yaml
 from helpers import SMALL, fit_process
+from safetensors import safe_open
 
 import study
 from study.fit import main
+from study.records.checkpoints import saved_runs
 from study.records.reading import (
     PREDICTION_COLUMNS,
     history_columns,
@@ -169,9 +173,13 @@ def test_lightning_s_callbacks_and_loggers_are_made_from_the_config(
     more.write_text(f"""
 trainer:
   logger: [{{class_path: pytorch_lightning.loggers.CSVLogger, init_args: {{save_dir: {tmp_path}}}}}]
-  callbacks: [{{class_path: pytorch_lightning.callbacks.Timer}}]
+  callbacks:
+    - class_path: pytorch_lightning.callbacks.ModelCheckpoint
+      init_args: {{dirpath: {tmp_path}/kept, monitor: test_accuracy}}
+    - class_path: pytorch_lightning.callbacks.ModelSummary
 """)
     assert fit(config, tmp_path / "out", "--config", str(more), "--seeds", "1") == 0
+    assert list((tmp_path / "kept").glob("*.ckpt"))
     metrics = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
     assert "test_accuracy" in metrics
 
@@ -226,19 +234,85 @@ def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
     compare(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_callback_that_stops_training_leaves_it_to_be_resumed(
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["train", "plan"])
+@pytest.mark.parametrize(
+    ("key", "given", "expected"),
+    [
+        (
+            "callbacks",
+            "{class_path: pytorch_lightning.callbacks.EarlyStopping,"
+            " init_args: {monitor: train_accuracy}}",
+            "a callback that only observes, found 'EarlyStopping'; it sets trainer.should_stop,"
+            " which affects every run of a stack: say when a run ends by stop.train_accuracy",
+        ),
+        (
+            "callbacks",
+            "{class_path: pytorch_lightning.callbacks.RichProgressBar}",
+            "no progress bar, as study.fit shows one for all runs, found 'RichProgressBar'",
+        ),
+        ("callbacks", "{class_path: sys.exit}", "a Lightning Callback, found 'sys.exit'"),
+        ("logger", "{class_path: sys.exit}", "a Lightning Logger, found 'sys.exit'"),
+        (
+            "callbacks",
+            "{class_path: test_fit.Leaves}",
+            "a class and the arguments it takes, found 'test_fit.Leaves'; 0",
+        ),
+    ],
+    ids=["stops", "bar", "exit", "exit as logger", "exits"],
+)
+def test_what_a_stack_cannot_have_beside_it_is_refused_before_anything_is_written(
+    key: str,
+    given: str,
+    expected: str,
+    plan: list[str],
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fit(config, tmp_path / "out", f"--trainer.{key}", f"[{given}]", *plan) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"study.fit: trainer.{key}[0]: expected {expected}")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+class Leaves(pl.Callback):
+    """Ends the process when it is made."""
+
+    def __init__(self) -> None:
+        sys.exit(0)
+
+
+def stop(trainer: pl.Trainer) -> None:
+    """Stop where no look at a callback's code finds it."""
+    trainer.should_stop = True
+
+
+class Stops(pl.Callback):
+    """Ends the training after the third epoch."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 2:
+            stop(trainer)
+
+
+def test_a_callback_that_stops_training_is_told_and_leaves_it_to_be_resumed(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(config, tmp_path / "whole") == 0
-    stopping = tmp_path / "stopping.yaml"
-    stopping.write_text("""
-trainer:
-  callbacks:
-    - class_path: pytorch_lightning.callbacks.EarlyStopping
-      init_args: {monitor: train_accuracy, mode: max, stopping_threshold: 0.0}
-""")
-    assert fit(config, tmp_path / "cut", "--config", str(stopping)) == 130
-    assert "stopped, state saved" in " ".join(capsys.readouterr().out.split())
+    stops = ["--trainer.callbacks", "[{class_path: test_fit.Stops}]"]
+    capsys.readouterr()
+    assert fit(config, tmp_path / "cut", *stops) == 2
+    printed = capsys.readouterr()
+    line = "study.fit: trainer.callbacks: expected callbacks that only observe, found 'Stops'; "
+    assert printed.err.startswith(line)
+    assert "the state is saved" in printed.err
+    assert "go on with" not in printed.out + printed.err
+    (saved,) = (tmp_path / "cut" / "checkpoints").glob("*-000002.safetensors")
+    assert saved_runs(saved)
+    with safe_open(saved, "pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+    assert {run["epoch"] for run in progress.values()} == {3}
     assert fit(config, tmp_path / "cut") == 0
     compare(tmp_path / "whole", tmp_path / "cut")
 

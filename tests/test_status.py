@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from helpers import SMALL, fit_process, small_run
-from test_tasks import elsewhere
+from helpers import SMALL, elsewhere, fit_process, small_run
 
-from study import status
+import study
 from study.fit import main as fit
+from study.fitting import standing
+from study.fitting.standing import look
 from study.records.writing import Folder
 from study.runs.command_line import read
 from study.runs.config import study_yaml
 from study.sharing import tasks
-from study.sharing.locks import Claims
+from study.sharing.locks import Locks
 from study.sharing.tasks import Task
-from study.status import DONE, STILL_TRAINING, STOPPED, in_words, look, main, shown
+from study.status import main
+from study.terminal.status import DONE, STILL_TRAINING, STOPPED, in_words, shown
+from study.verify import main as verify
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def ids(folder: Path) -> list[str]:
 
 
 def record(folder: Path, run: str, status: str, epochs: int = 6) -> None:
-    row = {"run": run, "status": status, "epochs": epochs}
+    row = {"run": run, "seed": 0, "status": status, "epochs": epochs}
     Folder(folder, "small").write_part([row], [{"run": run, "epoch": 0}])
 
 
@@ -51,9 +58,9 @@ def test_runs_are_counted_by_what_became_of_them(
     record(folder, fitted, "fitted", epochs=4)
     record(folder, small_run(seed=99).id, "diverged")  # of an earlier config
     with Task(folder) as gone:
-        Claims(folder, gone).take(lost)
+        Locks(folder, gone).take(lost)
     with Task(folder, "1/2") as task:
-        Claims(folder, task).take(training)
+        Locks(folder, task).take(training)
         task.progress({training: 3}, ended=1, epochs=7)
         task._write()
         status = look(folder)
@@ -103,7 +110,7 @@ def test_a_killed_task_is_lost_until_the_next_start(folder: Path, tmp_path: Path
     assert main([str(folder), "--watch"]) == DONE
 
 
-@pytest.mark.parametrize("step", ["claimed", "judged", "part_columns"])
+@pytest.mark.parametrize("step", ["held_locks", "judged", "ended_runs"])
 def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,17 +119,125 @@ def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
         record(folder, run, "fitted")
     task = Task(folder)
     task.__enter__()
-    Claims(folder, task).take(last)
-    real = getattr(status, step)
+    Locks(folder, task).take(last)
+    real = getattr(standing, step)
 
     def ends_before(*arguments: Any) -> Any:
         record(folder, last, "fitted")
-        Claims(folder, task).release([last])
+        Locks(folder, task).release([last])
         task.__exit__(None, None, None)
         return real(*arguments)
 
-    monkeypatch.setattr(status, step, ends_before)
+    monkeypatch.setattr(standing, step, ends_before)
     assert look(folder).exit_status in (DONE, STILL_TRAINING)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def tear(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [remove, tear, empty])
+@pytest.mark.parametrize("kind", ["runs", "history"])
+@pytest.mark.filterwarnings("ignore:.*not a whole part")
+def test_status_load_and_the_next_start_count_the_same_runs(
+    kind: str, damage: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, *_ = ids(folder)
+    record(folder, first, "fitted")
+    (part,) = (folder / kind).iterdir()
+    record(folder, second, "fitted")
+    damage(part)
+    assert look(folder).ended == {"fitted": 1}
+    assert study.load(folder)[0]["run"].tolist() == [second]
+    assert Folder(folder, "small").ended() == {second}
+    assert fit(["--config", str(folder / "study.yaml"), "--out", str(folder), "--plan"]) == 0
+    assert "4 runs (2 conditions x 2 seeds), 1 of them already recorded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_status", "line"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), 2, "permission to read it (r)"),
+        (OSError(errno.EIO, "Input/output error"), 1, "Input/output error"),
+        (OSError(errno.EMFILE, "Too many open files"), 1, "Too many open files"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["runs", "history"])
+def test_a_record_that_cannot_be_read_is_one_line_and_nothing_is_trained_over_it(
+    kind: str,
+    error: OSError,
+    exit_status: int,
+    line: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for run in ids(folder):
+        record(folder, run, "fitted")
+    part = min((folder / kind).iterdir())
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    real = pq.ParquetFile
+
+    def open_part(path: Path, **how: Any) -> Any:
+        if path == part:
+            raise error
+        return real(path, **how)
+
+    monkeypatch.setattr(pq, "ParquetFile", open_part)
+    commands = {
+        "fit": lambda: fit(["--config", str(folder / "study.yaml"), "--out", str(folder)]),
+        "status": lambda: main([str(folder)]),
+        "verify": lambda: verify([str(folder)]),
+    }
+    for name, command in commands.items():
+        assert command() == exit_status
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.startswith(f"study.{name}: ")
+        assert str(part) in said
+        assert line in said
+    with pytest.raises((study.BadInput, OSError), match=re.escape(line)):
+        study.load(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("where", "mode", "missing"),
+    [
+        ("history/{part}", 0o000, "history/{part}: expected permission to read it (r)"),
+        ("runs/{part}", 0o200, "runs/{part}: expected permission to read it (r)"),
+        ("runs", 0o300, "runs: expected permission to read it (r)"),
+        ("history", 0o600, "history: expected permission to enter it (x)"),
+        ("study.yaml", 0o000, "study.yaml: expected permission to read it (r)"),
+    ],
+)
+def test_a_missing_permission_is_named(
+    where: str, mode: int, missing: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in ids(folder):
+        record(folder, run, "fitted")
+    config = folder.parent / "small.yaml"
+    part = min((folder / "runs").iterdir()).name
+    path = folder / where.format(part=part)
+    kept = path.stat().st_mode
+    path.chmod(mode)
+    if os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        pytest.skip("permissions do not apply to root")
+    try:
+        assert main([str(folder)]) == 2
+        assert missing.format(part=part) in capsys.readouterr().err
+        assert fit(["--config", str(config), "--out", str(folder)]) == 2
+        assert missing.format(part=part) in capsys.readouterr().err
+    finally:
+        path.chmod(kept)
+    assert look(folder).exit_status == DONE
 
 
 @pytest.mark.parametrize(("age", "state"), [(0, "training"), (1_000, "lost")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -109,6 +110,30 @@ def test_differences_are_relative_and_missing_values_equal() -> None:
     assert largest_difference(old, new) == 0.25
     assert largest_difference(old, []) == float("inf")
     assert largest_difference(old, [{**old[0], "loss": float("nan")}]) == float("inf")
+
+
+def test_two_infinities_are_equal_and_columns_of_one_version_are_not_compared() -> None:
+    old = [{"run": "a", "epoch": 0, "loss": math.inf, "earlier": 1.0}]
+    new = [{"run": "a", "epoch": 0, "loss": math.inf, "later": 1.0}]
+    assert largest_difference(old, new) == 0
+    assert largest_difference(old, [{**new[0], "loss": -math.inf}]) == math.inf
+    assert largest_difference(old, [{**new[0], "loss": 1.0}]) == math.inf
+
+
+def test_records_of_an_earlier_version_hold(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {
+        "gradient_exact_norm": "gradient_true_norm",
+        "gradient_exact_cosine": "gradient_cosine",
+    }
+    later = ["train_accuracy_redrawn_true", "gradient_zero_share", "gradient_exact_largest_g"]
+    for path in (folder / "history").iterdir():
+        table = pq.read_table(path).drop_columns(later)
+        earlier = table.rename_columns(names)
+        pq.write_table(earlier.replace_schema_metadata(table.schema.metadata), path)
+    assert main([str(folder), "--runs", "1"]) == 0
+    assert "same bits" in capsys.readouterr().out
 
 
 def test_records_of_any_optimizer_s_arguments_hold(

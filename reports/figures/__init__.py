@@ -1,41 +1,109 @@
-"""The figures, one file each.
+"""The figures, one file each; `FIGURES` is the one place that names them.
 
-Each module has ``draw(records, ax=None) -> Axes``, usable from a notebook; ``data(records)``, the
-frame that it draws; ``alt(records)``, what it shows in words; ``NEEDS``, a sentence on what records
-it needs; and ``WIDE``, whether it takes the width of the text. ``data`` is empty where the records
-have nothing to draw. ``SINGLE`` names the column whose every value is drawn by itself, faintly;
-`few` says of how many.
+A figure is a `Figure`. Its functions can be used from a notebook: ``memorization.draw(records)``.
+To add one of your own, make a `Figure` in a module of yours and name it: ``--figures
+package.module:object``.
 """
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from reports.names import Kind
+from study.base.errors import BadInput
 
-MOST_SINGLE = 200  # of more, nobody could tell one from the others
-NAMES = (
-    "learning_curves",
-    "memorization",
-    "time_to_fit",
-    "loss_backward",
-    "gradient_alignment",
-    "paired_slopes",
-    "seed_spread",
-    "gallery",
-    "forest",
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from reports.read import Records
+    from reports.verdicts import Verdict
+
+MOST_SINGLE = 200  # more faint lines than this cannot be told apart
+
+FIGURES = Kind(
+    "figure",
+    {
+        "learning_curves": "reports.figures.learning_curves:FIGURE",
+        "memorization": "reports.figures.memorization:FIGURE",
+        "time_to_fit": "reports.figures.time_to_fit:FIGURE",
+        "loss_backward": "reports.figures.loss_backward:FIGURE",
+        "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",
+        "paired_slopes": "reports.figures.paired_slopes:FIGURE",
+        "seed_spread": "reports.figures.seed_spread:FIGURE",
+        "gallery": "reports.figures.gallery:FIGURE",
+        "forest": "reports.figures.forest:FIGURE",
+    },
 )
 
 
-def figure(name: str) -> ModuleType:
-    """Return a figure's module."""
-    return importlib.import_module(f"reports.figures.{name}")
+@dataclass(frozen=True)
+class Figure:
+    """A figure.
+
+    Attributes
+    ----------
+    about
+        What it shows, for the caption: the first line is used, so a module's docstring will do.
+    data
+        From the records, the frame that is drawn; empty where they have nothing to draw.
+    draw
+        Draws the records' data on an Axes, or on the current one, and returns it.
+    alt
+        From the records, what the figure shows, in words.
+    needs
+        What records it needs, in words.
+    wide
+        Whether it takes the width of the text.
+    single
+        The column of ``data`` whose every value is drawn by itself, faintly; `few` says of how
+        many.
+    of_verdicts
+        Whether its functions take the verdicts in place of the records.
+    """
+
+    about: str | None
+    data: Callable[[Any], pd.DataFrame]
+    draw: Callable[[Any, Axes | None], Axes]
+    alt: Callable[[Any], str]
+    needs: str
+    wide: bool = False
+    single: str | None = None
+    of_verdicts: bool = False
+
+    def shown(self, records: Records, verdicts: Sequence[Verdict]) -> Records | Sequence[Verdict]:
+        """Return what the figure's functions take."""
+        return verdicts if self.of_verdicts else records
+
+    def caption(self, table: pd.DataFrame) -> str:
+        """Return what the figure shows, and what of ``table``, its data, is left out."""
+        first = (self.about or "").partition("\n")[0]
+        number = 0 if self.single is None or table.empty else table[self.single].nunique()
+        if number <= MOST_SINGLE:
+            return first
+        return (
+            f"{first} Each {self.single} by itself: the first {MOST_SINGLE} of {number}, by seed."
+        )
+
+
+def figure(name: str) -> Figure:
+    """Return a figure by its name, or by the ``package.module:object`` of your own.
+
+    Raises
+    ------
+    BadInput
+        An unknown name, an object that cannot be imported or is no `Figure`.
+    """
+    found = FIGURES.resolve(name, "--figures")
+    if not isinstance(found, Figure):
+        raise BadInput("--figures", "a reports.figures.Figure", f"{name}: {type(found).__name__}")
+    return found
 
 
 def few(table: pd.DataFrame, single: str) -> pd.DataFrame:
-    """Return the rows of what is drawn by itself: all, or of more than 200 the first by seed."""
+    """Return the rows to draw one by one: all of them, or those of the first 200 by seed."""
     ordered = table.drop_duplicates(single).sort_values("seed", kind="stable")[single]
     if len(ordered) <= MOST_SINGLE:
         return table
@@ -43,17 +111,7 @@ def few(table: pd.DataFrame, single: str) -> pd.DataFrame:
 
 
 def intervals(table: pd.DataFrame, single: str) -> dict[str, Any]:
-    """Return how seaborn gets 95% intervals: a bootstrap, or of over 200 the normal ones."""
+    """Return seaborn's settings for 95% intervals: bootstrapped, or normal for over 200 values."""
     if table[single].nunique() <= MOST_SINGLE:
         return {"errorbar": ("ci", 95), "seed": 0}
     return {"errorbar": ("se", 1.96)}
-
-
-def caption(module: ModuleType, table: pd.DataFrame) -> str:
-    """Return what a figure shows: the first line of its module, and what of it is left out."""
-    first = (module.__doc__ or "").splitlines()[0]
-    single = getattr(module, "SINGLE", None)
-    number = 0 if single is None or table.empty else table[single].nunique()
-    if number <= MOST_SINGLE:
-        return first
-    return f"{first} Each {single} by itself: the first {MOST_SINGLE} of {number}, by seed."

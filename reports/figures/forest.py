@@ -9,16 +9,21 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures import Figure
 from reports.style import COLOURS
 from reports.verdicts import REFUTED, SUPPORTED, Verdict
 
-NEEDS = "a claim that the records say something about"
-WIDE = True
 HALF_WIDTH = 3.0  # of the axis, in units of what was asked
+SIDES = {
+    "above": (0.0, HALF_WIDTH),
+    "below": (-HALF_WIDTH, 0.0),
+    "within": (-1.0, 1.0),
+    "other_than": (-HALF_WIDTH, HALF_WIDTH),  # all but the line in the middle
+}
 
 
 def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return effects and intervals, and the same in units in which what was asked ends at 1.
+    """Return effects with intervals, as tested and rescaled so that what was asked ends at 1.
 
     Effects of claims are of different kinds. A difference that was to lie within bounds is divided
     by their half-width, around their middle; others by their own distance from the margin.
@@ -28,15 +33,13 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         if math.isnan(each.interval.low):
             continue
         claim = each.claim
-        if claim.within is not None:
-            middle = (claim.within[0] + claim.within[1]) / 2
-            unit = (claim.within[1] - claim.within[0]) / 2
-        else:
-            middle, unit = claim.margin, max(abs(each.mean - claim.margin), 1e-9)
+        low, high = claim.margins[0], claim.margins[-1]
+        middle = (low + high) / 2
+        unit = (high - low) / 2 or max(abs(each.mean - middle), 1e-9)
         rows.append(
             {
                 "claim": claim.id,
-                "kind": claim.kind,
+                "asked": claim.asked,
                 "verdict": each.verdict,
                 "effect": each.mean,
                 "low": each.interval.low,
@@ -56,8 +59,7 @@ def draw(verdicts: Sequence[Verdict], ax: Axes | None = None) -> Axes:
     colours = {SUPPORTED: COLOURS[5], REFUTED: COLOURS[4]}
     marks = {SUPPORTED: "o", REFUTED: "X"}
     for place, row in enumerate(table.to_dict("records")):
-        side = {"greater": (0, HALF_WIDTH), "fraction": (0, HALF_WIDTH), "less": (-HALF_WIDTH, 0)}
-        low, high = side.get(row["kind"], (-1, 1))
+        low, high = SIDES[row["asked"]]
         ax.fill_betweenx([place - 0.4, place + 0.4], low, high, color="0.9", linewidth=0)
         colour = colours.get(row["verdict"], "0.4")
         ends = [min(max(row[key], -HALF_WIDTH), HALF_WIDTH) for key in ("shown_low", "shown_high")]
@@ -80,3 +82,14 @@ def alt(verdicts: Sequence[Verdict]) -> str:
     counts = table["verdict"].value_counts()
     said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     return f"Intervals of the effects of {len(table)} claims beside what was asked: {said}."
+
+
+FIGURE = Figure(
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="a claim that the records say something about",
+    wide=True,
+    of_verdicts=True,
+)

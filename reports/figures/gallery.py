@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures import Figure
 from reports.read import Records, shown_first
 from study.data.sources import SOURCES
 
-NEEDS = "predictions and images, which studies keep"
-WIDE = True
 COLUMNS = 12
 
 
@@ -59,3 +58,8 @@ def alt(records: Records) -> str:
         f"{len(table)} training images with trained / true / said label under each. The network "
         f"says the trained label of {learned}, the true label of {true}."
     )
+
+
+FIGURE = Figure(
+    __doc__, data, draw, alt, needs="predictions and images, which studies keep", wide=True
+)

@@ -6,11 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import loss_backward
-from reports.read import Records
+from reports.figures import Figure, loss_backward
+from reports.read import Records, exact_gradient
 
-NEEDS = loss_backward.NEEDS
-WIDE = False
 SINGLE = loss_backward.SINGLE
 
 
@@ -19,15 +17,14 @@ def data(records: Records) -> pd.DataFrame:
     table = loss_backward.data(records)
     if table.empty:
         return table
-    cosine = records.history[
-        ["run", "epoch", "gradient_cosine", "gradient_norm", "gradient_true_norm"]
-    ]
-    return table.merge(cosine, on=["run", "epoch"]).dropna(subset=["gradient_cosine"])
+    exact = exact_gradient(records.history).add_prefix("gradient_exact_")
+    shown = records.history[["run", "epoch", "gradient_norm"]].join(exact)
+    return table.merge(shown, on=["run", "epoch"]).dropna(subset=["gradient_exact_cosine"])
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, and every seed faintly."""
-    ax = loss_backward.curves(data(records), "gradient_cosine", ax or plt.gca())
+    ax = loss_backward.curves(data(records), "gradient_exact_cosine", ax or plt.gca())
     ax.set(ylabel="cosine with the true gradient", ylim=(-0.05, 1.08))
     return ax
 
@@ -35,7 +32,10 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
 def alt(records: Records) -> str:
     """Describe the figure."""
     table = data(records)
-    medians = table.groupby(["loss", "backward rule"])["gradient_cosine"].median()
+    medians = table.groupby(["loss", "backward rule"])["gradient_exact_cosine"].median()
     table = medians.reset_index(name="median")
     parts = [f"{loss} with {rule}: {value:.3g}" for loss, rule, value in table.to_numpy()]
     return "Cosine against epoch. Medians: " + "; ".join(parts) + "."
+
+
+FIGURE = Figure(__doc__, data, draw, alt, needs=loss_backward.FIGURE.needs, single=SINGLE)

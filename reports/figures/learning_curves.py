@@ -1,4 +1,4 @@
-"""Loss on the training and the test set as training goes on, by condition."""
+"""Loss on the training and the test set as training goes on, by arm."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.figures import few, intervals
+from reports.figures import Figure, few, intervals
 from reports.read import Records
 from reports.style import palette
 
-NEEDS = "any study"
-WIDE = True
 SINGLE = "run"
 
 
 def data(records: Records) -> pd.DataFrame:
-    """Return cross-entropy by run, epoch and set, for the first study's conditions."""
+    """Return cross-entropy by run, epoch and set, for the first study's arms."""
     history = records.history[records.history["study"] == records.history["study"].iloc[0]]
-    conditions = list(history["condition"].unique())
-    shown = history[history["condition"].isin(conditions[:: max(1, len(conditions) // 5)])]
+    arms = list(history["arm"].unique())
+    shown = history[history["arm"].isin(arms[:: max(1, len(arms) // 5)])]
     table: pd.DataFrame = shown.melt(
-        id_vars=["run", "seed", "condition", "epoch"],
+        id_vars=["run", "seed", "arm", "epoch"],
         value_vars=["train_cross_entropy", "test_cross_entropy"],
         var_name="set",
         value_name="cross_entropy",
@@ -34,12 +32,12 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw means with 95% bands over seeds, and every seed faintly."""
     ax = ax or plt.gca()
     table = data(records)
-    colours = palette(list(table["condition"].unique()))
+    colours = palette(list(table["arm"].unique()))
     common = {
         "x": "epoch",
         "y": "cross_entropy",
         "ax": ax,
-        "hue": "condition",
+        "hue": "arm",
         "style": "set",
         "palette": colours,
         "hue_order": list(colours),
@@ -64,7 +62,10 @@ def alt(records: Records) -> str:
     """Describe the figure."""
     table = data(records)
     last = table.loc[table.groupby(["run", "set"])["epoch"].idxmax()]
-    means = last.groupby(["condition", "set"])["cross_entropy"].mean()
+    means = last.groupby(["arm", "set"])["cross_entropy"].mean()
     rows = means.reset_index().to_numpy()
-    ends = "; ".join(f"{condition}, {which}: {value:.3g}" for condition, which, value in rows)
-    return f"Lines of cross-entropy by epoch, one a condition and set. They end at {ends} nats."
+    ends = "; ".join(f"{arm}, {which}: {value:.3g}" for arm, which, value in rows)
+    return f"Lines of cross-entropy by epoch, one an arm and set. They end at {ends} nats."
+
+
+FIGURE = Figure(__doc__, data, draw, alt, needs="any study", wide=True, single=SINGLE)

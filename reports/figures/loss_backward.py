@@ -7,12 +7,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.figures import few
+from reports.figures import Figure, few
 from reports.read import Records, last_epochs
 from reports.style import COLOURS, DASHES
 
-NEEDS = "a study that varies model.backward"
-WIDE = False
 SINGLE = "run"
 
 
@@ -68,3 +66,6 @@ def alt(records: Records) -> str:
         + "; ".join(parts)
         + "."
     )
+
+
+FIGURE = Figure(__doc__, data, draw, alt, needs="a study that varies model.backward", single=SINGLE)

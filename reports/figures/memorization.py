@@ -7,12 +7,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.figures import few, intervals
+from reports.figures import Figure, few, intervals
 from reports.read import Records, facts_of
 from reports.style import COLOURS, DASHES, MARKERS
 
-NEEDS = "a study that varies data.label_noise, with inputs as they are"
-WIDE = False
 SINGLE = "run"
 
 KINDS = {
@@ -95,3 +93,13 @@ def alt(records: Records) -> str:
             f"{line.index[-1]:g}"
         )
     return "Accuracy at the end of training against label noise. " + "; ".join(parts) + "."
+
+
+FIGURE = Figure(
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="a study that varies data.label_noise, with inputs as they are",
+    single=SINGLE,
+)

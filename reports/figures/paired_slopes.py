@@ -6,21 +6,19 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import few
+from reports.figures import Figure, few
 from reports.read import Records
 from reports.style import COLOURS, MARKERS, linestyle
 
-NEEDS = "a study with the backward rules jacobian and identity"
-WIDE = False
 SINGLE = "seed"
-ARMS = ("jacobian", "identity")
+RULES = ("jacobian", "identity")
 
 
 def data(records: Records) -> pd.DataFrame:
     """Return final test accuracy by seed, loss and rule, where a seed has both rules."""
-    runs = records.runs[records.runs["model.backward"].isin(ARMS)]
+    runs = records.runs[records.runs["model.backward"].isin(RULES)]
     rules = runs.groupby("study")["model.backward"].nunique()
-    if rules.empty or rules.max() < len(ARMS):
+    if rules.empty or rules.max() < len(RULES):
         return pd.DataFrame()
     runs = runs[runs["study"] == rules.idxmax()]
     accuracy = runs.assign(test_accuracy=runs["run"].map(records.values("test_accuracy", "last")))
@@ -36,8 +34,8 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     for index, (loss, group) in enumerate(few(data(records), SINGLE).groupby("model.loss")):
         for number, row in enumerate(group.to_dict("records")):
             ax.plot(
-                range(len(ARMS)),
-                [row[arm] for arm in ARMS],
+                range(len(RULES)),
+                [row[rule] for rule in RULES],
                 color=COLOURS[index],
                 marker=MARKERS[index],
                 markersize=3,
@@ -46,7 +44,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
                 linestyle=linestyle(index),
                 label=str(loss) if number == 0 else None,
             )
-    ax.set(xticks=range(len(ARMS)), xlim=(-0.25, 1.25), ylabel="test accuracy", ylim=(0, 1))
+    ax.set(xticks=range(len(RULES)), xlim=(-0.25, 1.25), ylabel="test accuracy", ylim=(0, 1))
     ax.set_xticklabels(["multiplied in\n(jacobian)", "left out\n(identity)"])
     ax.legend(title="loss")
     return ax
@@ -63,3 +61,13 @@ def alt(records: Records) -> str:
         + "; ".join(parts)
         + "."
     )
+
+
+FIGURE = Figure(
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="a study with the backward rules jacobian and identity",
+    single=SINGLE,
+)

@@ -7,19 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures import Figure
 from reports.read import Records
 from reports.style import COLOURS
 from study.data.sources import SOURCES
 
-NEEDS = "a condition with at least three seeds"
-WIDE = False
-
 
 def data(records: Records) -> pd.DataFrame:
-    """Return each condition's standard deviation over seeds, and its test set's binomial one."""
+    """Return each arm's standard deviation over seeds, and its test set's binomial one."""
     accuracy = records.values("test_accuracy", "last")
     rows = []
-    for (study, condition), runs in records.runs.groupby(["study", "condition"], sort=False):
+    for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
         values = runs["run"].map(accuracy).to_numpy(dtype=float)
         if len(values) < 3:
             continue
@@ -27,7 +25,7 @@ def data(records: Records) -> pd.DataFrame:
         rows.append(
             {
                 "study": study,
-                "condition": condition,
+                "arm": arm,
                 "seeds": len(values),
                 "mean": mean,
                 "observed": values.std(ddof=1),
@@ -59,5 +57,8 @@ def alt(records: Records) -> str:
     ratio = (table["observed"] / table["binomial"].where(table["binomial"] > 0)).median()
     return (
         f"Observed against binomial standard deviation of test accuracy for {len(table)} "
-        f"conditions; the median ratio is {ratio:.2f}."
+        f"arms; the median ratio is {ratio:.2f}."
     )
+
+
+FIGURE = Figure(__doc__, data, draw, alt, needs="an arm with at least three seeds")

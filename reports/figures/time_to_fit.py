@@ -7,13 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from reports.figures import Figure
 from reports.figures.memorization import over_noise
 from reports.read import Records
 from reports.statistics import kaplan_meier
 from reports.style import COLOURS, linestyle
-
-NEEDS = "runs that stop once they fit (stop.train_accuracy)"
-WIDE = False
 
 
 def data(records: Records) -> pd.DataFrame:
@@ -83,3 +81,8 @@ def alt(records: Records) -> str:
     return (
         "Step curves of the share of runs not fitted yet against epoch. " + "; ".join(parts) + "."
     )
+
+
+FIGURE = Figure(
+    __doc__, data, draw, alt, needs="runs that stop once they fit (stop.train_accuracy)"
+)

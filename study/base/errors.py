@@ -47,6 +47,10 @@ class BadInput(ValueError):
         return BadInput(self.key, self.expected, self.found, hint)
 
 
+class NotPermitted(BadInput):
+    """A file or folder that this user may not read: what it holds is not known."""
+
+
 def _short(found: object, limit: int = 120) -> str:
     try:
         text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))

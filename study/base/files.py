@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from study.base.errors import NotPermitted
+
 PART = ".part"
 STALE_SECONDS = 3_600.0
+_KEPT = "nothing is trained over records that cannot be read"
 
 
 def take_leftovers_away(folder: Path) -> None:
@@ -69,6 +72,23 @@ def write_first(path: Path, content: bytes) -> bytes:
     finally:
         temporary.unlink(missing_ok=True)
     return path.read_bytes()
+
+
+def unreadable(path: Path, error: OSError) -> NotPermitted | OSError:
+    """Return what to raise where the system does not let this process read a file or folder.
+
+    Returns
+    -------
+    NotPermitted or OSError
+        A missing permission is bad input, in words that name it and where it is missing. Anything
+        else, such as a disk that fails, is the same error with the path in its message.
+    """
+    if not isinstance(error, PermissionError):
+        return OSError(error.errno, error.strerror or str(error), str(path))
+    for folder in reversed(path.absolute().parents):
+        if not os.access(folder, os.X_OK):
+            return NotPermitted(str(folder), "permission to enter it (x)", hint=_KEPT)
+    return NotPermitted(str(path), "permission to read it (r)", hint=_KEPT)
 
 
 def sha256(parts: Iterable[bytes | memoryview]) -> str:

@@ -68,10 +68,13 @@ class Kind:
         BadInput
             No built-in name, and no path of an object outside this package.
         """
-        path = OUTSIDE.fullmatch(name) or (DOTTED.fullmatch(name) if self.dotted else None)
+        if name in self.names():
+            return name
+        text = name if isinstance(name, str) else ""
+        path = OUTSIDE.fullmatch(text) or (DOTTED.fullmatch(text) if self.dotted else None)
         if path and self.dotted and "." not in path[2]:
             name = f"{path[1]}.{path[2]}"
-        if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", name)):
+        if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", text)):
             return name
         if not path or path[1].partition(".")[0] == PACKAGE:
             raise BadInput("", self.expected, name, nearest(name, self.names()))
@@ -85,18 +88,19 @@ class Kind:
         BadInput
             An unknown name, or an object that cannot be imported.
         """
+        table = getattr(importlib.import_module(self.module), self.table)
+        if isinstance(name, str) and name in table:
+            return table[name]
         try:
             name = self.check(name)
         except BadInput as fault:
             raise fault.under(key) from None
-        if name in self.names():
-            return getattr(importlib.import_module(self.module), self.table)[name]
         if self.made and name.startswith(self.made):
             if name not in MADE:
                 raise BadInput(key, f"{self.word} made in this process", name, "make it again")
             return MADE[name]
         found = _imported(name, key, self.word)
-        for built_in, each in getattr(importlib.import_module(self.module), self.table).items():
+        for built_in, each in table.items():
             if each is found:
                 raise BadInput(key, "one name for one object", name, f"it is '{built_in}'")
         return found

@@ -14,6 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from study.base.errors import BadInput
+
 
 def words(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.uint64]:
     """Return ``size`` random 64-bit words of one stream.
@@ -21,17 +23,32 @@ def words(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.uin
     Parameters
     ----------
     seed
-        A run's seed, any non-negative integer.
+        A run's seed, any whole number of at least 0.
     stream
         The name of what the words are for, e.g. ``"order"``.
     size
         How many words.
     counter
-        Which part of the stream, e.g. the epoch: parts do not overlap.
+        Which part of the stream, e.g. the epoch: parts do not overlap. Below 2^63.
+
+    Raises
+    ------
+    BadInput
+        Seed or counter is not a whole number of at least 0, or the counter is too large.
     """
+    _refuse_other_than_whole("seed", seed)
+    _refuse_other_than_whole("counter", counter, below=2**63)
     digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
     key = np.frombuffer(digest[:16], dtype="<u8")
     return np.random.Philox(key=key, counter=[0, 0, 0, counter]).random_raw(size)
+
+
+def _refuse_other_than_whole(key: str, value: object, below: float = math.inf) -> None:
+    # A seed "1/2" would share its stream "x" with the stream "2/x" of seed 1.
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not (whole and 0 <= value < below):  # type: ignore[operator]  # a number by now
+        limit = "" if below == math.inf else f" and below {below}"
+        raise BadInput(key, f"a whole number of at least 0{limit}", value)
 
 
 def uniform(

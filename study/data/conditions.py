@@ -5,12 +5,14 @@ Each condition is a pure function of its arguments and the run's seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.base import streams
+from study.base.names import INPUTS, NORMALIZATION, SCHEME
 
 BLOCK = 1_000  # images given random pixels at once: bounds memory, and is part of what a seed means
 
@@ -52,22 +54,43 @@ def noisy_labels(
     stream
         Which stream of the seed to use, so that train and test labels are noisy apart.
 
+    Raises
+    ------
+    BadInput
+        The scheme is unknown.
+
     Examples
     --------
     >>> noisy_labels(np.arange(10), 0.0, 10, seed=0).labels.tolist()
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
+    redraw = SCHEME.resolve(scheme, "scheme")
     redrawn = streams.uniform(seed, f"{stream}/redrawn", labels.shape) < noise
     if not redrawn.any():
         return NoisyLabels(labels, redrawn)
     noisy = labels.copy()
-    if scheme == "permuted":
-        chosen = np.flatnonzero(redrawn)
-        noisy[chosen] = labels[chosen[streams.permutation(seed, f"{stream}/order", len(chosen))]]
-    else:
-        drawn = streams.integers(seed, f"{stream}/drawn", classes, len(labels))
-        noisy[redrawn] = drawn[redrawn]
+    noisy[redrawn] = redraw(labels, redrawn, classes, seed, stream)
     return NoisyLabels(noisy, redrawn)
+
+
+def _drawn_from_all_classes(
+    labels: NDArray[np.int64], redrawn: NDArray[np.bool_], classes: int, seed: int, stream: str
+) -> NDArray[np.int64]:
+    return streams.integers(seed, f"{stream}/drawn", classes, len(labels))[redrawn]
+
+
+def _permuted_among_themselves(
+    labels: NDArray[np.int64], redrawn: NDArray[np.bool_], classes: int, seed: int, stream: str
+) -> NDArray[np.int64]:
+    chosen = labels[redrawn]
+    return chosen[streams.permutation(seed, f"{stream}/order", len(chosen))]
+
+
+# Each scheme takes labels [n], a mask [n] of those to redraw, the number of classes, seed and
+# stream, and returns new labels for those in the mask.
+SCHEMES: dict[
+    str, Callable[[NDArray[np.int64], NDArray[np.bool_], int, int, str], NDArray[np.int64]]
+] = {"uniform": _drawn_from_all_classes, "permuted": _permuted_among_themselves}
 
 
 def subset(examples: int, available: int, seed: int) -> NDArray[np.int64]:
@@ -89,44 +112,98 @@ def destroyed(
     ``shuffled_pixels`` applies one permutation to all images, train and test alike;
     ``random_pixels`` one to each image; ``gaussian`` draws every pixel from a normal distribution
     with the data set's ``mean`` and ``deviation``.
+
+    Raises
+    ------
+    BadInput
+        The condition is unknown.
     """
-    n, features = pixels.shape
-    if inputs == "original":
-        return pixels
-    if inputs == "shuffled_pixels":
-        return np.ascontiguousarray(pixels[:, streams.permutation(seed, "pixels", features)])
+    changed: NDArray[np.float32] = INPUTS.resolve(inputs, "inputs")(
+        pixels, seed, stream, mean, deviation
+    )
+    return changed
+
+
+def _original(
+    pixels: NDArray[np.float32], seed: int, stream: str, mean: float, deviation: float
+) -> NDArray[np.float32]:
+    return pixels
+
+
+def _shuffled_pixels(
+    pixels: NDArray[np.float32], seed: int, stream: str, mean: float, deviation: float
+) -> NDArray[np.float32]:
+    return np.ascontiguousarray(pixels[:, streams.permutation(seed, "pixels", pixels.shape[1])])
+
+
+def _random_pixels(
+    pixels: NDArray[np.float32], seed: int, stream: str, mean: float, deviation: float
+) -> NDArray[np.float32]:
     result = np.empty_like(pixels)
-    for block, start in enumerate(range(0, n, BLOCK)):
+    for block, start in enumerate(range(0, len(pixels), BLOCK)):
         part = pixels[start : start + BLOCK]
-        if inputs == "random_pixels":
-            keys = streams.uniform(seed, f"{stream}/pixels", part.shape, block)
-            result[start : start + BLOCK] = np.take_along_axis(part, keys.argsort(axis=1), axis=1)
-        else:
-            noise = streams.normal(seed, f"{stream}/gaussian", part.shape, block)
-            result[start : start + BLOCK] = mean + deviation * noise
+        keys = streams.uniform(seed, f"{stream}/pixels", part.shape, block)
+        result[start : start + BLOCK] = np.take_along_axis(part, keys.argsort(axis=1), axis=1)
     return result
+
+
+def _gaussian(
+    pixels: NDArray[np.float32], seed: int, stream: str, mean: float, deviation: float
+) -> NDArray[np.float32]:
+    result = np.empty_like(pixels)
+    for block, start in enumerate(range(0, len(pixels), BLOCK)):
+        part = result[start : start + BLOCK]
+        part[:] = mean + deviation * streams.normal(seed, f"{stream}/gaussian", part.shape, block)
+    return result
+
+
+# Each condition takes images [n, feature], seed, stream, and the data set's mean and deviation, and
+# returns images of the same shape.
+CONDITIONS: dict[
+    str, Callable[[NDArray[np.float32], int, str, float, float], NDArray[np.float32]]
+] = {
+    "original": _original,
+    "shuffled_pixels": _shuffled_pixels,
+    "random_pixels": _random_pixels,
+    "gaussian": _gaussian,
+}
 
 
 def normalized(
     pixels: NDArray[np.float32], normalize: str, *, mean: float, deviation: float
 ) -> NDArray[np.float32]:
-    """Return images [n, feature] as they are, or standardised by data set or by image."""
-    if normalize == "dataset":
-        return (pixels - np.float32(mean)) / np.float32(deviation)
-    if normalize == "image":
-        centred = pixels - pixels.mean(axis=1, keepdims=True)
-        spread = centred.std(axis=1, keepdims=True)
-        standard: NDArray[np.float32] = centred / np.where(spread > 0, spread, np.float32(1))
-        return standard
+    """Return images [n, feature] as they are, or standardised by data set or by image.
+
+    Raises
+    ------
+    BadInput
+        The normalisation is unknown.
+    """
+    standard: NDArray[np.float32] = NORMALIZATION.resolve(normalize, "normalize")(
+        pixels, mean, deviation
+    )
+    return standard
+
+
+def _as_they_are(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDArray[np.float32]:
     return pixels
 
 
-# The names that configs may give; each function takes its name as an argument.
-SCHEMES = {"uniform": noisy_labels, "permuted": noisy_labels}
-CONDITIONS = {
-    "original": destroyed,
-    "shuffled_pixels": destroyed,
-    "random_pixels": destroyed,
-    "gaussian": destroyed,
+def _by_data_set(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDArray[np.float32]:
+    return (pixels - np.float32(mean)) / np.float32(deviation)
+
+
+def _by_image(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDArray[np.float32]:
+    centred = pixels - pixels.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    standard: NDArray[np.float32] = centred / np.where(spread > 0, spread, np.float32(1))
+    return standard
+
+
+# Each normalisation takes images [n, feature] and the data set's mean and deviation, and returns
+# images of the same shape.
+NORMALIZATIONS: dict[str, Callable[[NDArray[np.float32], float, float], NDArray[np.float32]]] = {
+    "none": _as_they_are,
+    "dataset": _by_data_set,
+    "image": _by_image,
 }
-NORMALIZATIONS = {"none": normalized, "dataset": normalized, "image": normalized}

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.data.conditions import destroyed, noisy_labels, normalized, subset
-from study.data.sources import Images, load_images
-from study.runs.run import Run
-from study.runs.settings import Data
+from study.data.sources import Images, load_images, source_of
 
 T = TypeVar("T", bound=np.generic)
+
+
+class DataSettings(Protocol):
+    """What decides a run's data beside its seed; `study.Data` says what each setting means."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def label_noise(self) -> float: ...
+    @property
+    def label_scheme(self) -> str: ...
+    @property
+    def inputs(self) -> str: ...
+    @property
+    def train_examples(self) -> int | None: ...
+    @property
+    def normalize(self) -> str: ...
+
+
+class Wanted(Protocol):
+    """Whose data are prepared: a `study.Run`, of which only these two are read."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def data(self) -> DataSettings: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,7 @@ class DataCache:
         self._sources: dict[tuple[str, str], tuple[Images, str]] = {}
         self._images: dict[tuple[object, ...], tuple[NDArray[np.float32], ...]] = {}
 
-    def source(self, data: Data) -> tuple[Images, str]:
+    def source(self, data: DataSettings) -> tuple[Images, str]:
         """Return a source's raw images and their checksum."""
         key = (data.dataset, data.root)
         if key not in self._sources:
@@ -63,12 +90,12 @@ class DataCache:
             self._sources[key] = (images, images.checksum())
         return self._sources[key]
 
-    def keep_only(self, runs: list[Run]) -> None:
+    def keep_only(self, runs: Iterable[Wanted]) -> None:
         """Forget images that none of ``runs`` sees."""
         needed = {image_key(run) for run in runs}
         self._images = {key: value for key, value in self._images.items() if key in needed}
 
-    def prepare(self, run: Run) -> RunData:
+    def prepare(self, run: Wanted) -> RunData:
         """Return the arrays of one run.
 
         Raises
@@ -82,7 +109,7 @@ class DataCache:
         if key not in self._images:
             self._images[key] = _images(images, data, seed)
         train_images, test_images = self._images[key]
-        classes = data.source.classes
+        classes = source_of(data.dataset).classes
         available = len(images.train_labels)
         examples = (
             np.arange(available)
@@ -121,15 +148,15 @@ class DataCache:
         )
 
 
-def image_key(run: Run) -> tuple[object, ...]:
+def image_key(run: Wanted) -> tuple[object, ...]:
     """Return what decides the images a run sees: runs with one key share them."""
     data = run.data
     seed = None if data.inputs == "original" else run.seed
     return (data.dataset, data.root, data.inputs, data.normalize, seed)
 
 
-def _images(images: Images, data: Data, seed: int) -> tuple[NDArray[np.float32], ...]:
-    brightest = np.float32(data.source.brightest)
+def _images(images: Images, data: DataSettings, seed: int) -> tuple[NDArray[np.float32], ...]:
+    brightest = np.float32(source_of(data.dataset).brightest)
     train = images.train_pixels / brightest
     mean, deviation = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64))
     result = []

@@ -1,1 +1,1 @@
-"""Softmax, losses, stacked networks, their gradients and Adam: each usable without the rest."""
+"""Softmax, losses, stacked networks, gradients and Adam: each can be used without the rest."""

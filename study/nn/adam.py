@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._compile import _disable_dynamo
 from torch.optim.optimizer import Optimizer, ParamsT
+
+from study.nn.adam_checks import (
+    OPTIONS,
+    complete_group,
+    complete_state,
+    refuse_bad_numbers,
+    refuse_unknown_options,
+)
+
+
+class _Entry(NamedTuple):
+    """A parameter, its gradient and its optimizer state, all as tensors of real numbers."""
+
+    theta: Tensor
+    g: Tensor
+    m: Tensor
+    v: Tensor
+    t: Tensor
 
 
 class Adam(Optimizer):
@@ -20,11 +39,12 @@ class Adam(Optimizer):
         v = beta2 v + (1 - beta2) g^2      v_hat = v / (1 - beta2^t)
         theta = theta - lr m_hat / (sqrt(v_hat) + eps)
 
-    eps stands outside the bias correction, as in the paper and in PyTorch; TensorFlow's older form
-    put it inside, which at the first step is as an eps larger by 1/sqrt(1 - beta2), 31.6.
+    eps is added outside the bias correction, as in the paper and in PyTorch. TensorFlow's older
+    form adds eps inside the bias correction. At the first step this has the effect of an eps that
+    is 1/sqrt(1 - beta2) = 31.6 times as large.
 
-    Runs with numbers of their own are parameter groups: ``Adam([{"params": stack.rows(0), "lr":
-    0.1}, {"params": stack.rows(1), "lr": 0.2}])``.
+    Each run of a stack can have its own numbers if its parameters are a group of their own:
+    ``Adam([{"params": stack.rows(0), "lr": 0.1}, {"params": stack.rows(1), "lr": 0.2}])``.
 
     Parameters
     ----------
@@ -33,18 +53,31 @@ class Adam(Optimizer):
     lr, betas, eps
         The paper's alpha, (beta1, beta2) and epsilon.
     weight_decay
-        Strength of weight decay: added to the gradient (L2) or, with ``decoupled_weight_decay``,
-        taken off the weights (Loshchilov & Hutter, 2019).
+        Strength of weight decay.
+    decoupled_weight_decay
+        Subtract the decay from the weights (Loshchilov & Hutter, 2019). By default the decay is
+        added to the gradient (L2).
     fused
-        Let torch's fused kernel do the update, the same arithmetic in one pass over memory, where
-        it can (real numbers on CPU or CUDA). False: the lines above, one operation each.
+        Use torch's fused kernel, which does the same arithmetic in one pass over memory. The kernel
+        updates a parameter on CPU or CUDA if the parameter, its gradient and its moments are dense
+        and have equal strides. All other parameters are updated by the equations above, one
+        operation at a time. If False, the kernel is never used.
 
     Raises
     ------
+    TypeError
+        A group has an option that this Adam does not have, such as ``maximize``.
     ValueError
-        A number out of its range.
+        A number is out of its range, or a loaded state is not one of Adam's.
     RuntimeError
-        A sparse gradient.
+        A gradient is sparse.
+
+    Notes
+    -----
+    A complex parameter is updated as two real ones, as in torch's Adam: v holds the squares of the
+    real part and of the imaginary part of g, not |g|^2.
+
+    `torch.compile` leaves the update uncompiled, so compiled steps have the bits of ordinary ones.
 
     Examples
     --------
@@ -57,8 +90,8 @@ class Adam(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         *,
@@ -76,15 +109,22 @@ class Adam(Optimizer):
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, its numbers checked."""
-        numbers = {**self.defaults, **param_group}
-        for name in ("lr", "eps", "weight_decay"):
-            if not 0.0 <= numbers[name] < math.inf:
-                raise ValueError(f"{name}: expected a number of at least 0, found {numbers[name]}")
-        for beta in numbers["betas"]:
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"betas: expected numbers in [0, 1), found {numbers['betas']}")
+        """Check a group's options and numbers, then add the group."""
+        refuse_unknown_options(param_group)
+        refuse_bad_numbers({**self.defaults, **param_group})
         super().add_param_group(param_group)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Check a saved state, add the options it lacks, then use it.
+
+        The state of torch's Adam is accepted too: its moments are renamed.
+        """
+        for group in state["param_groups"]:
+            complete_group(group, state.get("defaults") or self.defaults)
+        for theta, own in state["state"].items():
+            if isinstance(theta, Tensor) and own:
+                complete_state(theta, own)
+        super().__setstate__(state)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor | float] | None = None) -> Tensor | float | None:  # type: ignore[override]  # torch's own overloads allow this
@@ -93,7 +133,7 @@ class Adam(Optimizer):
         Parameters
         ----------
         closure
-            Evaluates the model again and returns the loss.
+            A function that evaluates the model again and returns the loss.
         """
         loss = None
         if closure is not None:
@@ -109,57 +149,104 @@ class Adam(Optimizer):
     def update(
         self, groups: Sequence[dict[str, Any]], gradients: Sequence[Sequence[Tensor]]
     ) -> None:
-        """Update some groups' parameters by gradients given here, in their order.
+        """Update parameters from gradients passed in.
 
-        For who has gradients at hand and wants them used before others are computed. Groups with
-        the same numbers are updated together: on a GPU one kernel does them all.
+        A caller can so apply gradients while they are still in cache. Groups with equal numbers are
+        updated together, which takes one kernel on a GPU.
+
+        Parameters
+        ----------
+        groups
+            The groups to update, out of ``param_groups``.
+        gradients
+            For each group, a gradient for each of its parameters, in the same order.
+
+        Raises
+        ------
+        ValueError
+            A gradient has another shape than its parameter.
         """
         if len(groups) == 1:
             self._update(groups[0]["params"], list(gradients[0]), groups[0])
             return
-        alike: dict[str, list[int]] = {}
+        alike: dict[tuple[float, ...], list[int]] = {}
         for index, group in enumerate(groups):
-            numbers = {name: value for name, value in group.items() if name != "params"}
-            alike.setdefault(repr(numbers), []).append(index)
+            alike.setdefault(_numbers(group), []).append(index)
         for indices in alike.values():
             thetas = [theta for index in indices for theta in groups[index]["params"]]
             theirs = [gradient for index in indices for gradient in gradients[index]]
             self._update(thetas, theirs, groups[indices[0]])
 
+    # Dynamo cannot trace the kernel, and compiled equations would round differently.
+    @_disable_dynamo
     def _update(self, thetas: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
-        if any(g.is_sparse for g in gradients):
-            raise RuntimeError("Adam does not support sparse gradients")
-        states = [self._state_of(theta) for theta in thetas]
-        kernel = group["fused"] and all(
-            theta.is_floating_point() and theta.device.type in ("cpu", "cuda") for theta in thetas
-        )
-        (_fused_update if kernel else _written_update)(thetas, gradients, states, group)
+        fused: list[_Entry] = []
+        written: list[_Entry] = []
+        for theta, g in zip(thetas, gradients, strict=True):
+            if g.layout is not torch.strided:
+                raise RuntimeError("Adam does not support sparse gradients")
+            if theta.shape != g.shape:
+                raise ValueError(
+                    f"gradient: expected shape {tuple(theta.shape)}, found {tuple(g.shape)}"
+                )
+            entry = self._entry(theta, g)
+            (fused if group["fused"] and _suits_kernel(entry) else written).append(entry)
+        if fused:
+            _fused_update(fused, group)
+        if written:
+            _written_update(written, group)
 
-    def _state_of(self, theta: Tensor) -> dict[str, Tensor]:
+    def _entry(self, theta: Tensor, g: Tensor) -> _Entry:
         state: dict[str, Tensor] = self.state[theta]
         if not state:
-            # The paper's t, under the one name that torch does not cast to the weights' type.
+            # This is the paper's t. torch casts loaded state to the parameters' type, but not the
+            # entry named "step".
             state["step"] = torch.zeros((), dtype=torch.float32, device=theta.device)
             state["m"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
             state["v"] = torch.zeros_like(theta, memory_format=torch.preserve_format)
-        return state
+        m, v = state["m"], state["v"]
+        if theta.is_complex():
+            theta, g, m, v = (torch.view_as_real(each.resolve_conj()) for each in (theta, g, m, v))
+        return _Entry(theta, g, m, v, state["step"])
 
 
-def _fused_update(
-    thetas: list[Tensor],
-    gradients: list[Tensor],
-    states: Sequence[dict[str, Tensor]],
-    group: dict[str, Any],
-) -> None:
+def _numbers(group: dict[str, Any]) -> tuple[float, ...]:
+    """Return all numbers of a group that an update depends on."""
+    others = [group[name] for name in OPTIONS if name != "betas"]
+    return tuple(map(float, [*group["betas"], *others]))
+
+
+def _suits_kernel(entry: _Entry) -> bool:
+    """Tell whether torch's fused kernel updates a parameter correctly.
+
+    The kernel ignores strides, so it is correct only if all four tensors are dense and have equal
+    strides.
+    """
+    theta, g, m, v, _ = entry
+    if g.is_neg() or not (theta.is_cpu or theta.is_cuda):
+        return False
+    if theta.is_contiguous() and g.is_contiguous() and m.is_contiguous() and v.is_contiguous():
+        return True
+    dense: bool = torch.ops.aten.is_non_overlapping_and_dense(theta)
+    return dense and len({_strides(each) for each in (theta, g, m, v)}) == 1
+
+
+def _strides(tensor: Tensor) -> tuple[int, ...]:
+    """Return the strides of all dimensions longer than 1; the others have no effect."""
+    both = zip(tensor.stride(), tensor.shape, strict=True)
+    return tuple(stride for stride, length in both if length != 1)
+
+
+def _fused_update(entries: Sequence[_Entry], group: dict[str, Any]) -> None:
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-    ts = [state["step"] for state in states]
+    thetas, gradients, ms, vs, ts = map(list, zip(*entries, strict=True))
     torch._foreach_add_(ts, 1)
-    beta1, beta2 = group["betas"]
+    beta1, beta2 = map(float, group["betas"])
     kernel(
         thetas,
         gradients,
-        [state["m"] for state in states],
-        [state["v"] for state in states],
+        ms,
+        vs,
         [],
         ts,
         lr=group["lr"],
@@ -172,24 +259,18 @@ def _fused_update(
     )
 
 
-def _written_update(
-    thetas: list[Tensor],
-    gradients: list[Tensor],
-    states: Sequence[dict[str, Tensor]],
-    group: dict[str, Any],
-) -> None:
-    lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
-    decay = group["weight_decay"]
-    for theta, g, state in zip(thetas, gradients, states, strict=True):
-        m, v = state["m"], state["v"]
-        state["step"] += 1
-        t = state["step"].item()
+def _written_update(entries: Sequence[_Entry], group: dict[str, Any]) -> None:
+    lr, eps, decay = float(group["lr"]), group["eps"], group["weight_decay"]
+    beta1, beta2 = map(float, group["betas"])
+    for theta, g, m, v, steps in entries:
+        steps += 1
+        t = steps.item()
         if decay and group["decoupled_weight_decay"]:
             theta.mul_(1 - lr * decay)
         elif decay:
             g = g.add(theta, alpha=decay)
         m.mul_(beta1).add_(g, alpha=1 - beta1)
-        v.mul_(beta2).addcmul_(g, g.conj(), value=1 - beta2)
+        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         root_v_hat = v.sqrt().div_(math.sqrt(1 - beta2**t))
         theta.addcdiv_(m, root_v_hat.add_(eps), value=-lr / (1 - beta1**t))
 

@@ -1,4 +1,4 @@
-"""The network's gradients, written out from the derivation for any depth.
+"""The gradients of a network of any depth, as derived by hand.
 
 With h_0 = x, u_l = h_l W_l^T + b_l, h_(l+1) = act(u_l), logits z = u_L, p = softmax(z) and
 delta_L = dL/dz:
@@ -6,40 +6,47 @@ delta_L = dL/dz:
     dL/dW_l = delta_l^T h_l,    dL/db_l = sum over the batch of delta_l,
     delta_(l-1) = (delta_l W_l) * act'(u_(l-1)).
 
-Tensors may have a leading run dimension (batched products) or none (one run).
+Tensors may have a leading run dimension. Products are then batched over runs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.nn.losses import gradient_at_logits, loss_of
-from study.nn.mlp import ACTIVATIONS
+from study.base.names import ACTIVATION, BACKWARD, LOSS
 from study.nn.products import Layer
 from study.nn.softmax import probabilities
 
 
 class DerivedGradients:
-    """The gradients by hand, computed into buffers that are kept: for one thread at a time.
+    """Computes gradients by the equations above.
+
+    An instance keeps buffers between calls, so only one thread may use it at a time.
 
     Parameters
     ----------
     layers
-        How to compute each layer's products.
+        The functions that compute each layer's products.
     activation, loss, backward
-        As in `study.Model`.
+        Their names, as in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown.
     """
 
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
-        self.layers, self.activation = layers, activation
-        self.loss, self.backward = loss, backward
+        self.layers = layers
+        self.activation = ACTIVATION.resolve(activation, "activation")
+        self.loss = LOSS.resolve(loss, "loss")
+        self.rule = BACKWARD.resolve(backward, "backward")
         self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
@@ -49,7 +56,7 @@ class DerivedGradients:
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
     ) -> Float[Tensor, "*run batch classes"]:
-        """Put the gradients into a list and return the probabilities.
+        """Compute the gradients of a batch and return its probabilities.
 
         Parameters
         ----------
@@ -58,7 +65,8 @@ class DerivedGradients:
         x, labels
             A batch.
         gradients
-            Tensors shaped as ``parameters``: overwritten, or replaced by others.
+            A list of tensors shaped as ``parameters``. The gradients are written into these
+            tensors, or into new tensors that replace them in the list.
         """
         weights, biases = parameters[::2], parameters[1::2]
         buffers = self._buffers_for(x, biases)
@@ -68,48 +76,35 @@ class DerivedGradients:
         ):
             u.append(layer.forward(h[-1], weight, out).add_(bias.unsqueeze(-2)))
             if len(h) < len(weights):
-                h.append(ACTIVATIONS[self.activation].in_place(u[-1]))
+                h.append(self.activation.in_place(u[-1]))
         p = probabilities(u[-1])
-        delta = gradient_at_logits(p, labels, self.loss, self.backward)
+        delta = self.loss.at_logits(p, labels, self.rule)
         for at in reversed(range(len(weights))):
             layer = self.layers[at]
             gradients[2 * at] = layer.weights(delta.mT, h[at].mT, gradients[2 * at])
             torch.sum(delta, -2, out=gradients[2 * at + 1])
             if at:
                 delta = layer.inputs(delta, weights[at].mT, buffers[at - 1][1])
-                _through(self.activation, delta, u[at - 1], h[at])
+                self.activation.through(delta, u[at - 1], h[at])
         return p
 
     def _buffers_for(self, x: Tensor, biases: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Return room for each layer's outputs and for the gradient there."""
+        """Return two buffers a layer: for its outputs and for the gradient at its outputs."""
         if x.shape not in self._buffers:
             shapes = [(*x.shape[:-1], bias.shape[-1]) for bias in biases]
             self._buffers[x.shape] = [(x.new_empty(s), x.new_empty(s)) for s in shapes]
         return self._buffers[x.shape]
 
 
-def _through(activation: str, delta: Tensor, u: Tensor, h: Tensor) -> None:
-    """Multiply delta by act'(u), given u and h = act(u)."""
-    if activation == "relu":
-        # delta where h > 0, in one pass.
-        torch.ops.aten.threshold_backward.grad_input(delta, h, 0, grad_input=delta)
-    elif activation == "tanh":
-        delta.mul_(1 - h.square())
-    elif activation == "sigmoid":
-        delta.mul_(h * (1 - h))
-    else:
-        # gelu(u) = u Phi(u), with Phi the normal distribution function and phi its density.
-        density = torch.exp(-u.square() / 2) / math.sqrt(2 * math.pi)
-        delta.mul_(torch.special.ndtr(u) + u * density)
-
-
 class AutogradGradients:
-    """The gradients by PyTorch's autograd, called as `DerivedGradients` is."""
+    """Computes gradients by PyTorch's autograd; the arguments are those of `DerivedGradients`."""
 
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
-        self.activation, self.loss, self.backward = activation, loss, backward
+        self.activation = ACTIVATION.resolve(activation, "activation")
+        self.loss = LOSS.resolve(loss, "loss")
+        self.rule = BACKWARD.resolve(backward, "backward")
 
     def __call__(
         self,
@@ -118,17 +113,17 @@ class AutogradGradients:
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
     ) -> Float[Tensor, "*run batch classes"]:
-        """Put the gradients into a list and return the probabilities."""
-        act = ACTIVATIONS[self.activation].function
+        """Write the gradients of a batch into tensors and return its probabilities."""
+        act = self.activation.function
         with torch.enable_grad():
             leaves = [parameter.detach().requires_grad_() for parameter in parameters]
             h = x
             for weight, bias in zip(leaves[:-2:2], leaves[1:-2:2], strict=True):
                 h = act(h @ weight.mT + bias.unsqueeze(-2))
             z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
-            # Mixed precision ends here: the loss is computed in the parameters' own.
+            # In mixed precision the loss is computed in the parameters' own precision.
             z = z.to(leaves[-1].dtype)
-            value = loss_of(z, labels, self.loss, self.backward)
+            value = self.loss.of_logits(z, labels, self.rule)
             found = torch.autograd.grad(value.sum(), leaves)
         for target, gradient in zip(gradients, found, strict=True):
             target.copy_(gradient)

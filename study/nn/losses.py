@@ -1,22 +1,80 @@
-"""Losses of each run: on probabilities, or fused with softmax on logits; and their derivatives.
+"""The losses of each run, on probabilities or on logits, and their derivatives.
 
-Every loss is a mean over the batch, in the letters of design: z logits, p = softmax(z), y the
-labels' one-hot rows, g = dL/dp. Squared error is summed over classes.
+z are logits, p = softmax(z), y the one-hot rows of the labels, and g = dL/dp. Every loss is a mean
+over the batch. Squared error is summed over classes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.nn.softmax import softmax, through_jacobian
+from study.base.names import BACKWARD, LOSS
+from study.nn.refusals import refuse_labels, refuse_probabilities
+from study.nn.softmax import BackwardRule
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of each run, and how it is differentiated.
+
+    Every function takes labels [*run, batch] as its second argument. Labels are not checked here,
+    because reading values from a GPU would stop it at every training step.
+
+    Parameters
+    ----------
+    of_probabilities
+        Returns the loss [*run] of p [*run, batch, classes].
+    gradient
+        Returns g = dL/dp, given p. By default autograd differentiates ``of_probabilities``.
+    fused
+        Returns the loss of logits z without probabilities in between. By default the probabilities
+        are computed.
+    fused_gradient
+        Returns dL/dz, given p, without g in between. By default g goes through the Jacobian.
+
+    Examples
+    --------
+    >>> chance = Loss(lambda p, labels: 1 - chosen_probabilities(p, labels).mean(-1))
+    >>> chance.gradient_at(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
+    tensor([[-1.,  0.]])
+    """
+
+    of_probabilities: Callable[[Tensor, Tensor], Tensor]
+    gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+    fused: Callable[[Tensor, Tensor], Tensor] | None = None
+    fused_gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def of_logits(self, z: Tensor, labels: Tensor, rule: BackwardRule) -> Tensor:
+        """Return the loss of logits, differentiable by a backward rule."""
+        if rule.fused and self.fused is not None:
+            return self.fused(z, labels)
+        return self.of_probabilities(torch.softmax(z, -1) if rule.fused else rule(z), labels)
+
+    def gradient_at(self, p: Tensor, labels: Tensor) -> Tensor:
+        """Return g = dL/dp."""
+        if self.gradient is not None:
+            return self.gradient(p, labels)
+        with torch.enable_grad():
+            leaf = p.detach().requires_grad_()
+            total = self.of_probabilities(leaf, labels).sum()
+        return torch.autograd.grad(total, leaf)[0]
+
+    def at_logits(self, p: Tensor, labels: Tensor, rule: BackwardRule) -> Tensor:
+        """Return what a backward rule sends to the logits."""
+        if rule.fused and self.fused_gradient is not None:
+            return self.fused_gradient(p, labels)
+        return rule.at_logits(self.gradient_at(p, labels), p)
 
 
 def one_hot(
     labels: Int[Tensor, "*run batch"], like: Float[Tensor, "*run batch classes"]
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return labels as rows with a single 1, shaped and typed as ``like``."""
+    """Return a row with a single 1 for each label, in the shape and type of ``like``."""
     classes = torch.arange(like.shape[-1], device=like.device)
     return (labels.unsqueeze(-1) == classes).to(like.dtype)
 
@@ -26,24 +84,31 @@ def cross_entropy(
 ) -> Float[Tensor, "*run"]:
     """Return each run's mean of -log p_y, in nats.
 
-    Probabilities below the smallest normal number are taken as that number, so the loss is at most
-    87.3 in float32 and its gradient -y/p stays finite. Where p_y has underflowed to 0 the derived
+    A probability below the smallest normal number counts as that number, so the loss is at most
+    87.3 in float32 and its gradient -y/p stays finite. If p_y has underflowed to 0, the derived
     Jacobian sends nothing to the logits, while the fused loss still sends p - y.
+
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
 
     Examples
     --------
     >>> cross_entropy(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
     tensor(0.6931)
     """
-    return -chosen_probabilities(p, labels).log().mean(-1)
+    refuse_labels(labels, p)
+    return _cross_entropy(p, labels)
 
 
 def chosen_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run batch"]:
-    """Return the labels' own probabilities, at least the smallest normal number."""
+    """Return each label's probability, raised to the smallest normal number if it is below."""
     chosen = p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    # Added as a constant: a clamped loss is flat, but the derivation's -1/p is what is studied.
+    # The correction is added as a constant. A clamp would have gradient 0 where it acts, but the
+    # study needs the derived gradient -1/p there.
     lift = (chosen.clamp_min(torch.finfo(p.dtype).tiny) - chosen).detach()
     return chosen + lift
 
@@ -53,58 +118,53 @@ def squared_error(
 ) -> Float[Tensor, "*run"]:
     """Return each run's mean of the squared distance between p and y.
 
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
+
     Examples
     --------
     >>> squared_error(torch.tensor([[0.5, 0.5]]), torch.tensor([0]))
     tensor(0.5000)
     """
-    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+    refuse_labels(labels, p)
+    return _squared_error(p, labels)
 
 
 def fused_cross_entropy(
     z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run"]:
-    """Return each run's cross-entropy from logits, through log-softmax.
+    """Return each run's cross-entropy of logits, computed by log-softmax.
 
     Raises
     ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
-        ``z`` are probabilities already (double softmax): the loss could not fall below
-        log(1 + (K - 1)/e), 1.4612 for 10 classes.
+        ``z`` are already probabilities. After a second softmax the loss could not fall below
+        log(1 + (K - 1)/e), which is 1.4612 for 10 classes.
     """
-    _refuse_probabilities(z)
-    log_p = torch.log_softmax(z, -1)
-    return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+    refuse_labels(labels, z)
+    refuse_probabilities(z)
+    return _fused_cross_entropy(z, labels)
 
 
 def fused_squared_error(
     z: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run"]:
-    """Return each run's squared error from logits.
+    """Return each run's squared error of logits.
 
     Raises
     ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
     ValueError
-        ``z`` are probabilities already.
+        ``z`` are already probabilities.
     """
-    _refuse_probabilities(z)
-    return squared_error(torch.softmax(z, -1), labels)
-
-
-def _refuse_probabilities(z: Tensor) -> None:
-    try:
-        # The sum in single precision; each term keeps the rounding of its own.
-        sums = z.detach().sum(-1, dtype=torch.promote_types(z.dtype, torch.float32))
-        near = max(1e-3, torch.finfo(z.dtype).eps)
-        looks = bool((z >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=near))
-    except RuntimeError:
-        # Inside torch.func.vmap no value can be looked at; outside, every call is checked.
-        return
-    if looks and z.numel():
-        raise ValueError(
-            "z: expected logits, found probabilities (every row is non-negative and sums to 1); "
-            "a fused loss applies softmax itself: give it what softmax was given"
-        )
+    refuse_labels(labels, z)
+    refuse_probabilities(z)
+    return _squared_error(torch.softmax(z, -1), labels)
 
 
 def loss_of(
@@ -113,15 +173,25 @@ def loss_of(
     loss: str,
     backward: str,
 ) -> Float[Tensor, "*run"]:
-    """Return the loss that a run trains on, differentiable by its backward rule."""
-    if backward == "fused":
-        # Not through the public functions: their look at the values would stop a GPU every step.
-        if loss == "cross_entropy":
-            log_p = torch.log_softmax(z, -1)
-            return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
-        return squared_error(torch.softmax(z, -1), labels)
-    p = softmax(z, backward)
-    return cross_entropy(p, labels) if loss == "cross_entropy" else squared_error(p, labels)
+    """Return the loss that a run trains on, differentiable by its backward rule.
+
+    Parameters
+    ----------
+    z, labels
+        Logits and labels, with or without a leading run dimension.
+    loss, backward
+        As in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
+        ``z``.
+    """
+    which: Loss = LOSS.resolve(loss, "loss")
+    rule: BackwardRule = BACKWARD.resolve(backward, "backward")
+    refuse_labels(labels, z)
+    return which.of_logits(z, labels, rule)
 
 
 def gradient_at_logits(
@@ -130,10 +200,10 @@ def gradient_at_logits(
     loss: str,
     backward: str,
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return what a backward rule sends to the logits, by hand.
+    """Return the gradient that a backward rule sends to the logits, as derived by hand.
 
-    Cross-entropy has g = -y/p and squared error g = 2(p - y). Through the Jacobian the first
-    becomes p - y, which ``fused`` computes as such; ``identity`` sends g itself.
+    Cross-entropy has g = -y/p, and squared error has g = 2(p - y). The Jacobian turns -y/p into
+    p - y. The rule ``fused`` computes p - y directly, and ``identity`` sends g itself.
 
     Parameters
     ----------
@@ -141,42 +211,82 @@ def gradient_at_logits(
         Probabilities and labels, with or without a leading run dimension.
     loss, backward
         As in `study.Model`.
+
+    Raises
+    ------
+    BadInput
+        A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
+        ``p``.
     """
-    if backward == "fused" and loss == "cross_entropy":
-        return (p - _one_hot(labels, p)).div_(p.shape[-2])
-    g = gradient_at_probabilities(p, labels, loss)
-    if backward == "identity":
-        return g
-    if backward == "autograd":
-        sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
-        return sent
-    return through_jacobian(g, p)
+    which: Loss = LOSS.resolve(loss, "loss")
+    rule: BackwardRule = BACKWARD.resolve(backward, "backward")
+    refuse_labels(labels, p)
+    return which.at_logits(p, labels, rule)
 
 
 def gradient_at_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"], loss: str
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return g = dL/dp of a loss on probabilities."""
+    """Return g = dL/dp; the errors raised are those of `gradient_at_logits`."""
+    which: Loss = LOSS.resolve(loss, "loss")
+    refuse_labels(labels, p)
+    return which.gradient_at(p, labels)
+
+
+def _cross_entropy(p: Tensor, labels: Tensor) -> Tensor:
+    return -chosen_probabilities(p, labels).log().mean(-1)
+
+
+def _cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
     y, batch = _one_hot(labels, p), p.shape[-2]
-    if loss == "cross_entropy":
-        return y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
-    return (p - y).mul_(2 / batch)
+    return y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
+
+
+def _fused_cross_entropy(z: Tensor, labels: Tensor) -> Tensor:
+    log_p = torch.log_softmax(z, -1)
+    return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+
+
+def _fused_cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - _one_hot(labels, p)).div_(p.shape[-2])
+
+
+def _squared_error(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+
+
+def _squared_error_gradient(p: Tensor, labels: Tensor) -> Tensor:
+    return (p - _one_hot(labels, p)).mul_(2 / p.shape[-2])
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": Loss(
+        _cross_entropy,
+        _cross_entropy_gradient,
+        _fused_cross_entropy,
+        _fused_cross_entropy_gradient,
+    ),
+    "squared_error": Loss(_squared_error, _squared_error_gradient),
+}
 
 
 def _one_hot(labels: Tensor, like: Tensor) -> Tensor:
-    """Return what `one_hot` does, faster, where nothing is differentiated or vmapped."""
+    """Return `one_hot`, computed faster but without support for autograd and vmap."""
     return torch.zeros_like(like).scatter_(-1, labels.unsqueeze(-1), 1)
 
 
 def exact_metrics(
     z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Return each example's cross-entropy and squared error, whatever was trained."""
-    # As in `probabilities`, over rows.
+    """Return each example's cross-entropy and squared error, whichever loss was trained on.
+
+    Raises
+    ------
+    BadInput
+        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
+    """
+    refuse_labels(labels, z)
+    # log_softmax is faster over a leading dimension, as in `probabilities`.
     log_p = torch.log_softmax(z.mT.contiguous(), -2).mT
     cross_entropy = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return cross_entropy, (log_p.exp() - one_hot(labels, z)).square_().sum(-1)
-
-
-# The names that configs may give.
-LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}

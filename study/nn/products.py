@@ -1,7 +1,7 @@
-"""Matrix products by the fastest route that a machine has for their shape.
+"""Matrix products, each computed by the library that is fastest for its shape on this machine.
 
-On a CPU torch multiplies by its BLAS, or by oneDNN, which on some processors takes half the time.
-The two round differently: a study records which one each product took.
+On a CPU torch can multiply by its BLAS or by oneDNN. On some processors oneDNN takes half the time.
+The two round differently, so a study records the route, i.e. the library, of each product.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from torch import Tensor
 
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
-# Below that, clocks and neighbours would decide, and a study repeated here have other bits.
-WORTH = 1.3  # times as fast
-SMALLEST = 5_000_000  # multiplications below which no route is worth choosing
-EVALUATED_AT_ONCE = 250  # examples, so that a part and its outputs stay in cache
+# oneDNN is chosen if it is this many times as fast. With a smaller ratio, noise in the timing could
+# change the choice between two runs of a study on one machine, and with it the bits.
+WORTH = 1.3
+SMALLEST = 5_000_000  # multiplications; smaller products always go by BLAS
+EVALUATED_AT_ONCE = 250  # examples; this many and their outputs stay in cache
 PURPOSES = ("forward", "weights", "inputs", "evaluation")
 
 
@@ -32,7 +33,7 @@ def blas(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     a, b
         Factors, [rows, inner] and [columns, inner].
     out
-        Where to write; may be ignored, so use what is returned.
+        A tensor to write to. It may be ignored, so use the returned tensor.
     """
     product: Tensor = torch.matmul(a, b.mT, out=out)
     return product
@@ -56,9 +57,9 @@ ROUTES: dict[str, Product] = {"blas": blas, "onednn": onednn}
 
 
 class Shape(NamedTuple):
-    """What a product multiplies: [rows, inner] by [inner, columns], and what for.
+    """The shape of a product, [rows, inner] by [inner, columns], and its purpose.
 
-    The purpose says how the factors lie in memory, which decides as much as their size.
+    The purpose determines how the factors lie in memory, which matters as much as their size.
     """
 
     purpose: str
@@ -70,7 +71,7 @@ class Shape(NamedTuple):
         return f"{self.purpose} {self.rows}x{self.inner}x{self.columns}"
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """Return random factors that lie in memory as this purpose's do."""
+        """Return random factors with the memory layout of this purpose."""
         if self.purpose == "weights":
             return torch.rand(self.inner, self.rows).mT, torch.rand(self.inner, self.columns).mT
         if self.purpose == "inputs":
@@ -79,7 +80,7 @@ class Shape(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """The products of one layer: outputs, the two gradients, and outputs of many examples."""
+    """The products of a layer: its outputs, its two gradients, and its outputs in evaluation."""
 
     forward: Product
     weights: Product
@@ -88,9 +89,9 @@ class Layer(NamedTuple):
 
 
 def shapes(widths: Sequence[int], batch: int) -> list[Shape]:
-    """Return the shapes of a network's products, four a layer, as `Layer` has them.
+    """Return the shapes of a network's products, four for each layer, in the order of `Layer`.
 
-    The third, the first layer's ``inputs``, is never computed: images need no gradient.
+    The first layer's ``inputs``, third in the list, is never computed: images need no gradient.
     """
     return [
         shape
@@ -105,7 +106,7 @@ def shapes(widths: Sequence[int], batch: int) -> list[Shape]:
 
 
 def layers(widths: Sequence[int], batch: int, routes: Mapping[str, str]) -> list[Layer]:
-    """Return each layer's products; those without a route of their own go by torch's BLAS."""
+    """Return each layer's products; a product without a given route goes by torch's BLAS."""
     products = [ROUTES[routes.get(str(shape), "blas")] for shape in shapes(widths, batch)]
     return [Layer(*products[first : first + 4]) for first in range(0, len(products), 4)]
 
@@ -123,9 +124,9 @@ def fastest_routes(
     widths, batch
         The network's layers and the size of a mini-batch.
     choice
-        A route for them all, or ``auto``: measured here, once a process.
+        One route for all products, or ``auto`` to measure each shape once in a process.
     purposes
-        Which products are asked about.
+        The purposes of the products to choose a route for.
     """
     everything = shapes(widths, batch)
     large = {
@@ -148,7 +149,7 @@ def available() -> tuple[str, ...]:
 
 @functools.cache
 def _fastest(shape: Shape) -> str:
-    """Measure a shape's routes in turns, on one core, and return the one to take."""
+    """Measure all routes for a shape in turns on one core, and return the route to use."""
     factors = shape.factors()
     best = dict.fromkeys(available(), float("inf"))
     threads = torch.get_num_threads()

@@ -1,14 +1,51 @@
-"""Softmax with a selectable backward: what the gradient does on its way through."""
+"""Softmax with a choice of the gradient that it sends back to the logits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from study.base.errors import nearest
+from study.base.names import BACKWARD
+
+
+@dataclass(frozen=True)
+class BackwardRule:
+    """How a gradient is sent back through softmax.
+
+    Parameters
+    ----------
+    at_logits
+        Returns the gradient at the logits, given g = dL/dp and p, both [*batch, classes]. The
+        derived gradients call this function directly.
+    softmax
+        Returns p = softmax(z), differentiable by this rule. By default autograd calls
+        ``at_logits``.
+    fused
+        Whether losses use their fused forms, which need no probabilities. A loss without a fused
+        form uses ``at_logits``.
+
+    Examples
+    --------
+    >>> negated = BackwardRule(lambda g, p: -g)
+    >>> z = torch.zeros(2, requires_grad=True)
+    >>> negated(z)[0].backward(); z.grad
+    tensor([-1., -0.])
+    """
+
+    at_logits: Callable[[Tensor, Tensor], Tensor]
+    softmax: Callable[[Tensor], Tensor] | None = None
+    fused: bool = False
+
+    def __call__(self, z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
+        """Return softmax(z), differentiable by this rule."""
+        if self.softmax is not None:
+            return self.softmax(z)
+        return cast("Tensor", _Softmax.apply(z, self.at_logits))
 
 
 def softmax(
@@ -16,25 +53,27 @@ def softmax(
 ) -> Float[Tensor, "*batch classes"]:
     r"""Softmax over the last dimension, with a choice of gradient.
 
-    With p = softmax(z) and the upstream gradient g = dL/dp, what reaches the logits is
+    With p = softmax(z) and the upstream gradient g = dL/dp, the gradient at the logits is
 
-    - ``jacobian``: p * (g - <g, p>), the derived Jacobian diag(p) - p p^T applied in closed form;
-    - ``identity``: g, the Jacobian left out;
-    - ``autograd``: PyTorch's own softmax backward.
+    - ``jacobian``: p * (g - <g, p>), the product of g and the derived Jacobian diag(p) - p p^T;
+    - ``identity``: g, without the Jacobian;
+    - ``autograd``: the result of PyTorch's own softmax backward.
 
-    The fourth rule, ``fused``, has no separate probabilities: see `study.nn.losses`.
+    The fourth rule, ``fused``, works on logits and has no softmax: see `study.nn.losses`.
 
     Parameters
     ----------
     z
-        Logits; any number of leading dimensions.
+        Logits, with any number of leading dimensions.
     backward
-        The rule, as above.
+        The name of the rule.
 
     Raises
     ------
+    BadInput
+        The rule is unknown.
     ValueError
-        An unknown rule, or ``fused``.
+        The rule is ``fused``.
 
     Examples
     --------
@@ -45,44 +84,37 @@ def softmax(
     >>> softmax(z, backward="jacobian")[0].backward(); z.grad
     tensor([ 0.2500, -0.2500])
     """
-    if backward == "jacobian":
-        return cast("Tensor", _Jacobian.apply(z))
-    if backward == "identity":
-        return cast("Tensor", _Identity.apply(z))
-    if backward == "autograd":
-        return torch.softmax(z, -1)
-    if backward == "fused":
+    rule: BackwardRule = BACKWARD.resolve(backward, "backward")
+    if rule.fused:
         raise ValueError(
-            "backward: 'fused' has no softmax of its own: give the logits to "
+            f"backward: {backward!r} has no softmax of its own: give the logits to "
             "study.nn.losses.fused_cross_entropy or fused_squared_error"
         )
-    raise ValueError(
-        f"backward: expected one of {', '.join(BACKWARDS)}, found {backward!r} "
-        f"{nearest(backward, BACKWARDS)}".strip()
-    )
+    return rule(z)
 
 
 def probabilities(z: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
-    """Return softmax(z), to be differentiated by hand.
+    """Return softmax(z) for gradients that are derived by hand.
 
     Examples
     --------
     >>> probabilities(torch.zeros(1, 2))
     tensor([[0.5000, 0.5000]])
     """
-    # Over ten numbers side by side torch's kernel takes four times as long as over ten rows.
+    # torch.softmax over a last dimension of 10 takes four times as long as over a leading one, so
+    # the tensor is transposed first.
     return torch.softmax(z.mT.contiguous(), -2).mT
 
 
 def through_jacobian(
     g: Float[Tensor, "*batch classes"], p: Float[Tensor, "*batch classes"]
 ) -> Float[Tensor, "*batch classes"]:
-    """Return p * (g - <g, p>): the Jacobian of softmax times the gradient, without the Jacobian."""
+    """Return p * (g - <g, p>), the Jacobian of softmax times g, without building the Jacobian."""
     return p * (g - (g * p).sum(-1, keepdim=True))
 
 
 def softmax_jacobian(p: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes classes"]:
-    """Return the Jacobian of softmax in full, delta_ik p_i - p_i p_k.
+    """Return the full Jacobian of softmax, delta_ik p_i - p_i p_k.
 
     Parameters
     ----------
@@ -102,30 +134,32 @@ class _Softmax(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(z: Tensor) -> Tensor:
+    def forward(z: Tensor, at_logits: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         return torch.softmax(z, -1)
 
-
-class _Jacobian(_Softmax):
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.at_logits = inputs[1]
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (p,) = ctx.saved_tensors
-        return through_jacobian(g, p)
+        return ctx.at_logits(g, p), None
 
 
-class _Identity(_Softmax):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g
+def _as_it_is(g: Tensor, p: Tensor) -> Tensor:
+    return g
 
 
-# The names that configs may give; the last is a loss's own, see `study.nn.losses`.
-BACKWARDS = {"jacobian": softmax, "identity": softmax, "autograd": softmax, "fused": None}
+def _by_torch(g: Tensor, p: Tensor) -> Tensor:
+    sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
+    return sent
+
+
+BACKWARDS: dict[str, BackwardRule] = {
+    "jacobian": BackwardRule(through_jacobian),
+    "identity": BackwardRule(_as_it_is),
+    "autograd": BackwardRule(_by_torch, softmax=lambda z: torch.softmax(z, -1)),
+    "fused": BackwardRule(through_jacobian, fused=True),
+}

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from study.base.files import sha256, write_whole
 from study.records.writing import safetensors, tensor_bytes
+from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.stack import Slot
 
 FORMAT = "study.checkpoint.1"
 KEPT = 2  # the newest, and the one before it should the newest turn out damaged
@@ -45,9 +45,9 @@ class CheckpointWriter:
         self._saved = saved
         self._count = 0
 
-    def write(self, slots: Mapping[str, tuple[Slot, Mapping[str, Tensor]]]) -> None:
+    def write(self, slots: Mapping[str, tuple[Progress, Mapping[str, Tensor]]]) -> None:
         """Save the state of each slot, under its run's id."""
-        progress = {run: slot.progress() for run, (slot, _) in slots.items()}
+        progress = {run: slot.plain() for run, (slot, _) in slots.items()}
         tensors = {
             f"{run}/{name}": tensor.cpu().contiguous()
             for run, (_, state) in slots.items()
@@ -122,9 +122,9 @@ class Saved:
         self._progress: dict[Path, dict[str, dict[str, Any]]] = {}
         self._sound: dict[Path, bool] = {}
 
-    def slot(self, run: Run, tasks: Iterable[str]) -> Slot:
+    def slot(self, run: Run, tasks: Iterable[str]) -> Progress:
         """Return a slot for a run: where some tasks' newest sound checkpoint left it, or new."""
-        slot = Slot(run)
+        slot = Progress(run)
         found = []
         for path in [p for task in tasks for p in self.folder.glob(f"{task}-*.safetensors")]:
             if path not in self._progress:

@@ -1,37 +1,39 @@
-"""The environment of a training: what of machine and versions may decide bits and time."""
+"""Describes the code, machine and package versions of a training.
+
+Each of them can change a result's bits, and its run time.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from study.base.errors import BadInput
 from study.base.files import sha256, write_first
-from study.runs.run import Run
-from study.training.engine import chosen_routes
-from study.training.engine.neighbours import neighbours_felt
+from study.runs.events import Machine
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
 
 
-def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) -> dict[str, Any]:
-    """Describe where ``run`` is about to be trained, its products by ``routes``.
+def environment(machine: Machine) -> dict[str, Any]:
+    """Describe where runs are about to be trained, and by which code (see `Code`).
 
     ``stacking`` says whether a run in a stack has the bits it has alone: ``bitwise``, or else the
     ``tolerance`` measured, the largest difference of a weight relative to the largest weight.
     """
-    felt = neighbours_felt(run, device=str(device), routes=routes)
+    device = torch.device(machine.device)
     return {
         "study": _version("study"),
-        "git_commit": git_commit(),
+        **code_of(Path(__file__).resolve().parents[1])._asdict(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.platform(),
@@ -39,26 +41,26 @@ def environment(run: Run, device: torch.device, routes: Mapping[str, str] = {}) 
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": device_name(device),
-        "precision": run.trainer.precision,
+        "precision": machine.precision,
         "products": "one run at a time" if device.type == "cpu" else "batched over runs",
         "matmul": matmul_backend(device),
-        "routes": dict(routes),
-        "stacking": "bitwise" if felt == 0 else "tolerance",
-        "tolerance": felt,
+        "routes": dict(machine.routes),
+        "stacking": "bitwise" if machine.tolerance == 0 else "tolerance",
+        "tolerance": machine.tolerance,
     }
 
 
-def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
-    """Return how a run's products were computed in a study's folder, by a CPU and torch like these.
+def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
+    """Return how products of some shapes were computed in a study's folder.
 
-    Empty where that is not recorded: bits may then be of any route.
+    Only folders that a processor and a torch like these wrote count. Empty where none is recorded:
+    then any route will do.
 
     Raises
     ------
     BadInput
         A damaged environment.
     """
-    shapes = chosen_routes(run, "blas").keys()
     for path in sorted((folder / "environment").glob("*.json")):
         try:
             found = json.loads(path.read_text())
@@ -66,27 +68,29 @@ def recorded_routes(folder: Path, run: Run) -> dict[str, str]:
             routes = dict(found["routes"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(str(path), "an environment of this study", str(error)) from None
-        if there == (processor(), "cpu", _version("torch")) and routes.keys() == shapes:
+        if there == (processor(), "cpu", _version("torch")) and routes.keys() == set(shapes):
             return routes
     return {}
 
 
-def agreed_routes(folder: Path, run: Run) -> dict[str, str]:
-    """Return how a run's products are to be computed in a study's folder.
+def agreed_routes(
+    folder: Path, shapes: Collection[str], measure: Callable[[], Mapping[str, str]]
+) -> dict[str, str]:
+    """Return how products of some shapes are to be computed in a study's folder.
 
-    As they were there; else the way that is fastest, measured once for all tasks with a processor
-    and torch like these: two that begin together take that of the one which is first.
+    They are computed as they were there. Where none was, ``measure`` finds the fastest way, once
+    for all tasks with a processor and a torch like these: of two tasks that begin together, both
+    take what the first one found.
     """
-    found = recorded_routes(folder, run)
+    found = recorded_routes(folder, shapes)
     if found:
         return found
-    shapes = sorted(chosen_routes(run, "blas"))
-    kind = sha256([json.dumps([processor(), _version("torch"), shapes]).encode()])[:12]
+    kind = sha256([json.dumps([processor(), _version("torch"), sorted(shapes)]).encode()])[:12]
     path = folder / "routes" / f"{kind}.json"
     if path.exists():
         content = path.read_bytes()
     else:
-        content = write_first(path, json.dumps(chosen_routes(run)).encode())
+        content = write_first(path, json.dumps(dict(measure())).encode())
     return dict(json.loads(content))
 
 
@@ -97,14 +101,59 @@ def _version(package: str) -> str | None:
         return None
 
 
-def git_commit() -> str | None:
-    """Return the commit of the checkout this package lies in, if it lies in one."""
-    here = Path(__file__).resolve().parents[1]
-    if not (here.parent / ".git").exists():
-        return None
+class Code(NamedTuple):
+    """Which code made a record.
+
+    Attributes
+    ----------
+    source_sha256
+        Of the package's modules, by path: also an installed package has it.
+    git_commit
+        Of the checkout that the package lies in; None outside one.
+    git_dirty
+        Whether the modules differ from that commit, new ones included; None outside a checkout.
+    """
+
+    source_sha256: str
+    git_commit: str | None
+    git_dirty: bool | None
+
+
+@functools.cache
+def code_of(package: Path) -> Code:
+    """Return which code a package is, as it was when this process first asked.
+
+    Parameters
+    ----------
+    package
+        The package's folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     code_of(Path(folder)).git_dirty is None
+    True
+    """
+    parts = []
+    for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).parts):
+        parts += [
+            path.relative_to(package).as_posix().encode(),
+            sha256([path.read_bytes()]).encode(),
+        ]
+    commit = changes = None
+    if (package.parent / ".git").exists():
+        commit = _git(package, "rev-parse", "HEAD")
+        modules = ("--untracked-files=all", "--", ":(glob)**/*.py")
+        changes = _git(package, "status", "--porcelain", *modules)
+    return Code(sha256(parts), commit, None if commit is None or changes is None else changes != "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git says of a folder; None when it fails or is not there."""
     try:
         found = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=10,

@@ -1,12 +1,15 @@
 """Parts: the parquet files that records are written in, each whole or left out.
 
-A study's folder has parts of one name in runs/, history/ and predictions/: some runs that ended
-together, their epochs, and what their networks say. One in history/ or predictions/ counts once
-that of runs/ is there, which is written last.
+A part is the records of some runs that ended together: files of one name in runs/ (their rows),
+history/ (their epochs) and predictions/ (their networks' answers). The file in runs/ is written
+last. A part's runs have ended once the files in runs/ and history/ are whole; when either is torn
+or missing, whoever reads leaves the part out and the next start trains its runs again. A file that
+the system does not let this process read is neither: reading it raises.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.base.errors import BadInput
-from study.base.files import sha256, write_whole
+from study.base.files import sha256, unreadable, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +37,10 @@ def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
 
 
 def merge_parts(folder: Path, names: Sequence[str]) -> str:
-    """Write some parts as one and take them away; a reader finds the old ones or the new one."""
+    """Write some parts as one, then remove them: a reader finds the old ones or the new one.
+
+    A part that is torn is neither merged nor removed.
+    """
     found: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
     read = []
     for name in names:
@@ -58,14 +64,28 @@ def part_names(folder: Path) -> list[str]:
     """Return the names of a study's parts.
 
     They are listed twice: while parts are merged, a list may have neither those nor the whole.
+
+    Raises
+    ------
+    BadInput, OSError
+        The folder cannot be listed.
     """
-    return sorted({path.stem for _ in range(2) for path in (folder / "runs").glob("*.parquet")})
+    found: set[str] = set()
+    for _ in range(2):
+        try:
+            # Not by glob, which takes a folder that it may not list for an empty one.
+            found.update(path.name for path in (folder / "runs").iterdir())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise unreadable(folder / "runs", error) from None
+    return sorted(name.removesuffix(".parquet") for name in found if name.endswith(".parquet"))
 
 
 def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
     """Yield the names of a study's parts, each once, all but those ``known``.
 
-    When one has gone while it was read, the part that it was merged into follows.
+    When a part was merged into another while it was read, the other follows.
     """
     done, again = set(known), True
     while again:
@@ -96,9 +116,14 @@ def read_parts(
     Returns
     -------
     tables
-        By kind, those of parts of which every kind asked for is whole.
+        By kind, the tables of each part whose files of every kind asked for are whole.
     damaged
-        The files that are not.
+        The files that are torn or missing.
+
+    Raises
+    ------
+    BadInput, OSError
+        A part of another format, or a file that cannot be read.
     """
     tables: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
     damaged = []
@@ -118,24 +143,52 @@ def read_parts(
     return tables, damaged
 
 
-def part_columns(folder: Path, columns: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return some columns of ``runs``, a tuple a run, in the order of the parts."""
-    tables = (read_part(folder / "runs" / f"{name}.parquet", columns) for name in each_part(folder))
-    return [
-        row
-        for table in tables
-        if table is not None
-        for row in zip(*(table[name].to_pylist() for name in columns), strict=True)
-    ]
+def ended_runs(
+    folder: Path,
+    columns: Sequence[str] = ("run",),
+    known: dict[str, list[tuple[Any, ...]]] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Return some columns of runs that have ended, a tuple a run, in the order of the parts.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    columns
+        Columns of ``runs``.
+    known
+        The same by part, of parts read before; new ones are added.
+
+    Raises
+    ------
+    BadInput, OSError
+        A part of another format, or a file that cannot be read.
+    """
+    known = {} if known is None else known
+    for name in each_part(folder, known):
+        rows = read_part(folder / "runs" / f"{name}.parquet", columns)
+        # Parquet keeps its column index at the end, so a truncated file cannot be opened.
+        history = read_part(folder / "history" / f"{name}.parquet", ["epoch"])
+        if rows is not None and history is not None:
+            values = (rows[column].to_pylist() for column in columns)
+            known[name] = list(zip(*values, strict=True))
+    return [row for rows in known.values() for row in rows]
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Read one part, or some columns of it; None when it is torn, missing or no part of records.
+    """Read one file of a part, or some columns of it.
+
+    Returns
+    -------
+    pa.Table or None
+        None when the file is torn, missing, or no part of a study's records.
 
     Raises
     ------
     BadInput
-        A part of another format.
+        A part of another format, or a file that this user may not read.
+    OSError
+        Any other reason of the system's that the file cannot be read: it may be whole.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -144,8 +197,16 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
         # A file by itself: read_table looks for many, which takes longer than to read a small one.
         with pq.ParquetFile(path) as file:
             table = file.read(columns=columns)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OSError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return None
+    except OSError as error:
+        # Without a number the error is pyarrow's own, about the content. A merge may remove the
+        # file while it is read, which shows as ENOENT, or on NFS as ESTALE.
+        if error.errno in (None, errno.ENOENT) or (
+            error.errno == errno.ESTALE and not path.exists()
+        ):
+            return None
+        raise unreadable(path, error) from None
     except pa.ArrowException as error:  # no thread could be started: the part may be whole
         raise MemoryError(f"{path}: {error}") from None
     found = (table.schema.metadata or {}).get(b"study.format")
@@ -161,28 +222,8 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
     return table.replace_schema_metadata(None)
 
 
-def recorded_ids(folder: Path, known: dict[str, list[str]] | None = None) -> set[str]:
-    """Return the ids of runs that have a row and a history.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    known
-        Ids by part, of parts read before; those that are new are added.
-    """
-    known = {} if known is None else known
-    for name in each_part(folder, known):
-        ids = read_part(folder / "runs" / f"{name}.parquet", ["run"])
-        # Of a torn file the end is missing, where its columns are described.
-        history = read_part(folder / "history" / f"{name}.parquet", ["epoch"])
-        if ids is not None and history is not None:
-            known[name] = ids["run"].to_pylist()
-    return {run for ids in known.values() for run in ids}
-
-
 def concatenate(tables: list[pa.Table]) -> pa.Table:
-    """Return tables one below the other; columns that only some have are empty in the others."""
+    """Return tables one below the other; where a table lacks a column, its cells are empty."""
     import pyarrow as pa
 
     found: dict[str, set[pa.DataType]] = {}
@@ -196,7 +237,7 @@ def concatenate(tables: list[pa.Table]) -> pa.Table:
 
 
 def _as_text(table: pa.Table, name: str) -> pa.Table:
-    """Return a table with one column as text: another training gave text where it has numbers."""
+    """Return a table with one column cast to text, since another table has text in it."""
     import pyarrow as pa
 
     if name not in table.column_names:
@@ -214,7 +255,7 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         for row in rows
     ]
     for name in {name for row in plain for name in row}:
-        # What one run gives as text and another as a number is text for both.
+        # A column in which some runs have text and others numbers becomes text.
         if len({isinstance(row.get(name), str) for row in plain if row.get(name) is not None}) > 1:
             plain = [
                 {**row, name: value if isinstance(value, str) or value is None else str(value)}

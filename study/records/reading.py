@@ -1,4 +1,4 @@
-"""Records, to read: what runs left in a study's folder, as DataFrames, runs and networks."""
+"""Reads a study's records: as DataFrames, or as runs made again from their facts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from study.base.errors import BadInput
+from study.base.files import unreadable
 from study.records.parquet import concatenate, each_part, read_part, read_parts
 from study.runs.run import Run, fact_keys
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-    from torch import nn
 
 METRICS = ("cross_entropy", "squared_error", "accuracy")
+NOISY = ("true", "redrawn", "redrawn_true", "untouched")
+GRADIENT = ("norm", "exact_norm", "exact_cosine", "zero_share", "largest_g", "exact_largest_g")
+EARLIER_HISTORY_COLUMNS = ("gradient_true_norm", "gradient_cosine")  # no longer written
 PREDICTION_COLUMNS = [
     "run",
     "part",
@@ -44,11 +47,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         No study's folder.
     """
     path = folder / "study.yaml"
-    if not path.is_file():
-        raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
     try:
+        if not path.is_file():
+            raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(str(path), "a study's config", str(error)) from None
     if not isinstance(config, dict) or "name" not in config:
         raise BadInput(str(path), "a study's config", config)
@@ -61,23 +66,29 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     runs
-        One row a run that ended: ``run`` (its id), ``seed``, every fact under its dotted key (lists
-        as JSON text), ``facts`` (all of them as JSON, what the id is a hash of), ``status``
+        A row for each run that ended: ``run`` (its id), ``seed``, every fact under its dotted key
+        (lists as JSON text), ``facts`` (all of them as JSON; the id is their hash), ``status``
         (fitted: it has an ``epochs_to_fit``; finished: it never fitted; diverged: its loss became
-        no number), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
+        NaN or infinite), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
         ``seconds`` (its share of the time its stack trained), ``data_hash``, ``labels_hash``,
         ``weights_hash``, ``environment``.
     history
-        One row an evaluated epoch, 0 before training: ``run``, ``epoch``, and for ``train_`` and
-        ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``. Train metrics are
-        against the labels trained on; ``train_accuracy_true`` against the true ones,
-        ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` on the examples whose label was
-        redrawn and was not (empty where there are none). Test metrics are against true labels,
-        ``test_noisy_`` ones against labels as noisy as the training set's.
+        A row for each evaluated epoch, 0 being before training: ``run``, ``epoch``, and for
+        ``train_`` and ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``.
+        Train metrics are against the labels trained on; ``train_accuracy_true`` against the true
+        ones. ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose
+        label was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against
+        their true labels (each empty where there are no such examples). Test metrics are against
+        true labels, ``test_noisy_`` ones against labels as noisy as the training set's.
         ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
-        before its step (empty at epoch 0). ``gradient_``, of a fixed batch of 100 training
-        examples: ``norm`` of what the backward rule sends to the logits, ``true_norm`` of the
-        loss's true gradient, their ``cosine``, and ``largest_g``, the largest |dL/dp|.
+        before its step (empty at epoch 0). The ``gradient_`` columns are of a fixed batch of 100
+        training examples: ``norm`` of what the backward rule sends to the logits, ``exact_norm``
+        of the loss's exact gradient there (in float64), ``exact_cosine`` of the angle between the
+        two, ``zero_share`` (the share of examples to which exactly 0 is sent), ``largest_g``, the
+        largest |dL/dp| that the rule is given, and ``exact_largest_g``, the same before p_y is
+        clamped (it may be infinite). Records of earlier versions have ``gradient_true_norm`` and
+        ``gradient_cosine`` in place of the exact ones: they went through the clamp, and are wrong
+        where p_y underflowed.
 
     Raises
     ------
@@ -101,22 +112,22 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def load_predictions(
     folder: str | os.PathLike[str], runs: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Read what trained networks say of a few hundred fixed examples.
+    """Read trained networks' answers on a few hundred fixed examples.
 
     Parameters
     ----------
     folder
         A study's folder.
     runs
-        Ids of runs: only what these say is read.
+        Ids of runs: only their predictions are read.
 
     Returns
     -------
     predictions
-        One row an example of a run: ``run``, ``part`` (train or test), ``example`` (its index in
-        the source), ``label`` (the one trained on; of test examples, the true one), ``true_label``,
-        ``said``, ``confidence``, and where its image is: ``images`` names one of `load_images`,
-        ``place`` its row there (empty for test examples).
+        A row for each example of a run: ``run``, ``part`` (train or test), ``example`` (its index
+        in the source), ``label`` (the one trained on; of test examples, the true one),
+        ``true_label``, ``said`` (the network's answer), ``confidence``, and where its image is:
+        ``images`` is a name in `load_images`, ``place`` the row there (empty for test examples).
     """
     import pandas as pd
 
@@ -154,13 +165,45 @@ def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str
 
 
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
-    """Read the images that predictions refer to, [example, feature] each, by name."""
+    """Read the images that predictions refer to, by name, each [example, feature]."""
     import numpy as np
 
     return {
         path.stem: np.load(path, allow_pickle=False)
         for path in sorted((Path(folder) / "images").glob("*.npy"))
     }
+
+
+def records_by_run(
+    folder: Path, runs: Collection[str] | None = None
+) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Read each run's row and its history, in the order of its epochs, by its id.
+
+    A run that two tasks recorded has both from the first part that holds it.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    runs
+        Ids of runs: only parts that hold one of them are read.
+
+    Raises
+    ------
+    BadInput, OSError
+        Records of another version, or a file that cannot be read.
+    """
+    parts, damaged = read_parts(folder, holding=runs)
+    _warn(damaged)
+    found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    for rows, history in zip(parts["runs"], parts["history"], strict=True):
+        epochs: dict[str, dict[int, dict[str, Any]]] = {}
+        for entry in history.to_pylist():
+            epochs.setdefault(entry["run"], {})[entry["epoch"]] = entry
+        for row in rows.to_pylist():
+            its = epochs.get(row["run"], {})
+            found.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+    return found
 
 
 def recorded(
@@ -182,21 +225,34 @@ def recorded(
     """
     config = read_config(folder)
     root = root or config.get("data", {}).get("root", "data")
-    parts, _ = read_parts(folder)
-    if not parts["runs"]:
-        return []
-    epochs: dict[str, dict[int, dict[str, Any]]] = {}
-    for row in concatenate(parts["history"]).to_pylist():
-        epochs.setdefault(row["run"], {})[row["epoch"]] = row
-    rows = {row["run"]: row for row in reversed(concatenate(parts["runs"]).to_pylist())}
+    found = records_by_run(folder).values()
     result = []
-    for row in sorted(rows.values(), key=lambda row: (row["seed"], row["run"])):
+    for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
         run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
         if run.id != row["run"]:
             raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
-        entries = epochs[row["run"]]
-        result.append((run, row, [entries[epoch] for epoch in sorted(entries)]))
+        result.append((run, row, history))
     return result
+
+
+def read_environment(folder: Path, name: str) -> dict[str, Any]:
+    """Read the environment that a row of ``runs`` names.
+
+    Raises
+    ------
+    BadInput
+        There is none, or it is damaged.
+    """
+    path = folder / "environment" / f"{name}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError as error:
+        raise unreadable(path, error) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
+    if not isinstance(found, dict):
+        raise BadInput(str(path), "the environment of a recorded run", found)
+    return found
 
 
 def run_columns() -> list[str]:
@@ -216,42 +272,8 @@ def run_columns() -> list[str]:
 def history_columns() -> list[str]:
     """Return the columns of ``history``."""
     train = [f"train_{name}" for name in METRICS]
-    train += [f"train_accuracy_{which}" for which in ("true", "redrawn", "untouched")]
+    train += [f"train_accuracy_{which}" for which in NOISY]
     test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
     running = ["running_cross_entropy", "running_accuracy"]
-    gradient = [f"gradient_{name}" for name in ("norm", "true_norm", "cosine", "largest_g")]
+    gradient = [f"gradient_{name}" for name in GRADIENT]
     return ["run", "epoch", *train, *test, *gradient, *running]
-
-
-def load_network(folder: str | os.PathLike[str], run_id: str) -> nn.Sequential:
-    """Return a trained network as a plain `torch.nn.Sequential` on the CPU.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    run_id
-        The run's id, as in ``runs``.
-
-    Raises
-    ------
-    BadInput
-        No such weights, or a damaged file.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from study.nn.mlp import sequential
-
-    path = Path(folder) / "weights" / f"{run_id}.safetensors"
-    if not path.is_file():
-        known = [item.stem for item in path.parent.glob("*.safetensors")]
-        expected = f"weights of one of {len(known)} runs in {folder}"
-        raise BadInput("run_id", expected, run_id, f"e.g. {known[0]}" if known else "")
-    try:
-        with safe_open(path, "pt") as file:
-            names = sorted(file.keys(), key=lambda name: (int(name.split(".")[0]), name[-1] != "t"))
-            tensors = [file.get_tensor(name) for name in names]
-            activation = file.metadata()["activation"]
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise BadInput(str(path), "a whole weights file", str(error)) from None
-    return sequential(tensors, activation)

@@ -1,29 +1,42 @@
-"""The Recorder: a callback that writes rows of runs that ended, and saves those that have not."""
+"""The recorder writes the rows of runs that ended, and saves the states of those that have not."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
-import torch
-
-from study.base.interrupt import Interrupt
 from study.records.checkpoints import CheckpointWriter
 from study.records.environment import environment
 from study.records.writing import Folder, weights_hash
+from study.runs.events import LiveStack, Observer, Outcome
+from study.runs.progress import Progress
 from study.runs.study import Study
-from study.sharing.locks import Claims
-from study.training.stack import Slot
-from study.training.stack_module import StudyModule
-from study.wandb.logger import WandbLogger
+
+Row = Mapping[str, Any]
 
 
-class Recorder(pl.callbacks.Checkpoint):
-    """Writes the rows of runs that ended, and checkpoints of those that have not.
+class Recorded(NamedTuple):
+    """A run that has just been recorded: how far it came, its row and its predictions."""
 
-    A Lightning `Checkpoint`, so that it comes after the module's own end of an epoch.
+    progress: Progress
+    row: Row
+    predictions: Sequence[Row]
+
+
+class Recorder(Observer):
+    """Records runs that ended, and writes checkpoints of those that have not.
+
+    Parameters
+    ----------
+    study
+        The study.
+    folder
+        Its folder.
+    writer
+        Writes this stack's checkpoints.
+    recorded
+        Called once some runs are recorded.
     """
 
     def __init__(
@@ -31,115 +44,72 @@ class Recorder(pl.callbacks.Checkpoint):
         study: Study,
         folder: Folder,
         writer: CheckpointWriter,
-        claims: Claims,
-        interrupt: Interrupt,
-        wandb: WandbLogger,
+        recorded: Callable[[Sequence[Recorded]], None],
     ) -> None:
-        self.wandb = wandb
         self.study, self.folder, self.writer = study, folder, writer
-        self.claims, self.interrupt = claims, interrupt
-        self.environment_hash = ""
-        self._recorded: set[str] = set()
+        self.recorded = recorded
+        self.environment: Mapping[str, Any] = {}
+        self._environment_hash = ""
         self._since_checkpoint = 0
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def stack_began(self, stack: LiveStack) -> None:
         """Record where this stack is trained."""
-        assert isinstance(pl_module, StudyModule)
-        # Lightning has just taken SIGTERM, to leave without saving and with exit status 0.
-        self.interrupt.arm()
-        device, routes = trainer.strategy.root_device, pl_module.engine.routes
-        here = environment(pl_module.stack.first, device, routes)
-        self.environment_hash = self.folder.write_environment(here)
-        assert pl_module.study_data is not None
-        self.wandb.begin(pl_module.stack, pl_module.study_data, here)
+        self.environment = environment(stack.machine())
+        self._environment_hash = self.folder.write_environment(self.environment)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def epoch_ended(self, stack: LiveStack) -> None:
         """Record what ended, and save the rest when it is time."""
-        assert isinstance(pl_module, StudyModule)
-        stack = pl_module.stack
-        ended = [
-            index
-            for index, slot in enumerate(stack.slots)
-            if not slot.training and slot.run.id not in self._recorded
-        ]
-        if ended:
-            self._record(pl_module, ended)
-        self.claims.task.progress(
-            {slot.run.id: slot.epoch for slot in stack.slots if slot.training},
-            ended=len(ended),
-            epochs=len(stack.training) + len(ended),
-        )
+        if stack.ended:
+            self._record(stack)
         self._since_checkpoint += 1
         if self._since_checkpoint >= self.study.checkpoint_every:
-            self._checkpoint(pl_module)
-        if self.interrupt.requested:
-            trainer.should_stop = True
+            self._checkpoint(stack)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save what was stopped before its end, by a signal or by a callback of the user's."""
-        assert isinstance(pl_module, StudyModule)
+    def stack_ended(self, stack: LiveStack) -> None:
+        """Save what was stopped before its end."""
         if self._since_checkpoint:
-            self._checkpoint(pl_module)
+            self._checkpoint(stack)
 
-    def _checkpoint(self, module: StudyModule) -> None:
+    def _checkpoint(self, stack: LiveStack) -> None:
         self._since_checkpoint = 0
-        slots = module.stack.slots
-        states = {
-            slots[index].run.id: (slots[index], module.engine.save(index))
-            for index in module.stack.training
-        }
+        states = {each.run.id: (each, stack.state(each)) for each in stack.training}
         if states:
             self.writer.write(states)
 
-    def _record(self, module: StudyModule, indices: Sequence[int]) -> None:
-        rows, history, predictions = [], [], []
-        said: dict[int, list[dict[str, Any]]] = {}
-        for index in indices:
-            slot = module.stack.slots[index]
-            weights = weights_of(module.engine.save(index))
+    def _record(self, stack: LiveStack) -> None:
+        done: list[Recorded] = []
+        history: list[Row] = []
+        for progress in stack.ended:
+            outcome = stack.outcome(progress)
             if self.study.keep_weights:
-                self.folder.write_weights(slot.run, weights)
-            rows.append(self._row(module, slot, weights))
-            history += slot.history
-            said[index] = self._predictions(module, index)
-            predictions += said[index]
-            self._recorded.add(slot.run.id)
-        self.folder.write_part(rows, history, predictions)
-        if self.wandb.mode == "off":
-            self.claims.release(row["run"] for row in rows)
-        for row, (index, its) in zip(rows, said.items(), strict=True):
-            self.wandb.end(module.stack.slots[index], row, its)
+                self.folder.write_weights(progress.run.id, outcome.weights)
+            row = self._row(progress, outcome, stack.hashes(progress))
+            history += progress.history
+            done.append(Recorded(progress, row, self._predictions(progress, outcome)))
+        predictions = [row for each in done for row in each.predictions]
+        self.folder.write_part([each.row for each in done], history, predictions)
+        self.recorded(done)
 
-    def _predictions(self, module: StudyModule, index: int) -> list[dict[str, Any]]:
-        rows, images = module.predictions(index)
-        name = self.folder.write_images(images)
-        run = module.stack.slots[index].run.id
+    def _predictions(self, progress: Progress, outcome: Outcome) -> list[Row]:
+        name = self.folder.write_images(outcome.images)
         return [
-            {"run": run, **row, "images": None if row["place"] is None else name} for row in rows
+            {"run": progress.run.id, **row, "images": None if row["place"] is None else name}
+            for row in outcome.predictions
         ]
 
-    def _row(
-        self, module: StudyModule, slot: Slot, weights: Mapping[str, torch.Tensor]
-    ) -> dict[str, Any]:
-        data = module.study_data
-        assert data is not None
-        data_hash, labels_hash = data.tensors(slot).hashes
+    def _row(self, progress: Progress, outcome: Outcome, hashes: tuple[str, str]) -> Row:
+        run = progress.run
         return {
-            "run": slot.run.id,
-            **slot.run.facts(),
-            "facts": json.dumps(slot.run.facts()),
-            "status": slot.status,
-            "epochs": slot.epoch,
-            "epochs_to_fit": slot.epochs_to_fit,
-            "parameters": slot.run.parameters,
-            "seconds": slot.seconds,
-            "data_hash": data_hash,
-            "labels_hash": labels_hash,
-            "weights_hash": weights_hash(weights),
-            "environment": self.environment_hash,
+            "run": run.id,
+            **run.facts(),
+            "facts": json.dumps(run.facts()),
+            "status": progress.status,
+            "epochs": progress.epoch,
+            "epochs_to_fit": progress.epochs_to_fit,
+            "parameters": run.parameters,
+            "seconds": progress.seconds,
+            "data_hash": hashes[0],
+            "labels_hash": hashes[1],
+            "weights_hash": weights_hash(outcome.weights),
+            "environment": self._environment_hash,
         }
-
-
-def weights_of(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the network's tensors in a run's state, without the optimizer's."""
-    return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}

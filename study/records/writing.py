@@ -1,14 +1,16 @@
-"""A study's folder, to write to: every file appears by rename, none is overwritten.
+"""Writes a study's folder: every file appears by rename, and none is overwritten.
 
-study.yaml                  the config, every value written out; it runs again
-runs/<part>.parquet         one row a run that ended
-history/<part>.parquet      one row an evaluated epoch of those runs
-predictions/<part>.parquet  what those networks say of a few hundred fixed examples
+study.yaml                  the config with every value written out; it runs again
+runs/<part>.parquet         a row for each run that ended
+history/<part>.parquet      a row for each evaluated epoch of those runs
+predictions/<part>.parquet  those networks' answers on a few hundred fixed examples
 images/<hash>.npy           some of those examples, to look at
-sources/<data set>.json     checksum of the data the study began with
-environment/<hash>.json     machine and versions, one file for each that trained runs
-weights/<run>.safetensors   the trained network
-checkpoints/                states of unfinished runs; gone when they end
+sources/<data set>.json     the checksum of the data that the study began with
+environment/<hash>.json     code, machine and versions, a file for each that trained runs
+weights/<run>.safetensors   a trained network's weights
+checkpoints/                the states of unfinished runs; removed when they end
+
+A part is the records of some runs that ended together: see `study.records.parquet`.
 """
 
 from __future__ import annotations
@@ -23,17 +25,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, NotPermitted
 from study.base.files import sha256, write_first, write_whole
-from study.records.parquet import as_table, merge_parts, recorded_ids, write_part
+from study.records.parquet import as_table, ended_runs, merge_parts, write_part
 from study.records.reading import read_config
-from study.runs.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-MOST_IMAGES = 64  # files of them
+MOST_IMAGES = 64  # files
 
 
 class Folder:
@@ -55,11 +56,11 @@ class Folder:
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self._written: list[str] = []
-        self._ids: dict[str, list[str]] = {}
+        self._ended: dict[str, list[tuple[Any, ...]]] = {}
         check_folder(path, name)
 
     def begin(self, config: str) -> None:
-        """Create the folder and write the config; a different earlier one is kept, numbered."""
+        """Create the folder and write the config; number and keep an earlier one that differs."""
         target = self.path / "study.yaml"
         earlier = target.read_text() if target.exists() else None
         if earlier == config:
@@ -72,12 +73,21 @@ class Folder:
         write_whole(target, config.encode())
 
     def check_source(self, dataset: str, checksum: str, *, begin: bool = False) -> None:
-        """Hold a data set's content to what this study began with; ``begin`` it if it has not.
+        """Check that a data set is still the one that this study began with.
+
+        Parameters
+        ----------
+        dataset
+            Its name.
+        checksum
+            The sha256 of its content now.
+        begin
+            Write the checksum down if this study has none yet.
 
         Raises
         ------
         BadInput
-            Other content: runs trained on both would be mixed.
+            The content has changed: the study would mix runs trained on both.
         """
         path = self.path / "sources" / f"{dataset}.json"
         if not begin and not path.exists():
@@ -93,7 +103,7 @@ class Folder:
             )
 
     def write_environment(self, environment: Mapping[str, Any]) -> str:
-        """Write an environment once and return the hash that rows refer to it by."""
+        """Write an environment and return its hash, by which rows refer to it."""
         content = json.dumps(environment, indent=2, sort_keys=True).encode()
         name = sha256([content])[:12]
         write_whole(self.path / "environment" / f"{name}.json", content)
@@ -103,15 +113,18 @@ class Folder:
         """Return where a trained network is kept."""
         return self.path / "weights" / f"{run}.safetensors"
 
-    def write_weights(self, run: Run, tensors: Mapping[str, Tensor]) -> None:
-        """Keep a trained network."""
-        content = safetensors(tensors, {"run": run.id, "activation": run.model.activation})
-        write_whole(self.weights(run.id), content)
+    def write_weights(self, run: str, tensors: Mapping[str, Tensor]) -> None:
+        """Keep a trained network's weights, and nothing else: equal weights give equal bytes."""
+        write_whole(self.weights(run), safetensors(tensors))
 
     def write_images(self, images: NDArray[np.uint8]) -> str | None:
-        """Keep some images and return the name that predictions refer to them by.
+        """Keep some images and return their hash, by which predictions refer to them.
 
-        None where there are enough to look at: of thousands of runs each may see its own.
+        Returns
+        -------
+        str or None
+            None when the folder holds `MOST_IMAGES` files of others already: in a study of
+            destroyed inputs each of thousands of runs has images of its own.
         """
         content = io.BytesIO()
         np.save(content, images)
@@ -128,20 +141,26 @@ class Folder:
         history: Sequence[Mapping[str, Any]],
         predictions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Write the rows of runs that ended, of their epochs, and of what they say of examples."""
+        """Write the rows of runs that ended, their histories and their predictions as one part."""
         tables = {"history": as_table(history), "runs": as_table(rows)}
         if predictions:
             tables["predictions"] = as_table(predictions)
         self._written.append(write_part(self.path, tables))
 
     def merge(self) -> None:
-        """Make one part of all that this process wrote: of many small ones reading is slow."""
+        """Make one part of all that this process wrote, because many small ones read slowly."""
         if len(self._written) > 1:
             self._written = [merge_parts(self.path, self._written)]
 
     def ended(self) -> set[str]:
-        """Return the ids of runs that have a row."""
-        return recorded_ids(self.path, self._ids)
+        """Return the ids of runs that have ended: those with a row and a history.
+
+        Raises
+        ------
+        BadInput, OSError
+            Records that cannot be read; a run in them may have ended.
+        """
+        return {run for (run,) in ended_runs(self.path, ["run"], self._ended)}
 
 
 def check_folder(path: Path, name: str) -> None:
@@ -164,14 +183,16 @@ def check_folder(path: Path, name: str) -> None:
 
 def _check_content(path: Path, name: str, other: str) -> None:
     if not (path / "study.yaml").exists():
-        # A file that begins with a dot may be another task's that begins the study just now.
+        # Another task that is beginning the study writes files whose names begin with a dot.
         others = [item for item in path.iterdir() if not item.name.startswith(".")]
-        if others and not (path / "study.yaml").exists():  # still: another task may have begun it
+        if others and not (path / "study.yaml").exists():  # again: it may have begun meanwhile
             hint = f"{path} has other files: {other}"
             raise BadInput("out", "an empty folder or a study's", hint=hint)
         return
     try:
         found = read_config(path)["name"]
+    except NotPermitted:
+        raise
     except BadInput:
         hint = f"study.yaml in {path} is no study's config: {other}"
         raise BadInput("out", "a study's folder", hint=hint) from None
@@ -180,7 +201,7 @@ def _check_content(path: Path, name: str, other: str) -> None:
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
 
 
-def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
     """Return tensors as the content of a safetensors file.
 
     Raises

@@ -25,8 +25,8 @@ from study.runs.config import (
     study_yaml,
 )
 from study.runs.declaring import expected, plain, takes_text
+from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
-from study.sharing.shards import Shard, from_environment, parse
 
 FLAGS = {
     "help": "Print this; stop.",

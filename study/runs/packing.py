@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.console import Console
-from rich.table import Table
 
 from study.base.errors import BadInput
 from study.data.prepare import image_key
 from study.runs.run import Run
 from study.runs.study import Study, by_program
-from study.sharing.shards import Shard
 
 LARGEST_STACK = 64
+# What a core does of a run's 6 flops a parameter and example: 784-256-10, Zen 4, all included.
+FLOPS_A_SECOND = 5e10
 COPIES = 4  # of a run's parameters: weights, gradient, and Adam's two moments
 
 
@@ -95,32 +93,10 @@ def _free_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def show(
-    study: Study,
-    plans: Sequence[StackPlan],
-    shard: Shard,
-    ended: Collection[str],
-    console: Console,
-) -> None:
-    """Print a plan for a share of a study's runs, of which some have ended."""
-    recorded = sum(run.id in ended for run in study.runs)
-    console.print(
-        f"{study.name}: {len(study.runs)} runs "
-        f"({len(study.arms)} arms x {len(study.runs) // len(study.arms)} seeds), "
-        f"{recorded} of them already recorded"
+def core_seconds(runs: Sequence[Run]) -> float:
+    """Return how long one core may train some runs, should none fit before its last epoch."""
+    flops = sum(
+        6.0 * run.parameters * run.data.batch_size * steps(run) * run.trainer.max_epochs
+        for run in runs
     )
-    if shard.of > 1:
-        console.print(f"share {shard}: {len(shard.take(study.runs))} runs")
-    table = Table("stack", "runs", "at once", "layers", "parameters", "steps", "memory", box=None)
-    for number, each in enumerate(plans, start=1):
-        first = each.runs[0]
-        table.add_row(
-            str(number),
-            str(len(each.runs)),
-            str(each.size),
-            "-".join(map(str, first.widths)),
-            f"{first.parameters:,} a run",
-            f"at most {each.steps:,}",
-            f"about {each.bytes / 2**20:,.0f} MiB",
-        )
-    console.print(table)
+    return flops / FLOPS_A_SECOND

@@ -1,8 +1,8 @@
-"""Claims: which task trains which run, so that no two train the same one.
+"""Locks: which task trains which run, so that no two train the same one.
 
 claims/<run>.<n> in the study's folder is a symbolic link to the name of the task that took the run
 the n-th time; the highest n holds. Making a link is one step that fails if there is one already, on
-local disks, NFS and Lustre alike. A claim whose task is gone is taken over by making the next; all
+local disks, NFS and Lustre alike. A lock whose task is gone is taken over by making the next; all
 go when the run is recorded. Who had a run before says where its checkpoints are.
 """
 
@@ -15,22 +15,22 @@ from pathlib import Path
 from study.sharing.tasks import Task, Watch
 
 
-class Claims:
-    """The claims of one task.
+class Locks:
+    """The locks of one task.
 
     Parameters
     ----------
     folder
         The study's folder.
     task
-        Who claims.
+        Who locks.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with Task(Path(folder)) as one, Task(Path(folder)) as two:
-    ...         mine, theirs = Claims(Path(folder), one), Claims(Path(folder), two)
+    ...         mine, theirs = Locks(Path(folder), one), Locks(Path(folder), two)
     ...         mine.take("a"), theirs.take("a"), theirs.take("b")
     ([], None, [])
     """
@@ -42,7 +42,7 @@ class Claims:
         self._numbers: dict[str, int] = {}
 
     def take(self, run: str) -> list[str] | None:
-        """Claim a run.
+        """Lock a run.
 
         Returns
         -------
@@ -71,21 +71,21 @@ class Claims:
         return before[0] if theirs else None
 
     def history(self, run: str) -> list[str]:
-        """Return the tasks that have claimed a run, the last one first."""
-        return claim_history(self.folder.parent, run)
+        """Return the tasks that have locked a run, the last one first."""
+        return lock_history(self.folder.parent, run)
 
     def release(self, runs: Iterable[str]) -> None:
-        """Take the claims of recorded runs away.
+        """Take the locks of recorded runs away.
 
         Who takes the run over between two of these steps will find it recorded.
         """
         for run in runs:
             most = max(len(self.history(run)), self._numbers.pop(run, 0) + 1)
-            remove_claims(self.folder.parent, run, most)
+            remove_locks(self.folder.parent, run, most)
 
 
-def claim_history(folder: Path, run: str) -> list[str]:
-    """Return the tasks that have claimed a run of a study, the last one first."""
+def lock_history(folder: Path, run: str) -> list[str]:
+    """Return the tasks that have locked a run of a study, the last one first."""
     tasks: list[str] = []
     for number in itertools.count():
         try:
@@ -95,14 +95,14 @@ def claim_history(folder: Path, run: str) -> list[str]:
     return tasks
 
 
-def remove_claims(folder: Path, run: str, number: int) -> None:
-    """Take the first claims of a run away, the last one first: while any is left, so is ``.0``."""
+def remove_locks(folder: Path, run: str, number: int) -> None:
+    """Take the first locks of a run away, the last one first: while any is left, so is ``.0``."""
     for each in reversed(range(number)):
         (folder / "claims" / f"{run}.{each}").unlink(missing_ok=True)
 
 
-def claimed(folder: Path) -> dict[str, str]:
-    """Return the task that holds each claimed run of a study, by the run's id."""
+def held_locks(folder: Path) -> dict[str, str]:
+    """Return the task that holds each locked run of a study, by the run's id."""
     holders: dict[str, tuple[int, str]] = {}
     for path in (folder / "claims").glob("*.*"):
         run, _, number = path.name.partition(".")

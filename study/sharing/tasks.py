@@ -20,13 +20,14 @@ from typing import Any
 from uuid import uuid4
 
 from study.base.files import file_time, write_whole
+from study.runs.events import LiveStack, Observer
 
 BEAT_SECONDS = 10.0
 LAPSE_SECONDS = 60.0  # without a beat, and a task of another machine is taken for gone
 TRAINING, DONE, INTERRUPTED, FAILED = "training", "done", "interrupted", "failed"
 
 
-class Task:
+class Task(Observer):
     """The present process, as one of those that train a study.
 
     Parameters
@@ -81,6 +82,14 @@ class Task:
         # A disk that is full must not hide the error that it caused: the process is gone anyway.
         with contextlib.suppress(OSError):
             self._write()
+
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Say with the next beat how far the stack has come."""
+        self.progress(
+            {each.run.id: each.epoch for each in stack.training},
+            ended=len(stack.ended),
+            epochs=len(stack.training) + len(stack.ended),
+        )
 
     def progress(self, runs: Mapping[str, int], ended: int, epochs: int) -> None:
         """Say with the next beat what is trained.

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import pytorch_lightning as pl
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from study.runs.events import LiveStack, Observer
+from study.runs.progress import DIVERGED, FINISHED, FITTED, TRAINING, Progress
 from study.runs.study import Study
 from study.terminal.summary import condition_label
-from study.training.stack import DIVERGED, FINISHED, FITTED, TRAINING, Slot, Stack
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Display(pl.Callback):
+class Display(Observer):
     """Shows epochs, runs by status, accuracy by condition, and the time left.
 
     Parameters
@@ -35,7 +34,7 @@ class Display(pl.Callback):
 
     def __init__(self, study: Study, runs: int, console: Console) -> None:
         self.study, self.runs, self.console = study, runs, console
-        self.stacks: list[Stack] = []
+        self._taken_up: dict[str, Progress] = {}
         self._batches = 0.0
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._began = self._shown = time.monotonic()
@@ -50,17 +49,18 @@ class Display(pl.Callback):
             self._live.update(self.table(), refresh=True)
             self._live.stop()
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Take in another stack."""
-        self.stacks.append(pl_module.stack)
+    def stack_began(self, stack: LiveStack) -> None:
+        """Take in another stack's runs, but not the stack, which may be large."""
+        self._taken_up.update({each.run.id: each for each in stack.taken_up})
 
     @property
-    def slots(self) -> list[Slot]:
+    def slots(self) -> list[Progress]:
         """The runs that have been taken up, in all stacks so far; one taken up again, as last."""
-        return list({slot.run.id: slot for stack in self.stacks for slot in stack.all}.values())
+        return list(self._taken_up.values())
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def epoch_began(self, stack: LiveStack) -> None:
         """Show how far everything has come."""
+        self.stack_began(stack)
         self._batches = 0.0
         if self._live:
             self._live.update(self.table(), refresh=True)
@@ -68,16 +68,18 @@ class Display(pl.Callback):
             self._shown = time.monotonic()
             self.console.print(self.line(), markup=False, highlight=False, soft_wrap=True)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Take in runs that came into the stack meanwhile."""
+        self.stack_began(stack)
+
+    def batch_ended(self, stack: LiveStack, share: float) -> None:
         """Move the bar inside long epochs."""
         if self._live and time.monotonic() - self._shown >= 0.25:
             self._shown = time.monotonic()
-            self._batches = (batch_idx + 1) / trainer.num_training_batches
+            self._batches = share
             self._live.update(self.table(), refresh=True)
 
-    def counts(self, slots: Sequence[Slot]) -> dict[str, int]:
+    def counts(self, slots: Sequence[Progress]) -> dict[str, int]:
         """Return how many of some runs are in each status."""
         counts = dict.fromkeys((TRAINING, FITTED, FINISHED, DIVERGED), 0)
         for slot in slots:
@@ -115,8 +117,8 @@ class Display(pl.Callback):
         seconds = int(left * (time.monotonic() - self._began) / done)
         return f"about {seconds // 60}:{seconds % 60:02d} left"
 
-    def _by_condition(self) -> dict[str, list[Slot]]:
-        groups: dict[str, list[Slot]] = {}
+    def _by_condition(self) -> dict[str, list[Progress]]:
+        groups: dict[str, list[Progress]] = {}
         for slot in self.slots:
             groups.setdefault(condition_label(self.study.arm(slot.run)), []).append(slot)
         return groups
@@ -161,7 +163,7 @@ class Display(pl.Callback):
         return Group(table, foot)
 
 
-def accuracies(slots: Sequence[Slot]) -> tuple[str, str]:
+def accuracies(slots: Sequence[Progress]) -> tuple[str, str]:
     """Return mean train and test accuracy at the last evaluation of some runs, as percentages."""
     rows: list[Mapping[str, float]] = [slot.history[-1] for slot in slots if slot.history]
     if not rows:

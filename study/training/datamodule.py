@@ -11,13 +11,15 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from study.base import streams
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
+from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.stack import Slot, Stack
+from study.training.examples import ExampleOrder, Examples, Loader
+from study.training.optimizers import updates_at_once
+from study.training.stack import Stack
 
 STEPS_AT_ONCE = 1_000
 TESTED_AT_ONCE = 2_000
@@ -41,27 +43,6 @@ class RunTensors:
         """Return the images of some of the examples trained on."""
         whole = len(self.examples) == len(self.train_images)
         return self.train_images[part if whole else self.examples[part]]
-
-
-class ExampleOrder(Sampler[NDArray[np.int64]]):
-    """The order of a run's examples, in batches: a pure function of (seed, epoch)."""
-
-    def __init__(self, slot: Slot, examples: int) -> None:
-        self.slot, self.run, self.examples, self.epoch = slot, slot.run, examples, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-self.examples // self.run.data.batch_size)
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        # A StudyModule counts its run's epochs over several fits; Lightning counts this fit's.
-        epoch = max(self.epoch, self.slot.epoch)
-        order = streams.permutation(self.run.seed, "order", self.examples, epoch)
-        for start in range(0, self.examples, self.run.data.batch_size):
-            yield order[start : start + self.run.data.batch_size]
 
 
 class StackBatch:
@@ -145,8 +126,8 @@ class StackBatches:
         run = data.stack.first
         shape = (run.data.batch_size, run.widths[0])
         self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
-        # Another optimizer than this package's updates all runs at once, after each step.
-        steps = STEPS_AT_ONCE if run.optimizer.is_own else 1
+        # Other optimizers update all runs at once, after each step.
+        steps = STEPS_AT_ONCE if updates_at_once(run.optimizer) else 1
         self.examples, self.at_once = run.data.examples, steps * run.data.batch_size
 
     def __len__(self) -> int:
@@ -166,6 +147,37 @@ class StackBatches:
             )
         for start in range(0, self.examples, self.at_once):
             yield StackBatch(epoch, self.buffers, slice(start, start + self.at_once))
+
+
+class TestBatches:
+    """The test set of a stack: the images that each of its runs sees, with their true labels.
+
+    Images are [batch, feature] where all runs see the same ones, and else [run, batch, feature];
+    labels are [batch] in both cases.
+    """
+
+    def __init__(self, data: StudyData) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self._parts())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # Asked for anew each time, since slots change hands.
+        every, labels = self._images(), self.data.tensors(self.data.stack.slots[0]).test_labels
+        for part in self._parts():
+            images = [each[part] for each in every]
+            yield images[0] if len(images) == 1 else torch.stack(images), labels[part]
+
+    def _images(self) -> list[Tensor]:
+        """Return all runs' images, or only the first run's where they all see the same."""
+        every = [self.data.tensors(slot).test_images for slot in self.data.stack.slots]
+        return every[:1] if all(each is every[0] for each in every) else every
+
+    def _parts(self) -> list[slice]:
+        every = self._images()
+        at_once = max(TESTED_AT_ONCE // len(every), 1)
+        return [slice(at, at + at_once) for at in range(0, len(every[0]), at_once)]
 
 
 class StudyData(pl.LightningDataModule):
@@ -218,7 +230,7 @@ class StudyData(pl.LightningDataModule):
         for slot in self.stack.slots:
             self.tensors(slot)
 
-    def tensors(self, slot: Slot) -> RunTensors:
+    def tensors(self, slot: Progress) -> RunTensors:
         """Return the data of a slot's run, loading it when it is new."""
         if slot.run.id not in self._tensors:
             self._forget()
@@ -253,23 +265,23 @@ class StudyData(pl.LightningDataModule):
         }
         self._on_device = {k: v for k, v in self._on_device.items() if id(v[1]) in kept}
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]] | StackBatches:
+    def train_dataloader(self) -> Loader | StackBatches:
         """Return one epoch's training batches, in the epoch's own order."""
         if not self.single:
             return StackBatches(self)
         slot = self.stack.slots[0]
         tensors = self.tensors(slot)
-        chosen = TensorDataset(tensors.train_images[tensors.examples], tensors.labels)
         order = ExampleOrder(slot, len(tensors.labels))
-        return DataLoader(chosen, batch_size=None, sampler=order)
+        return Examples(tensors.train_part, tensors.labels).loader(slot.run.data.batch_size, order)
 
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return the test images with their true labels; the first run's, in a stack."""
-        slot = self.stack.slots[0]
-        tensors = self.tensors(slot)
-        test = TensorDataset(tensors.test_images, tensors.test_labels)
-        return DataLoader(test, batch_size=TESTED_AT_ONCE)
+    def test_dataloader(self) -> Loader | TestBatches:
+        """Return the test images, as each run sees them, with their true labels."""
+        if not self.single:
+            return TestBatches(self)
+        tensors = self.tensors(self.stack.slots[0])
+        test = Examples(tensors.test_images.__getitem__, tensors.test_labels)
+        return test.loader(TESTED_AT_ONCE)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+    def val_dataloader(self) -> Loader | TestBatches:
         """Return the test images: a study selects nothing, so it needs no third set."""
         return self.test_dataloader()

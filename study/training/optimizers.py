@@ -1,4 +1,4 @@
-"""One optimizer for a stack: a parameter group a run, whichever torch optimizer it is."""
+"""One torch optimizer for all runs of a stack: every run has a parameter group."""
 
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ from study.runs.optimizer import Optimizer
 
 
 def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:
-    """Import the class that a run's optimizer names.
+    """Import the class that a run's settings name.
 
     Raises
     ------
     BadInput
-        No such class, or no torch optimizer.
+        The class does not exist, or is not a torch optimizer.
     """
     path = settings.class_path
     found = OPTIMIZER.resolve(path, "optimizer.class_path")
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         raise BadInput("optimizer.class_path", "a subclass of torch.optim.Optimizer", path)
     return found
+
+
+def updates_at_once(settings: Optimizer) -> bool:
+    """Tell whether the engine itself applies a run's updates, right after each gradient.
+
+    It does for this package's Adam; any other optimizer is stepped after a batch of one step.
+    """
+    return issubclass(optimizer_class(settings), Adam)
 
 
 def make_optimizer(
@@ -38,7 +46,7 @@ def make_optimizer(
     Raises
     ------
     BadInput
-        The class refuses the arguments, or cannot keep runs apart.
+        The class refuses the arguments or does not support parameter groups.
     """
     groups = [
         {"params": list(parameters), **_numbers(each)}
@@ -48,10 +56,9 @@ def make_optimizer(
 
 
 def _numbers(settings: Optimizer) -> dict[str, Any]:
-    """Return all numbers of a run's group, those left to the class's defaults, too.
+    """Return all numbers of a run's group, including the defaults of the class.
 
-    A group that names only some takes the others from the optimizer, which is to say from
-    whichever run came first.
+    A number that a group leaves out would come from the optimizer, and so from the first run.
     """
     return _made(settings, [{"params": [torch.zeros(1)]}]).defaults
 
@@ -73,11 +80,16 @@ def _made(settings: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Opti
 def saved(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Tensor]:
     """Return copies of a group's parameters and optimizer state, by name.
 
-    Parameters are named as in a `torch.nn.Sequential` of linear layers and activations,
-    ``0.weight``, ``0.bias``, ``2.weight``, …; state ``optimizer.<parameter>.<name>``.
+    Parameters are named as in a `torch.nn.Sequential` of linear layers and activations:
+    ``0.weight``, ``0.bias``, ``2.weight``, …. State is named ``optimizer.<parameter>.<name>``.
+
+    Raises
+    ------
+    BadInput
+        The optimizer's state contains something other than tensors.
     """
     tensors: dict[str, Tensor] = {}
-    for name, parameter in _named(optimizer, group):
+    for name, parameter in _named(optimizer.param_groups[group]["params"]):
         tensors[name] = parameter.detach().clone(memory_format=torch.contiguous_format)
         for key, value in optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
@@ -91,23 +103,35 @@ def saved(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Tensor]:
     return tensors
 
 
+def load_weights(parameters: Sequence[Tensor], state: Mapping[str, Tensor]) -> None:
+    """Copy a run's saved weights and biases into its parameters, in layer order."""
+    with torch.no_grad():
+        for name, parameter in _named(parameters):
+            parameter.copy_(state[name])
+
+
 def restore(
     optimizer: torch.optim.Optimizer,
     group: int,
     settings: Optimizer,
     state: Mapping[str, Tensor] | None,
+    *,
+    keep_weights: bool = False,
 ) -> None:
-    """Give a group to a run: its numbers, and its saved tensors or a fresh optimizer state."""
+    """Set a group to a run's numbers and saved tensors; without tensors its state starts anew.
+
+    With ``keep_weights`` the parameters stay what they are, whatever was saved.
+    """
+    if state is not None and not keep_weights:
+        load_weights(optimizer.param_groups[group]["params"], state)
     numbers = optimizer.param_groups[group]
     numbers.update(_numbers(settings))
-    # As torch does: a step counter lies on the CPU unless a kernel on the device reads it.
+    # torch keeps step counters on the CPU unless a kernel on the device reads them.
     device_counts = isinstance(optimizer, Adam) or numbers.get("fused") or numbers.get("capturable")
-    for name, parameter in _named(optimizer, group):
+    for name, parameter in _named(numbers["params"]):
         optimizer.state.pop(parameter, None)
         if state is None:
             continue
-        with torch.no_grad():
-            parameter.copy_(state[name])
         prefix = f"optimizer.{name}."
         for key, value in state.items():
             if key.startswith(prefix):
@@ -116,8 +140,14 @@ def restore(
                 optimizer.state[parameter][key.removeprefix(prefix)] = value.clone().to(device)
 
 
-def _named(optimizer: torch.optim.Optimizer, group: int) -> list[tuple[str, Tensor]]:
-    parameters: list[Tensor] = optimizer.param_groups[group]["params"]
+def numbers_of(optimizer: torch.optim.Optimizer, group: int) -> dict[str, Any]:
+    """Return copies of a group's numbers, those that the optimizer's class takes as arguments."""
+    taken = inspect.signature(type(optimizer)).parameters
+    numbers = optimizer.param_groups[group]
+    return {name: numbers[name] for name in taken if name != "params" and name in numbers}
+
+
+def _named(parameters: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
     return [
         (f"{2 * (index // 2)}.{'bias' if index % 2 else 'weight'}", parameter)
         for index, parameter in enumerate(parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -16,11 +17,14 @@ from torch import Tensor
 
 from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
+from study.runs.progress import DIVERGED, Progress
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, StudyData, WholeBatch
 from study.training.engine import Running, chosen_routes, make_engine
 from study.training.evaluation import FitCheck, Network, evaluate, metrics, predictions, probe
-from study.training.stack import DIVERGED, Slot, Stack
+from study.training.optimizers import load_weights
+from study.training.refusals import check_trainer, stopped_by
+from study.training.stack import Stack
 
 
 class StudyModule(pl.LightningModule):
@@ -55,13 +59,49 @@ class StudyModule(pl.LightningModule):
         self.stack = Stack.of(runs)
         self.routes = routes
         first = self.stack.first
+        dtype = torch.float64 if first.trainer.precision == "64-true" else torch.float32
         self.network = StackedMLP(len(self.stack.slots), first.widths, first.model.activation)
+        self.network.to(dtype)
+        for index, slot in enumerate(self.stack.slots):
+            if slot.state is None:
+                self.network.initialize(index, slot.run.seed)
+            else:
+                load_weights(self.network.rows(index), slot.state)
+        # Whose weights the network holds: from here on they are the user's, who may load others.
+        self._held = list(self.stack.slots)
+        self._stopped = False
         self._began = 0.0
         self._checks: dict[str, FitCheck] = {}
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Refuse a Trainer that a stack cannot honour, before anything is set up; add nothing.
+
+        Raises
+        ------
+        BadInput
+            See `study.training.refusals.check_trainer`.
+        """
+        check_trainer(self.trainer, self.stack.first)
+        return []
+
+    def setup(self, stage: str) -> None:
+        """Share the stack with the data, so that both know who trains.
+
+        Raises
+        ------
+        BadInput
+            Data of other runs than the module's.
+        """
+        data = self.study_data
+        if data is not None and data.stack is not self.stack:
+            ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
+            if ours != theirs:
+                raise BadInput("StudyData", f"data of the module's runs {ours}", theirs)
+            data.stack = self.stack
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make one optimizer with a parameter group a run."""
-        self._loaded: list[Slot | None] = [None] * len(self.stack.slots)
+        self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
         if self.routes is None and self.device.type == "cpu":
             self.routes = chosen_routes(self.stack.first)
         runs = [slot.run for slot in self.stack.slots]
@@ -70,34 +110,46 @@ class StudyModule(pl.LightningModule):
         return self.engine.optimizer
 
     def on_fit_start(self) -> None:
-        """Share the stack with the data, so that both know who trains.
+        """Begin without a stop, unless a callback has stopped the training already."""
+        self._stopped = False
+        self._put_off_stop()
+
+    def on_train_start(self) -> None:
+        """See whether a callback has stopped the training."""
+        self._put_off_stop()
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """See whether a callback has stopped the training."""
+        self._put_off_stop()
+
+    def on_validation_end(self) -> None:
+        """See whether a callback has stopped the training."""
+        self._put_off_stop()
+
+    def _put_off_stop(self) -> None:
+        """Let a stop that a callback asked for wait for the epoch's end: no run's is cut short."""
+        if self.trainer.should_stop:
+            self._stopped, self.trainer.should_stop = True, False
+
+    def on_fit_end(self) -> None:
+        """Keep what unfinished runs need, should `fit` be called again.
 
         Raises
         ------
         BadInput
-            Data of other runs, or a Trainer of another precision, than the module's.
+            A callback stopped the training. By now, whoever saves states has saved them.
         """
-        data = self.study_data
-        if data is not None and data.stack is not self.stack:
-            ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
-            if ours != theirs:
-                raise BadInput("StudyData", f"data of the module's runs {ours}", theirs)
-            data.stack = self.stack
-        wanted = self.stack.first.trainer.precision
-        if self.trainer.precision != wanted:
-            raise BadInput("Trainer", f"precision {wanted}, as the run's", self.trainer.precision)
-
-    def on_fit_end(self) -> None:
-        """Keep what unfinished runs need, should `fit` be called again."""
         for index in self.stack.training:
             self.stack.slots[index].state = self.engine.save(index)
+        if self._stopped and not self.stack.done:
+            raise stopped_by(self.trainer)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add how far each run has come to Lightning's checkpoint."""
         checkpoint["study"] = [
             {
                 "run": slot.run.id,
-                "progress": slot.progress(),
+                "progress": slot.plain(),
                 "state": self.engine.save(index),
             }
             for index, slot in enumerate(self.stack.slots)
@@ -126,12 +178,17 @@ class StudyModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
+        self._put_off_stop()
+        self.engine.check_untouched()
         self.stack.refill()
         new = [i for i, slot in enumerate(self.stack.slots) if self._loaded[i] is not slot]
         for index in new:
             slot = self.stack.slots[index]
-            self.engine.load(index, slot.run, slot.state)
-            self._loaded[index], slot.state = slot, None
+            held = self._held[index] is slot
+            self.engine.load(index, slot.run, slot.state, keep_weights=held)
+            self._loaded[index] = self._held[index] = slot
+            slot.state = None
+        self.engine.note_weights()
         self._running = Running.zeros(len(self.stack.slots), self.device)
         self._evaluate_all([index for index in new if self.stack.slots[index].epoch == 0])
         self._began = time.perf_counter()
@@ -147,9 +204,12 @@ class StudyModule(pl.LightningModule):
         assert not isinstance(optimizer, list)
         # Counts the step for Lightning; the engine has left it no gradient that it used itself.
         optimizer.step()
+        self.engine.note_weights()
 
     def on_train_epoch_end(self) -> None:
         """Count the epoch, evaluate the runs that are due, and end those that are through."""
+        self._put_off_stop()
+        self.engine.check_untouched()
         training = self.stack.training
         finite = self._running.cross_entropy.isfinite().tolist()
         for index in training:
@@ -163,8 +223,11 @@ class StudyModule(pl.LightningModule):
             if not finite[index]:
                 slot.status = DIVERGED
         for name in rows[0] if rows else ():
-            self.log(name, sum(row[name] for row in rows) / len(rows), batch_size=1)
-        if self.stack.done:
+            # A value may be missing: a run without noise has no redrawn labels to be right about.
+            values = [row[name] for row in rows if not math.isnan(row[name])]
+            if values:
+                self.log(name, sum(values) / len(values), batch_size=1)
+        if self.stack.done or self._stopped:
             self.trainer.should_stop = True
 
     def _just_fitted(self, indices: Collection[int]) -> set[int]:
@@ -230,7 +293,7 @@ class StudyModule(pl.LightningModule):
         self._log_metrics("test", *batch)
 
     def _log_metrics(
-        self, part: str, images: Float[Tensor, "batch feature"], labels: Int[Tensor, " batch"]
+        self, part: str, images: Float[Tensor, "*run batch feature"], labels: Int[Tensor, " batch"]
     ) -> None:
         rows = [metrics(logits, labels) for logits in self.network(images)]
         for name in rows[0]:

@@ -19,29 +19,59 @@ from study.nn.products import available
 from study.runs.run import Run
 from study.runs.study import Study
 from study.training.optimizers import make_optimizer
+from study.training.refusals import check_callback
 
 
 def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: str) -> list[Any]:
     """Make the callbacks or loggers that a config names.
 
+    Parameters
+    ----------
+    specifications
+        For each, its ``class_path`` and ``init_args``.
+    kind
+        The class that each is to be a subclass of; nothing else is called.
+    key
+        Where the config names them.
+
     Raises
     ------
     BadInput
-        A class that cannot be imported, or that refuses its arguments.
+        A class that cannot be imported, that is of another kind, or that refuses its arguments.
     """
     made = []
     for number, specification in enumerate(specifications):
         path = specification["class_path"]
         module, _, name = path.rpartition(".")
+        # Whatever a user's own module or class raises is about what the config names.
         try:
             make = getattr(importlib.import_module(module), name)
-            made.append(make(**(specification.get("init_args") or {})))
-        except Exception as error:  # whatever a user's own class raises is about its arguments
-            raise BadInput(
-                f"{key}[{number}]", "a class and the arguments it takes", path, str(error)
-            ) from None
-        if not isinstance(made[-1], kind):
-            raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
+            if isinstance(make, type) and issubclass(make, kind):
+                made.append(make(**(specification.get("init_args") or {})))
+                continue
+        except (Exception, SystemExit) as error:
+            why = str(error) or type(error).__name__
+            expected = "a class and the arguments it takes"
+            raise BadInput(f"{key}[{number}]", expected, path, why) from None
+        raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
+    return made
+
+
+def make_callbacks(run: Run) -> list[pl.Callback]:
+    """Make the callbacks that a run's config names.
+
+    Raises
+    ------
+    BadInput
+        One that cannot be made, that draws a progress bar, or that can stop or change a run.
+    """
+    made: list[pl.Callback] = instantiate(run.trainer.callbacks, pl.Callback, "trainer.callbacks")
+    for number, callback in enumerate(made):
+        key = f"trainer.callbacks[{number}]"
+        if isinstance(callback, pl.callbacks.ProgressBar):
+            expected = "no progress bar, as study.fit shows one for all runs"
+            raise BadInput(key, expected, type(callback).__name__, "remove it")
+        check_callback(callback, key)
     return made
 
 
@@ -70,15 +100,19 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
             seen.add(text)
             scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
             try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
+    wanted = runs[0].trainer
+    bare = runs[0].with_settings({"trainer.callbacks": [], "trainer.logger": []})
+    try:
+        make_trainer(bare, [])
+    except MisconfigurationException as error:
+        expected = "an accelerator of this machine"
+        raise BadInput("trainer.accelerator", expected, wanted.accelerator, str(error)) from None
     try:
         make_trainer(runs[0], [])
-    except MisconfigurationException as error:
-        raise BadInput(
-            "trainer.accelerator",
-            "an accelerator of this machine",
-            runs[0].trainer.accelerator,
-            str(error),
-        ) from None
+    except (MisconfigurationException, RuntimeError) as error:
+        names = ", ".join(each["class_path"] for each in wanted.callbacks)
+        expected = "callbacks that Lightning takes together"
+        raise BadInput("trainer.callbacks", expected, names, str(error)) from None
 
 
 def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
@@ -102,7 +136,7 @@ def make_trainer(
 ) -> pl.Trainer:
     """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
     wanted = run.trainer
-    everyone = [*instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks"), *callbacks]
+    everyone = [*make_callbacks(run), *callbacks]
     return pl.Trainer(
         accelerator=wanted.accelerator,
         devices=1,
@@ -117,5 +151,5 @@ def make_trainer(
         # Otherwise Lightning adds a checkpoint of its own, in the working directory.
         enable_checkpointing=any(isinstance(c, pl.callbacks.Checkpoint) for c in everyone),
         enable_progress_bar=False,
-        enable_model_summary=False,
+        enable_model_summary=any(isinstance(c, pl.callbacks.ModelSummary) for c in everyone),
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.base.errors import BadInput
-
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+from study.base.command import DONE, Parser, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 2 bad input, 1 anything else."""
-    parser = argparse.ArgumentParser(
+    return run_command(_main, argv, "study.wandb")
+
+
+def _main(argv: Sequence[str]) -> int:
+    parser = Parser(
         prog="python -m study.wandb",
         description="Write the records that W&B runs hold into a folder that reports reads.",
     )
@@ -26,20 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for each in (pull, read):
         each.add_argument("--out", type=Path, help="where to (default: results/<name>-wandb)")
     arguments = parser.parse_args(argv)
-    try:
-        from study.wandb.offline import read_all_offline
-        from study.wandb.online import read_online
-        from study.wandb.restore import restore
+    from study.wandb.offline import read_all_offline
+    from study.wandb.online import read_online
+    from study.wandb.restore import restore
 
-        online = arguments.command == "pull"
-        fetched = (read_online if online else read_all_offline)(arguments.source)
-        out, number, left_out = restore(fetched, arguments.out)
-    except BadInput as fault:
-        print(f"study.wandb: {fault}", file=sys.stderr)
-        return BAD_INPUT
-    except OSError as error:
-        print(f"study.wandb: {error}", file=sys.stderr)
-        return FAILED
+    online = arguments.command == "pull"
+    fetched = (read_online if online else read_all_offline)(arguments.source)
+    out, number, left_out = restore(fetched, arguments.out)
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     print(f"{out}: {number} runs; python -m reports {out}")

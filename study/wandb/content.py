@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
-from study.records.reading import history_columns
+from study.records.reading import EARLIER_HISTORY_COLUMNS, history_columns
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.summary import condition_label
-from study.training.stack import Slot
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
 LONGEST_TITLE = 128  # of a run's name
@@ -62,7 +62,7 @@ class Fetched(NamedTuple):
 
 def training_content(
     study: Study,
-    slot: Slot,
+    slot: Progress,
     study_yaml: str,
     hashes: tuple[str, str],
     environment: Mapping[str, Any],
@@ -216,12 +216,13 @@ def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str
 
     W&B returns whole numbers as ints and what is no number as text.
     """
+    names = [*history_columns()[2:], *EARLIER_HISTORY_COLUMNS]
     rows: dict[int, dict[str, Any]] = {}
     for each in logged:
         if each.get("epoch") is None:
             continue
         epoch = int(each["epoch"])
-        values = {name: _number(each[name]) for name in history_columns()[2:] if name in each}
+        values = {name: _number(each[name]) for name in names if name in each}
         rows.setdefault(epoch, {"run": run, "epoch": epoch, **values})
     return [rows[epoch] for epoch in sorted(rows)]
 

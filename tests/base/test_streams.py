@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
 from study.base import streams
+from study.base.errors import BadInput
 
 some = settings(max_examples=50, deadline=None, derandomize=True)
 numbers = st.integers(0, 2**70)
@@ -173,3 +177,47 @@ def test_the_smallest_uniform_number_gives_a_finite_normal_one(
 ) -> None:
     monkeypatch.setattr(streams, "uniform", lambda *_: np.zeros(1))
     assert np.isfinite(streams.normal(0, "x", (1,))).all()
+
+
+# Seeds and counters that are none
+
+NO_WHOLE_NUMBERS = [
+    *("1/2", "1", "", -1, np.int64(-1), 1.0, 0.5, np.float64(2), float("nan"), True, False),
+    *(np.True_, None, b"1", [1], (1,), np.array([1]), 1 + 0j),
+]
+DRAWS: dict[str, Callable[..., Any]] = {
+    "words": lambda seed, counter: streams.words(seed, "x", 3, counter),
+    "uniform": lambda seed, counter: streams.uniform(seed, "x", (3,), counter),
+    "integers": lambda seed, counter: streams.integers(seed, "x", 10, 3, counter),
+    "permutation": lambda seed, counter: streams.permutation(seed, "x", 3, counter),
+    "normal": lambda seed, counter: streams.normal(seed, "x", (3,), counter),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+@pytest.mark.parametrize("value", NO_WHOLE_NUMBERS, ids=repr)
+def test_a_seed_or_counter_that_is_no_whole_number_from_0_is_refused(draw: str, value: Any) -> None:
+    with pytest.raises(BadInput, match=r"^seed: expected a whole number of at least 0, found"):
+        DRAWS[draw](value, 0)
+    with pytest.raises(BadInput, match=r"^counter: expected a whole number of at least 0"):
+        DRAWS[draw](0, value)
+
+
+def test_a_counter_is_below_2_to_the_63() -> None:
+    last = streams.words(0, "x", 3, 2**63 - 1)
+    assert not np.array_equal(last, streams.words(0, "x", 3, 2**63 - 2))
+    for counter in (2**63, np.uint64(2**63), 2**64):
+        with pytest.raises(BadInput, match=r"^counter: .* and below 9223372036854775808, found"):
+            streams.words(0, "x", 3, counter)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64, np.uint64])
+def test_numpys_whole_numbers_have_the_streams_of_pythons(kind: Any) -> None:
+    assert np.array_equal(streams.words(kind(7), "x", 3, kind(5)), streams.words(7, "x", 3, 5))
+
+
+def test_no_seed_has_the_streams_of_another_under_another_name() -> None:
+    # Written out, seed and stream of both would be "1/2/x".
+    streams.words(1, "2/x", 3)
+    with pytest.raises(BadInput, match="found '1/2'"):
+        streams.words("1/2", "x", 3)  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ import pytest
 
 from study.runs.packing import StackPlan
 from study.runs.run import Run
-from study.submit import array_job, main, option, report_job, scripts_folder, tasks_worth
+from study.sharing.slurm import array_job, option, report_job, scripts_folder, tasks_worth
+from study.submit import main
 
 HOSTILE = [
     "plain",

@@ -18,9 +18,9 @@ from slurm_here import Slurm
 from test_fit import compare
 
 from study.fit import main as fit
+from study.sharing.slurm import scripts_folder
 from study.sharing.tasks import tasks_of
 from study.status import main as status
-from study.submit import scripts_folder
 
 pytestmark = pytest.mark.slow
 SCRIPTS = scripts_folder(None)

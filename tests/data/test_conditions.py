@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, chisquare, kstest
 
 from study.base import streams
-from study.data.conditions import BLOCK, destroyed, noisy_labels, normalized, subset
+from study.base.errors import BadInput
+from study.data.conditions import (
+    BLOCK,
+    CONDITIONS,
+    destroyed,
+    noisy_labels,
+    normalized,
+    subset,
+)
 
 LABELS = np.arange(20_000) % 10
 SCHEMES = ["uniform", "permuted"]
@@ -262,3 +270,32 @@ def test_an_image_of_one_colour_is_nearly_zero_and_no_nan(value: int, features: 
 def test_no_normalisation_leaves_the_pixels() -> None:
     pixels = images(3, 4)
     assert np.array_equal(normalized(pixels, "none", mean=9, deviation=9), pixels)
+
+
+# Names
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_a_misspelt_scheme_is_refused_with_the_nearest_whether_it_is_used_or_not(
+    noise: float,
+) -> None:
+    with pytest.raises(BadInput, match=r"^scheme: .*'permutd'; did you mean 'permuted'\?$"):
+        noisy_labels(LABELS, noise, 10, seed=0, scheme="permutd")
+
+
+@pytest.mark.parametrize("pixels", [images(3, 4), images(0, 4)], ids=["images", "no images"])
+def test_a_misspelt_condition_or_normalisation_is_refused_with_the_nearest(
+    pixels: NDArray[np.float32],
+) -> None:
+    with pytest.raises(BadInput, match=r"^inputs: .*'gausian'; did you mean 'gaussian'\?$"):
+        change(pixels, "gausian")
+    with pytest.raises(BadInput, match=r"^inputs: expected one of original, shuffled_pixels"):
+        change(pixels, "")
+    with pytest.raises(BadInput, match=r"^normalize: .*'datset'; did you mean 'dataset'\?$"):
+        normalized(pixels, "datset", mean=0, deviation=1)
+
+
+def test_a_condition_in_the_table_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONDITIONS, "negative", lambda pixels, *_: 1 - pixels)
+    pixels = images(3, 4)
+    assert np.array_equal(change(pixels, "negative"), 1 - pixels)

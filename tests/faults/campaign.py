@@ -29,8 +29,10 @@ EPOCHS = 40
 SECONDS = 120.0
 
 
-class Begun(pl.Callback):
+class Begun(pl.callbacks.Checkpoint):
     """Notes each epoch of each run that a process begins, as a line that no kill can tear.
+
+    A `Checkpoint`, as no other callback may look on at the batches of a stack.
 
     Parameters
     ----------

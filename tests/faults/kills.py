@@ -82,7 +82,7 @@ def _new_part(folder: Path, known: set[str]) -> bool:
 
 
 def die_at(step: str, number: int, after: bool) -> None:
-    """Let this process be killed at a step's n-th time, e.g. ``study.claims:Claims.release``."""
+    """Kill this process at a step's n-th time, e.g. ``study.sharing.locks:Locks.release``."""
     module, _, path = step.partition(":")
     owner_name, _, name = path.partition(".")
     owner = getattr(importlib.import_module(module), owner_name)

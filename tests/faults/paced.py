@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 
@@ -23,11 +22,9 @@ class Paced(pl.Callback):
     def __init__(self, path: str, seconds: float = 0.05) -> None:
         self._path, self._seconds = Path(path), seconds
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take a break."""
-        if batch_idx == 0 and self._path.exists():
+        if self._path.exists():
             with self._path.open("ab") as file:
                 file.write(b".")
             time.sleep(self._seconds)

@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from study.base.errors import BadInput
 from study.nn.gradients import METHODS
-from study.nn.losses import cross_entropy, loss_of, one_hot, squared_error
-from study.nn.mlp import ACTIVATIONS, sequential
+from study.nn.losses import LOSSES as LOSS_TABLE
+from study.nn.losses import Loss, cross_entropy, loss_of, one_hot, squared_error
+from study.nn.mlp import ACTIVATIONS, Activation, sequential
 from study.nn.products import layers
+from study.nn.softmax import BACKWARDS, BackwardRule
 
 LOSSES = ["cross_entropy", "squared_error"]
 TRUE_RULES = ["jacobian", "autograd", "fused"]
@@ -200,3 +203,41 @@ def test_the_probabilities_have_the_loss_that_the_run_trains_on(method: str, bac
         )
         z = x @ parameters[0].mT + parameters[1].unsqueeze(-2)
         torch.testing.assert_close(value, loss_of(z, labels, loss, backward), rtol=1e-13, atol=0)
+
+
+# Names, and objects from elsewhere
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"activation": "rleu"}, "activation: .*found 'rleu'; did you mean 'relu'?"),
+        ({"loss": "crossentropy"}, "loss: .*found 'crossentropy'; did you mean 'cross_entropy'?"),
+        ({"backward": "fusd"}, "backward: .*found 'fusd'; did you mean 'fused'?"),
+    ],
+)
+def test_a_misspelt_name_is_refused_when_a_method_is_built(
+    method: str, wrong: dict[str, str], complaint: str
+) -> None:
+    how = {"activation": "relu", "loss": "cross_entropy", "backward": "jacobian", **wrong}
+    with pytest.raises(BadInput, match=f"^{complaint}"):
+        METHODS[method](layers([3, 2], 4, {}), **how)
+
+
+@pytest.mark.parametrize("backward", [*RULES, "halved"])
+def test_objects_from_elsewhere_are_trained_by_hand_as_by_autograd(
+    backward: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "silu", Activation(nn.functional.silu, nn.SiLU))
+    cubed = Loss(lambda p, labels: (p - one_hot(labels, p)).abs().pow(3).sum(-1).mean(-1))
+    monkeypatch.setitem(LOSS_TABLE, "cubed_error", cubed)
+    monkeypatch.setitem(BACKWARDS, "halved", BackwardRule(lambda g, p: g / 2))
+    parameters, x, labels = problem([5, 4, 4, 3], batch=6, seed=0, runs=2)
+    how = {"activation": "silu", "loss": "cubed_error", "backward": backward}
+    found = []
+    for method in METHODS:
+        with torch.no_grad():  # as in a training
+            found.append(gradients(method, parameters, x, labels, **how)[1])
+    assert all(bool(gradient.any()) for gradient in found[0])
+    assert_near(*found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,15 @@ from hypothesis import strategies as st
 from scipy.stats import kstest
 from torch import nn
 
-from study.nn.mlp import ACTIVATIONS, ALIGNMENT, StackedMLP, aligned_stack, sequential
+from study.base.errors import BadInput
+from study.nn.mlp import (
+    ACTIVATIONS,
+    ALIGNMENT,
+    Activation,
+    StackedMLP,
+    aligned_stack,
+    sequential,
+)
 
 WIDTHS = [7, 5, 3, 4]
 
@@ -215,6 +224,43 @@ def test_sequential_of_one_layer_is_a_linear_classifier() -> None:
     assert network(torch.tensor([[-5.0, 5.0]])).tolist() == [[-4.0, 7.0]]
 
 
-def test_an_unknown_activation_is_refused() -> None:
-    with pytest.raises(KeyError, match="rleu"):
-        StackedMLP(1, WIDTHS, "rleu")
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda name: StackedMLP(1, WIDTHS, name),
+        lambda name: sequential([torch.eye(2), torch.zeros(2)], name),
+    ],
+)
+def test_a_misspelt_activation_is_refused_with_the_nearest(build: Any) -> None:
+    with pytest.raises(BadInput, match=r"^activation: .*found 'rleu'; did you mean 'relu'\?$"):
+        build("rleu")
+
+
+# Activations from elsewhere
+
+
+def test_an_activation_in_the_table_needs_a_function_and_a_module(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "silu", Activation(nn.functional.silu, nn.SiLU))
+    stack = StackedMLP(2, WIDTHS, "silu")
+    x = torch.randn(6, 7, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(stack(x)[1], stack.network(1)(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_every_derivative_is_the_one_that_autograd_finds(name: str) -> None:
+    activation = ACTIVATIONS[name]
+    u = torch.linspace(-3, 3, 50, dtype=torch.float64)  # not 0, where relu has a corner
+    delta = torch.linspace(1, 2, 50, dtype=torch.float64)
+    expected = delta.clone()
+    Activation(activation.function, activation.module).through(expected, u, activation.function(u))
+    overwritten = u.clone()
+    h = activation.in_place(overwritten)
+    activation.through(delta, overwritten, h)
+    torch.testing.assert_close(delta, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_an_activation_that_overwrites_needs_a_derivative_from_what_it_leaves() -> None:
+    with pytest.raises(ValueError, match="overwriting: expected a derivative"):
+        Activation(torch.sin, nn.Identity, overwriting=torch.sin_)

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
 from study.nn.losses import cross_entropy
-from study.nn.softmax import softmax, softmax_jacobian, through_jacobian
-
-BACKWARDS = ("jacobian", "identity", "autograd")
+from study.nn.softmax import BACKWARDS as RULES
+from study.nn.softmax import BackwardRule, softmax, softmax_jacobian, through_jacobian
 
 SHAPES = [(5,), (1, 3), (3, 4), (2, 3, 4)]
 TRUE_RULES = ["jacobian", "autograd"]
+BACKWARDS = [name for name, rule in RULES.items() if not rule.fused]
 
 some = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -230,10 +230,31 @@ def test_fused_is_refused_with_the_way_to_do_it() -> None:
     [("jacobain", "jacobian"), ("Identity", "identity"), ("auto_grad", "autograd")],
 )
 def test_a_misspelt_rule_is_refused_with_the_nearest_one(misspelt: str, meant: str) -> None:
-    with pytest.raises(ValueError, match=rf"found '{misspelt}' did you mean '{meant}'"):
+    with pytest.raises(ValueError, match=rf"found '{misspelt}'; did you mean '{meant}'"):
         softmax(torch.zeros(3), misspelt)
 
 
 def test_a_rule_that_resembles_none_is_refused_with_all_of_them() -> None:
     with pytest.raises(ValueError, match=r"expected one of jacobian, identity, autograd"):
         softmax(torch.zeros(3), "")
+
+
+# Rules from elsewhere
+
+
+def test_a_rule_in_the_table_needs_no_more_than_what_it_sends_to_the_logits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(RULES, "scaled", BackwardRule(lambda g, p: g * p))
+    z, g = normal(3, 4), normal(3, 4, seed=1)
+    p = torch.softmax(z, -1)
+    assert torch.equal(softmax(z, "scaled"), p)
+    assert torch.equal(to_logits(z, g, "scaled"), g * p)
+    found = torch.func.vmap(torch.func.jacrev(lambda z: softmax(z, "scaled")))(z)
+    torch.testing.assert_close(found, torch.diag_embed(p))
+
+
+def test_a_rule_may_have_a_softmax_of_its_own() -> None:
+    z = normal(3, 4)
+    rule = BackwardRule(through_jacobian, softmax=lambda z: z.exp() / z.exp().sum(-1, True))
+    torch.testing.assert_close(rule(z), torch.softmax(z, -1))

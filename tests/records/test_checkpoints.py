@@ -12,18 +12,20 @@ from helpers import small_run
 from safetensors.torch import save_file
 
 from study.records.checkpoints import CheckpointWriter, Saved
+from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.stack import Slot
 
 RUN = small_run()
 
 
 def write(folder: Path, writer: CheckpointWriter, epoch: int) -> None:
-    slot = Slot(RUN, epoch=epoch, history=[{"run": RUN.id, "epoch": epoch, "loss": float("nan")}])
+    slot = Progress(
+        RUN, epoch=epoch, history=[{"run": RUN.id, "epoch": epoch, "loss": float("nan")}]
+    )
     writer.write({RUN.id: (slot, {"0.weight": torch.full((3, 2), float(epoch))})})
 
 
-def resume(folder: Path, run: Run, said: list[str] | None = None) -> Slot:
+def resume(folder: Path, run: Run, said: list[str] | None = None) -> Progress:
     """Take a run up from what the tasks named here left; without ``said``, silently."""
     saved = Saved(folder, pytest.fail if said is None else said.append)
     return saved.slot(run, ["later", "earlier"])

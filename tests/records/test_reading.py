@@ -72,6 +72,15 @@ def test_a_run_recorded_by_two_processes_counts_once(folder: Folder) -> None:
     assert not history.duplicated(["run", "epoch"]).any()
 
 
+def test_a_run_recorded_twice_has_the_row_and_history_of_one_part(folder: Folder) -> None:
+    runs = [Run(seed=0), Run(seed=1)]
+    for seconds, epochs, ended in ((1.0, (0, 1), runs[:1]), (2.0, (0, 1, 2), runs)):
+        rows = [row(run, seconds=seconds) for run in ended]
+        folder.write_part(rows, [{"run": run.id, "epoch": e} for run in ended for e in epochs])
+    (_, its_row, history), _ = recorded(folder.path)
+    assert len(history) == its_row["seconds"] + 1
+
+
 def test_a_history_without_its_runs_does_not_count(folder: Folder) -> None:
     add(folder, Run(seed=0))
     add(folder, Run(seed=1))
@@ -139,14 +148,6 @@ def test_the_old_file_stands_until_the_new_one_is_whole(
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_weights_file_that_is_damaged_is_refused(folder: Folder) -> None:
-    path = folder.path / "weights" / "abc.safetensors"
-    path.parent.mkdir()
-    path.write_bytes(b"torn")
-    with pytest.raises(BadInput, match="a whole weights file"):
-        study.load_network(folder.path, "abc")
 
 
 def test_files_have_the_rights_that_the_user_s_files_have(tmp_path: Path) -> None:

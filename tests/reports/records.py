@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,29 +15,32 @@ from study.runs.run import Run
 
 def records(
     seeds: int,
-    conditions: Sequence[Mapping[str, Any]],
+    arms: Sequence[Mapping[str, Any]],
     value: Callable[[int, Mapping[str, Any], int], Mapping[str, float]],
     *,
     epochs: Sequence[int] = (0, 1, 2),
     outcome: Callable[[int, Mapping[str, Any]], Mapping[str, Any]] = lambda seed, facts: {},
 ) -> Records:
-    """Return records of a run for each seed and condition.
+    """Return records of a run for each seed and arm.
 
     Parameters
     ----------
     value
-        Gives some columns of ``history`` from seed, condition and epoch.
+        Gives some columns of ``history`` from seed, arm and epoch.
     outcome
-        Gives some columns of ``runs`` from seed and condition.
+        Gives some columns of ``runs`` from seed and arm.
     """
     rows, history = [], []
     for seed in range(seeds):
-        for facts in conditions:
+        for facts in arms:
             run = Run.of({"seed": seed, **facts})
             rows.append(
                 {
                     "run": run.id,
-                    **{k: str(v) if isinstance(v, list) else v for k, v in run.facts().items()},
+                    **{
+                        k: json.dumps(v) if isinstance(v, list) else v
+                        for k, v in run.facts().items()
+                    },
                     "status": "finished",
                     "epochs": max(epochs),
                     "epochs_to_fit": None,
@@ -45,7 +49,7 @@ def records(
                     "data_hash": "d" * 64,
                     "environment": "e",
                     "study": "made",
-                    "condition": ", ".join(f"{k} {v}" for k, v in facts.items()),
+                    "arm": ", ".join(f"{k} {v}" for k, v in facts.items()),
                     **outcome(seed, facts),
                 }
             )
@@ -58,7 +62,7 @@ def records(
                         "epoch": epoch,
                         "seed": seed,
                         "study": "made",
-                        "condition": rows[-1]["condition"],
+                        "arm": rows[-1]["arm"],
                         **value(seed, facts, epoch),
                     }
                 )
@@ -70,3 +74,7 @@ def records(
         {"e": {"processor": "a processor", "device": "cpu", "packages": {}, "stacking": "bitwise"}},
         {"made": {"name": "made", "vary": {}}},
     )
+
+
+def _as_read(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value

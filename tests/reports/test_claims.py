@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reports.claims import SHIPPED, load_claims
+from reports.claims import SHIPPED, Claim, load_claims
 from study.base.errors import BadInput
 from study.records.reading import history_columns, run_columns
 
 GOOD = """
 - id: mine
   sentence: A sentence.
-  kind: greater
   metric: test_accuracy
   a: {data.label_noise: 0}
   against: 0.5
+  above: 0
 """
 
 
@@ -32,25 +37,57 @@ def test_the_shipped_claims_are_about_columns_that_exist_and_configs_that_are_sh
 
 def test_claims_of_ones_own_are_added(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(GOOD)
+    path.write_text(GOOD.replace("A sentence.", ">\n    A folded\n    sentence."))
     mine = load_claims([SHIPPED, path])[-1]
     assert (mine.id, mine.against, mine.at) == ("mine", 0.5, "last")
+    assert mine.sentence == "A folded sentence."
+
+
+@given(st.floats(1e-300, 1e300))
+def test_the_margin_of_a_ratio_is_written_as_a_ratio(margin: float) -> None:
+    claim = Claim("c", "s", "test_accuracy", against=1, effect="ratio", below=margin)
+    assert claim.margins == (math.log(margin),)
+    assert math.isclose(claim.statistic.written(claim.margins[0]), margin, rel_tol=1e-10)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kind: greater", "kind: bigger", "one of greater, less"),
-        ("kind: greater", "kid: greater", "kind"),
+        ("above: 0", "abov: 0", "mine.abov: .*did you mean 'above'?"),
+        ("above: 0", "kind: greater\n  margin: 0", "mine.kind: expected one of id, sentence"),
+        ("above: 0", "at: last", "one of above, below, within, other_than, found 'none'"),
+        ("above: 0", "above: 0\n  below: 1", "found 'above, below'"),
+        ("above: 0", "above: zero", "a number, found 'zero'"),
+        ("above: 0", "above: .nan", "a number, found nan"),
+        ("above: 0", "above: true", "a number, found true"),
+        ("above: 0", "effect: ratio\n  above: 0", "a margin of a ratio, above 0, found 0"),
+        ("above: 0", "effect: share\n  above: 2", "above 0 and at most 1, found 2"),
+        ("above: 0", "effect: share\n  within: [0.1, 0.2]", "above or below, for a share of runs"),
+        (
+            "0.5\n  above: 0",
+            "first\n  effect: share\n  above: 0.5",
+            "a number, for a share of runs",
+        ),
+        ("above: 0", "within: [1, 0]", "a lower and a higher bound"),
+        ("above: 0", "within: [1]", "a lower and a higher bound"),
+        ("above: 0", "within: 1", "a lower and a higher bound"),
+        ("above: 0", "effect: ratioo\n  above: 1", "did you mean 'ratio'?"),
+        ("above: 0", "effect: [ratio]\n  above: 1", "one of difference, ratio, share"),
+        ("above: 0", "effect: no.module:x\n  above: 1", "an importable effect"),
+        ("above: 0", "effect: math:pi\n  above: 1", "a reports.effects.Effect"),
         ("against: 0.5", "against: end", "one of first, last"),
-        ("against: 0.5", "effect: difference", "either b or against, found 'neither'"),
+        ("against: 0.5", "at: 2.5\n  against: 0.5", "or an epoch, found 2.5"),
+        ("  against: 0.5\n", "", "either b or against, found 'neither'"),
         ("against: 0.5", "against: 0.5\n  b: {}", "found 'both'"),
-        ("against: 0.5", "against: 0.5\n  effect: ratio", "difference or log_ratio"),
-        ("kind: greater", "kind: equivalent", "two bounds"),
-        ("kind: greater", "kind: equivalent\n  within: [1, 0]", "a lower and a higher bound"),
-        ("kind: greater", "kind: equivalent\n  within: [1]", "a claim"),
+        ("a: {data.label_noise: 0}", "a: data", "a mapping of facts"),
+        ("a: {data.label_noise: 0}", "a: {data.label_noise: {0: 1}}", "a mapping of facts"),
+        ("a: {data.label_noise: 0}", "a: {1: 1}", "a mapping of facts"),
         ("id: mine", "id: [mine", "a file of claims"),
-        ("- id: mine\n", "- sentence: B\n", "a claim"),
+        ("id: mine", "id: $mine$", "a name of letters, digits"),
+        ("id: mine", "id: 5", "claim 1.id: expected a name of letters"),
+        ("sentence: A sentence.", "sentence: |\n    A\n    sentence.", "in one line"),
+        ("sentence: A sentence.", 'sentence: "\\uD800"', "printable"),
+        ("  sentence: A sentence.\n", "", "sentence: expected a value"),
     ],
 )
 def test_a_wrong_claim_is_one_line(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -59,6 +96,70 @@ def test_a_wrong_claim_is_one_line(old: str, new: str, message: str, tmp_path: P
     with pytest.raises(BadInput, match=message) as raised:
         load_claims([path])
     assert "\n" not in str(raised.value)
+    assert str(path) in str(raised.value)
+
+
+DEEP = 100_000
+BOMB = "- &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"- &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        GOOD.replace("above: 0", "above: *a29").replace(
+            "- id", BOMB.replace("- &", "- &") + "- id"
+        ),
+        GOOD.replace("a: {data.label_noise: 0}", "a: &a {data.label_noise: *a}"),
+        GOOD.replace("A sentence.", "&a [*a]"),
+        GOOD.replace("above: 0", "above: " + "9" * 5_000),
+        GOOD.replace("above: 0", "above: 0x" + "f" * 5_000),
+        GOOD.replace("above: 0", "0x" + "f" * 5_000 + ": 0"),
+        GOOD.replace("noise: 0", "noise: 0x" + "f" * 5_000),
+        GOOD.replace("id: mine", "id: 0x" + "f" * 5_000),
+        GOOD.replace("above: 0", "at: 0x" + "f" * 5_000),
+        GOOD.replace("above: 0", "above: " + "[" * DEEP),
+        "- " * DEEP,
+        "[" * DEEP + "]" * DEEP,
+        GOOD.replace("mine", '!!int ""'),
+        GOOD.replace("mine", "!!bool maybe"),
+        GOOD.replace("mine", "!!timestamp 2001-99-99"),
+        GOOD.replace("mine", "!!python/object/apply:os.system [exit]"),
+        GOOD.replace("mine", "*nobody"),
+        GOOD.replace("id: mine", "? [a]\n  : b"),
+        GOOD.replace("id: mine", "? {a: b}\n  : c"),
+        GOOD + "  above: 1\n",
+        GOOD + "\0",
+        "\t- a",
+        "5",
+        "",
+        "[1]",
+    ],
+    ids=range(26),
+)
+def test_a_hostile_file_is_one_short_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput) as raised:
+        load_claims([path])
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 700 + len(str(path))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=6,
+    ),
+    st.sampled_from(["id", "sentence", "source", "metric", "at", "a", "b", "where", "against"]),
+)
+def test_any_value_of_any_field_is_taken_or_refused_as_bad_input(value: Any, name: str) -> None:
+    fields: dict[str, Any] = {"id": "c", "sentence": "s", "metric": "test_accuracy", "against": 1}
+    with contextlib.suppress(BadInput):  # and nothing else
+        assert Claim(**(fields | {"above": 0, name: value})).asked == "above"
 
 
 def test_an_id_twice_is_refused(tmp_path: Path) -> None:
@@ -74,4 +175,7 @@ def test_a_file_that_is_missing_or_no_list_is_refused(tmp_path: Path) -> None:
         load_claims([path])
     path.write_text("id: mine")
     with pytest.raises(BadInput, match="a list of claims"):
+        load_claims([path])
+    path.write_bytes(b"\xff")
+    with pytest.raises(BadInput, match="a file of claims"):
         load_claims([path])

@@ -14,9 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from records import records
+from test_output import ASCII, environment, with_closed
 
+from reports import figures
 from reports.__main__ import main
-from reports.figures import NAMES, figure
+from reports.figures import FIGURES, few, figure
 from reports.page import machines, run_table
 from reports.read import read
 from study.fit import main as fit
@@ -54,10 +56,10 @@ def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_there(report: Path) -> None:
     for name in ("index.html", "claims.md"):
         assert (report / name).stat().st_size > 1000
-    for table in ("verdicts", "conditions"):
+    for table in ("verdicts", "arms"):
         for suffix in ("csv", "md", "tex"):
             assert (report / "tables" / f"{table}.{suffix}").stat().st_size > 100
-    for name in NAMES:
+    for name in FIGURES.names():
         for suffix in ("pdf", "png", "csv"):
             assert (report / "figures" / f"{name}.{suffix}").stat().st_size > 100
 
@@ -113,7 +115,7 @@ def test_the_page_needs_nothing_from_elsewhere(report: Path) -> None:
 
 def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
     html = (report / "index.html").read_text()
-    table = pd.read_csv(report / "tables" / "conditions.csv")
+    table = pd.read_csv(report / "tables" / "arms.csv")
     for cell in table["test accuracy"]:
         assert cell in html
     verdicts = pd.read_csv(report / "tables" / "verdicts.csv")
@@ -153,19 +155,115 @@ def test_a_figure_without_data_is_named_and_the_rest_is_drawn(
     assert "figure loss_backward" in (out / "report" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "forest"])
+@pytest.mark.parametrize("name", [name for name in FIGURES.names() if not figure(name).of_verdicts])
 def test_a_figure_is_drawn_from_a_notebook(name: str, results: Path) -> None:
-    records, module = read([results]), figure(name)
+    records, its = read([results]), figure(name)
     axes = plt.figure().gca()
-    assert module.draw(records, axes) is axes
+    assert its.draw(records, axes) is axes
     if name != "gallery":
         assert axes.get_ylabel()
         assert axes.get_title() == ""
-    assert len(module.alt(records)) > 40
+    assert len(its.alt(records)) > 40
     plt.close("all")
 
 
+MINE = """
+import pandas as pd
+from reports.figures import Figure
+
+def data(records):
+    return records.runs[["seed", "seconds"]]
+
+def draw(records, ax=None):
+    ax.scatter(*data(records).to_numpy().T)
+    return ax
+
+seconds = Figure("Seconds by seed.", data, draw, lambda records: "Points.", needs="any study")
+
+def of_verdicts(verdicts):
+    assert verdicts[0].claim
+    return pd.DataFrame()
+
+nothing = Figure("Nothing.", of_verdicts, draw, str, "luck", of_verdicts=True)
+"""
+
+
+def command(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "reports", *arguments],
+        env=environment(**more),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_figure_from_outside_the_package(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "figures.py").write_text(MINE)
+    named = [f"--figures=mine.figures:{name}" for name in ("seconds", "nothing", "seconds")]
+    done = command(str(results), *named, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "figure mine.figures.nothing: needs luck" in done.stderr
+    drawn = tmp_path / "out" / "figures"
+    assert len(pd.read_csv(drawn / "mine.figures.seconds.csv")) == 24
+    for suffix in ("pdf", "png"):
+        assert (drawn / f"mine.figures.seconds.{suffix}").stat().st_size > 100
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert page.count("Seconds by seed.") == 1
+    assert "figures/mine.figures.seconds.pdf" in page
+    assert (drawn / "memorization.png").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_report_into_a_closed_pipe_is_written(stream: str, results: Path, tmp_path: Path) -> None:
+    status, _ = with_closed(stream, "-m", "reports", str(results), "--out", str(tmp_path))
+    assert status == 0
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_a_locale_that_is_not_utf8_changes_no_file(
+    report: Path, results: Path, tmp_path: Path
+) -> None:
+    mine, sentence = tmp_path / "mine.yaml", "Größer als ½."
+    mine.write_text(
+        f"- {{id: m, sentence: {sentence}, above: 0, metric: test_accuracy, against: 0}}\n",
+        encoding="utf-8",
+    )
+    given = (str(results), "--claims", str(mine), "--out", "Läufe – 1")
+    done = command(*given, cwd=tmp_path, **ASCII)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    out = tmp_path / "Läufe – 1"
+    for name in ("claims.md", "index.html", "tables/verdicts.csv", "tables/verdicts.tex"):
+        assert sentence in (out / name).read_text(encoding="utf-8")
+    for path in [*(report / "figures").iterdir(), *(report / "tables").glob("arms.*")]:
+        if path.stem != "forest":  # which has one claim more
+            assert (out / path.relative_to(report)).read_bytes() == path.read_bytes()
+
+
+def test_a_folder_that_a_locale_cannot_name_is_no_traceback(results: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Läufe"
+    shutil.copytree(results, folder)
+    done = command(str(folder), cwd=tmp_path, **ASCII)
+    [line] = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line.endswith("expected a path in the locale's encoding; set LC_ALL=C.UTF-8")
+
+
 # Bad input
+
+
+def test_a_figure_that_is_unknown_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--figures", "memorisation"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: --figures: expected one of learning_curves, memorization, ")
+    assert line.endswith("found 'memorisation'; did you mean 'memorization'?")
 
 
 def test_folders_that_are_no_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +306,7 @@ def test_records_without_a_column_give_what_can_be_given(results: Path, tmp_path
     shutil.copytree(results, copy)
     for path in (copy / "history").iterdir():
         table = pq.read_table(path)
-        pq.write_table(table.drop_columns(["gradient_cosine", "gradient_norm"]), path)
+        pq.write_table(table.drop_columns(["gradient_exact_cosine", "gradient_norm"]), path)
     assert main([str(copy)]) == 0
     ledger = pd.read_csv(copy / "report" / "tables" / "verdicts.csv")
     assert ledger["verdict"].iloc[0] == "not run"
@@ -219,9 +317,11 @@ def test_an_unknown_metric_in_a_claim(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text("- {id: m, sentence: s, kind: greater, metric: test_acuracy, against: 0}\n")
+    mine.write_text("- {id: m, sentence: s, above: 0, metric: test_acuracy, against: 0}\n")
     assert main([str(results), "--claims", str(mine), "--out", str(tmp_path / "r")]) == 2
-    assert "test_accuracy" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: claim m.metric: expected one of train_cross_entropy, ")
+    assert line.endswith("found 'test_acuracy'; did you mean 'test_accuracy'?")
 
 
 def test_the_page_says_which_machine_trained_which_runs() -> None:
@@ -244,12 +344,9 @@ def test_the_page_says_which_machine_trained_which_runs() -> None:
 
 
 def test_of_many_runs_the_first_by_seed_are_drawn_by_themselves_and_the_caption_says_so() -> None:
-    from reports import figures
-
     number = figures.MOST_SINGLE + 1
     table = pd.DataFrame({"run": [f"r{n}" for n in range(number)], "seed": range(number, 0, -1)})
-    module = figures.figure("memorization")
-    assert set(figures.few(table, "run")["seed"]) == set(range(1, number))
-    assert figures.caption(module, table).endswith(f"the first 200 of {number}, by seed.")
-    assert figures.few(table[1:], "run") is not None
-    assert figures.caption(module, table[1:]) == module.__doc__.splitlines()[0]
+    its = figure("memorization")
+    assert set(few(table, "run")["seed"]) == set(range(1, number))
+    assert its.caption(table).endswith(f"the first 200 of {number}, by seed.")
+    assert its.caption(table[1:]) == (its.about or "").splitlines()[0]

@@ -16,7 +16,7 @@ import pytest
 from loopback import Loopback
 
 from reports.claims import load_claims
-from reports.figures import NAMES
+from reports.figures import FIGURES
 from study.fit import main as fit
 
 with warnings.catch_warnings():
@@ -47,7 +47,7 @@ def hook(event, arguments):
         asked.append(event)
         raise AssertionError(event)
 sys.addaudithook(hook)
-from reports.wandb import main
+from reports.wandb.__main__ import main
 status = main(sys.argv[1:])
 print(asked + [name for name in ("torch", "pytorch_lightning") if name in sys.modules])
 sys.exit(status)
@@ -146,7 +146,7 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
         ["train_accuracy"],
         ["test_cross_entropy"],
         ["test_accuracy"],
-        ["gradient_cosine"],
+        ["gradient_exact_cosine"],
     ]
     assert {line["config"]["xAxis"] for line in lines} == {"epoch"}
     assert bars["config"]["metrics"] == ["epochs_to_fit"]
@@ -157,7 +157,7 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     images, claims = panels(figures)
     keys = images["config"]["mediaKeys"]
     assert "figures/learning_curves" in keys
-    assert set(keys) <= {f"figures/{name}" for name in NAMES}
+    assert set(keys) <= {f"figures/{name}" for name in FIGURES.names()}
     assert "claims" in json.dumps(claims)
     ids = [panel["__id__"] for each in (grid, figures) for panel in panels(each)]
     assert len(set(ids)) == len(ids)
@@ -239,7 +239,7 @@ def test_a_key_is_missing(results: Path, command: Command) -> None:
 def test_the_library_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from reports.wandb import main
+    from reports.wandb.__main__ import main
 
     for name in ("WANDB_SILENT", "WANDB_HTTP_TIMEOUT", "WANDB_ERROR_REPORTING"):
         monkeypatch.setenv(name, "5")  # the command sets them for its process

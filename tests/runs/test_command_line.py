@@ -242,7 +242,11 @@ def test_a_plan_says_runs_stacks_parameters_memory_and_steps(
     ("error", "status", "said"),
     [
         (BadInput("a", "b"), 2, "study.fit: a: expected b\n"),
-        (KeyboardInterrupt(), 130, "stopped at once; go on with: python -m study.fit --seeds 3\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "study.fit: stopped at once; go on with: python -m study.fit --seeds 3\n",
+        ),
         (OSError(28, "No space left"), 1, "study.fit: [Errno 28] No space left; go on with: "),
         (MemoryError(), 1, "study.fit: MemoryError; go on with: python -m study.fit --seeds 3\n"),
     ],

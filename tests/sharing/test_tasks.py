@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -11,17 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers import elsewhere
 
 from study.sharing import tasks
-from study.sharing.locks import Claims, claimed
+from study.sharing.locks import Locks, held_locks
 from study.sharing.tasks import (
     DONE,
     FAILED,
     LAPSE_SECONDS,
-    TRAINING,
     Task,
     Watch,
     read_task,
@@ -29,8 +27,8 @@ from study.sharing.tasks import (
 )
 
 
-def claims_of(folder: Path, task: Task) -> Claims:
-    return Claims(folder, task)
+def locks_of(folder: Path, task: Task) -> Locks:
+    return Locks(folder, task)
 
 
 def test_of_eight_tasks_at_once_just_one_gets_each_run(tmp_path: Path) -> None:
@@ -40,17 +38,17 @@ def test_of_eight_tasks_at_once_just_one_gets_each_run(tmp_path: Path) -> None:
     runs = [f"run{number}" for number in range(100)]
     with ThreadPoolExecutor(8) as pool:
         taken = list(
-            pool.map(lambda t: [r for r in runs if Claims(tmp_path, t).take(r) == []], everyone)
+            pool.map(lambda t: [r for r in runs if Locks(tmp_path, t).take(r) == []], everyone)
         )
     assert sorted(run for each in taken for run in each) == sorted(runs)
-    assert set(claimed(tmp_path)) == set(runs)
+    assert set(held_locks(tmp_path)) == set(runs)
     for task in everyone:
         task.__exit__(None, None, None)
 
 
 def hold(folder: str, run: str, ready: Connection) -> None:
     with Task(Path(folder)) as task:
-        Claims(Path(folder), task).take(run)
+        Locks(Path(folder), task).take(run)
         ready.send(task.name)
         signal.pause()
 
@@ -62,7 +60,7 @@ def test_the_claim_of_a_killed_process_is_taken_over_at_once_and_once(tmp_path: 
     process.start()
     name = ours.recv()
     with Task(tmp_path) as one, Task(tmp_path) as two:
-        first, second = Claims(tmp_path, one), Claims(tmp_path, two)
+        first, second = Locks(tmp_path, one), Locks(tmp_path, two)
         assert first.take("run") is None
         assert first.holder("run") == name
         os.kill(process.pid or 0, signal.SIGKILL)
@@ -81,9 +79,9 @@ def test_a_task_that_ended_has_left_its_runs_and_says_where_their_states_are(
     names = []
     for _ in range(3):
         with Task(tmp_path) as task:
-            assert Claims(tmp_path, task).take("run") == names
+            assert Locks(tmp_path, task).take("run") == names
             names.insert(0, task.name)
-    assert Claims(tmp_path, Task(tmp_path)).history("run") == names
+    assert Locks(tmp_path, Task(tmp_path)).history("run") == names
 
 
 def test_a_failed_task_says_so(tmp_path: Path) -> None:
@@ -95,14 +93,6 @@ def test_a_failed_task_says_so(tmp_path: Path) -> None:
         fail()
     (content,) = tasks_of(tmp_path).values()
     assert content["state"] == FAILED
-
-
-def elsewhere(folder: Path, name: str, beat: int, **changes: Any) -> None:
-    """Write the file of a task of another machine."""
-    content = {**tasks.identity(), "machine": "another", "host": "other", "job": None}
-    content |= {"state": TRAINING, "beat": beat, "began": 0.0, **changes}
-    (folder / "tasks").mkdir(exist_ok=True)
-    (folder / "tasks" / f"{name}.json").write_text(json.dumps(content))
 
 
 def test_a_task_of_another_machine_is_gone_once_its_beats_stand_still_whatever_the_clocks(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
+from study.runs.events import LiveStack
+from study.runs.progress import DIVERGED, FITTED, Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.display import Display, accuracies
-from study.training.stack import DIVERGED, FITTED, Slot, Stack
 
 STUDY = Study(
     seeds=2,
@@ -20,15 +22,20 @@ STUDY = Study(
 )
 
 
-def display(*, terminal: bool) -> tuple[Display, list[Slot], Console]:
+def stack_of(slots: list[Progress]) -> LiveStack:
+    """Return what an observer sees of a stack with these runs."""
+    return cast("LiveStack", SimpleNamespace(taken_up=slots))
+
+
+def display(*, terminal: bool) -> tuple[Display, list[Progress], Console]:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     shown = Display(STUDY, len(STUDY.runs), console)
-    slots = [Slot(run) for run in STUDY.runs]
-    shown.on_fit_start(None, SimpleNamespace(stack=Stack(slots)))
+    slots = [Progress(run) for run in STUDY.runs]
+    shown.stack_began(stack_of(slots))
     return shown, slots, console
 
 
-def at(slot: Slot, epoch: int, train: float, test: float, status: str = "training") -> None:
+def at(slot: Progress, epoch: int, train: float, test: float, status: str = "training") -> None:
     slot.epoch, slot.status = epoch, status
     slot.history.append({"train_accuracy": train, "test_accuracy": test})
 
@@ -73,7 +80,7 @@ def test_plain_lines_come_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None
     at(slots[0], 1, 0.5, 0.5)
     for now in (1.0, 9.0, 10.5, 12.0, 21.0):
         clock["now"] = now
-        shown.on_train_epoch_start(None, None)
+        shown.epoch_began(stack_of(slots))
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count("runs training") == 2
 
@@ -82,7 +89,7 @@ def test_a_terminal_gets_a_live_table_that_ends_complete() -> None:
     shown, slots, console = display(terminal=True)
     with shown:
         at(slots[0], 4, 1.0, 0.9, FITTED)
-        shown.on_train_epoch_start(None, None)
+        shown.epoch_began(stack_of(slots))
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert "label_noise 0" in printed
@@ -91,4 +98,4 @@ def test_a_terminal_gets_a_live_table_that_ends_complete() -> None:
 
 
 def test_nothing_evaluated_is_a_dash() -> None:
-    assert accuracies([Slot(Run())]) == ("–", "–")
+    assert accuracies([Progress(Run())]) == ("–", "–")

@@ -10,9 +10,10 @@ import torch
 from helpers import same, small_run, train_stack
 
 from study.base.errors import BadInput
+from study.runs.progress import DIVERGED, FINISHED, FITTED, Progress
 from study.runs.run import Run
 from study.training.engine import BatchedEngine, make_engine
-from study.training.stack import DIVERGED, FINISHED, FITTED, Slot, Stack
+from study.training.stack import Stack
 
 
 def outcome(runs: list[Run], run: Run, size: int | None = None) -> tuple[dict, list[dict]]:
@@ -164,7 +165,7 @@ def test_batched_products_give_what_one_by_one_gives(monkeypatch: pytest.MonkeyP
 
 def test_runs_of_different_programs_share_no_stack() -> None:
     with pytest.raises(BadInput, match=r"model.activation"):
-        Stack([Slot(small_run()), Slot(small_run(**{"model.activation": "tanh"}))])
+        Stack([Progress(small_run()), Progress(small_run(**{"model.activation": "tanh"}))])
     with pytest.raises(BadInput, match="at least one run"):
         Stack([])
 

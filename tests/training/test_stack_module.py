@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 
 from study import BadInput, StudyData, StudyModule
+from study.nn.mlp import StackedMLP
+from study.runs.progress import Progress
+from study.training.evaluation import evaluate
+from study.training.stack import Stack
 
 
 class OrdinaryModule(pl.LightningModule):
@@ -71,13 +76,37 @@ def test_lightning_s_test_loop_reports_the_test_metrics() -> None:
 
 
 def test_lightning_s_callbacks_and_loggers_see_the_runs(tmp_path: Path) -> None:
-    run = small_run(noise=0, **{"trainer.max_epochs": 50})
-    stopping = pl.callbacks.EarlyStopping("train_accuracy", mode="max", stopping_threshold=0.8)
-    trainer = quiet_trainer(callbacks=[stopping], logger=CSVLogger(tmp_path))
+    run = small_run(noise=0)
+    saving = pl.callbacks.ModelCheckpoint(tmp_path, monitor="train_accuracy", mode="max")
+    trainer = quiet_trainer(
+        callbacks=[saving], enable_checkpointing=True, logger=CSVLogger(tmp_path)
+    )
     module = StudyModule(run)
     trainer.fit(module, StudyData(run))
-    assert module.stack.slots[0].epoch < 50
+    best = max(row["train_accuracy"] for row in module.stack.slots[0].history[1:])
+    assert float(saving.best_model_score) == pytest.approx(best)
     assert "train_accuracy" in (Path(trainer.log_dir or "") / "metrics.csv").read_text()
+
+
+def test_a_value_that_some_runs_lack_is_the_mean_of_the_others() -> None:
+    def logged(*noises: float) -> dict[str, float]:
+        runs = [small_run(seed, noise) for seed, noise in enumerate(noises)]
+        trainer = quiet_trainer()
+        module = StudyModule(runs)
+        trainer.fit(module, StudyData(runs))
+        rows = [slot.history[-1] for slot in module.stack.slots]
+        assert float(trainer.callback_metrics["train_accuracy"]) == pytest.approx(
+            sum(row["train_accuracy"] for row in rows) / len(rows)
+        )
+        return {
+            "logged": trainer.callback_metrics.get("train_accuracy_redrawn"),
+            "rows": [row["train_accuracy_redrawn"] for row in rows],
+        }
+
+    mixed = logged(0.0, 0.5, 1.0)
+    assert math.isnan(mixed["rows"][0])
+    assert float(mixed["logged"]) == pytest.approx(sum(mixed["rows"][1:]) / 2)
+    assert logged(0.0, 0.0)["logged"] is None
 
 
 def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
@@ -165,3 +194,66 @@ def test_data_of_other_runs_and_another_precision_are_refused() -> None:
     double = small_run(**{"trainer.precision": "64-true"})
     with pytest.raises(BadInput, match="precision 64-true"):
         quiet_trainer().fit(StudyModule(double), StudyData(double))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "64-true"])
+def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str) -> None:
+    runs = [small_run(seed, **{"trainer.precision": precision}) for seed in (5, 2)]
+    module = StudyModule(runs)
+    dtype = torch.float64 if precision == "64-true" else torch.float32
+    for index, run in enumerate(runs):
+        expected = StackedMLP(1, run.widths).to(dtype)
+        expected.initialize(0, run.seed)
+        rows = zip(module.network.rows(index), expected.rows(0), strict=True)
+        assert all(torch.equal(row, other) for row, other in rows)
+    trainer = quiet_trainer(limit_val_batches=None, precision=precision)
+    (result,) = trainer.validate(module, StudyData(runs), verbose=False)
+    first = [slot.history[0]["test_accuracy"] for slot in train_stack(runs)[1].slots]
+    assert result["val_accuracy"] == pytest.approx(sum(first) / 2)
+
+
+def test_weights_loaded_before_fit_are_trained_on_from() -> None:
+    run = small_run()
+    taught = train_stack([small_run(seed=8, noise=1.0, **{"trainer.max_epochs": 9})])[0]
+    module, data = StudyModule(run), StudyData(run)
+    module.load_state_dict(taught.state_dict())
+    quiet_trainer(max_epochs=1).fit(module, data)
+    first = module.stack.slots[0].history[0]
+    expected = evaluate(lambda x: taught.network(x)[0], data.tensors(data.stack.slots[0]))
+    assert first["train_cross_entropy"] == pytest.approx(expected["train_cross_entropy"])
+    module.load_state_dict(taught.state_dict())
+    quiet_trainer(max_epochs=0).fit(module, data)
+    assert all(
+        torch.equal(value, taught.state_dict()[name]) for name, value in module.state_dict().items()
+    )
+
+
+def test_validation_and_test_give_each_run_of_a_stack_its_own_images() -> None:
+    facts = {"data.inputs": "shuffled_pixels"}
+    runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
+    module, data = StudyModule(runs), StudyData(runs)
+    trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
+    trainer.fit(module, data)
+    own = sum(slot.history[-1]["test_accuracy"] for slot in module.stack.slots) / 3
+    assert own > 0.2
+    assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(own)
+    (result,) = trainer.test(module, data, verbose=False)
+    assert result["test_accuracy"] == pytest.approx(own)
+
+
+def test_validation_follows_the_runs_that_take_over_a_slot() -> None:
+    facts = {"data.inputs": "shuffled_pixels"}
+    runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
+    stack = Stack([Progress(run) for run in runs], size=1)
+    module = StudyModule(stack)
+    trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
+    trainer.fit(module, StudyData(stack))
+    last = stack.slots[0].history[-1]["test_accuracy"]
+    assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(last)
+
+
+def test_data_of_other_runs_are_refused_for_validation_too() -> None:
+    with pytest.raises(BadInput, match="data of the module's runs"):
+        quiet_trainer(limit_val_batches=None).validate(
+            StudyModule(small_run(0)), StudyData(small_run(1)), verbose=False
+        )

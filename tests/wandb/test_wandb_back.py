@@ -15,7 +15,8 @@ from wandb_client import (
 )
 
 import study
-from study.wandb.content import Fetched
+from study.runs.command_line import read
+from study.wandb.content import Fetched, recorded_content, run_row
 from study.wandb.restore import fault_of, restore
 
 
@@ -38,6 +39,52 @@ def test_two_studies_of_one_group_are_not_mixed() -> None:
     fetched = Fetched("a", config, [{"epoch": 0}], {"status": "fitted", "epoch": 0}, [], [])
     assert fault_of(fetched, "") == ""
     assert fault_of(fetched, "small") == "a run of the study other, not of small"
+
+
+FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
+
+
+def fetched_runs() -> list[Fetched]:
+    """Return the runs of a recorded study as W&B would give them back."""
+    text = (FORMAT1 / "study.yaml").read_text()
+    recorded = study.records.reading.recorded(FORMAT1)
+    small = read(["--config", str(FORMAT1 / "study.yaml")]).study
+    return [
+        Fetched(
+            each.run,
+            each.config,
+            each.history,
+            each.summary,
+            each.predictions,
+            [(FORMAT1 / "images" / f"{name}.npy").read_bytes() for name in each.images],
+        )
+        for each in recorded_content(small, text, FORMAT1, {run.id for run, _, _ in recorded})
+    ]
+
+
+def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: Path) -> None:
+    first, other, *_ = fetched_runs()
+    again = first._replace(id="again", summary={**first.summary, "seconds": 1e9})
+    out, number, left_out = restore([first, again, other], tmp_path / "out")
+    assert number == 2
+    assert left_out == [f"again: a run of {first.config['run']}, which another gave"]
+    runs, history = study.load(out)
+    assert sorted(runs["run"]) == sorted([first.config["run"], other.config["run"]])
+    assert runs["seconds"].max() < 1e9
+    assert len(history) == 10
+    assert history["gradient_cosine"].notna().all()  # a column of earlier versions
+    # A second pull finds both there.
+    assert restore([first, other], out)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "changed", [{"run": "000000000000"}, {"run": None}], ids=["another id", "no id"]
+)
+def test_a_run_whose_facts_do_not_give_its_id_gives_no_row(changed: dict[str, str]) -> None:
+    one = fetched_runs()[0]
+    assert run_row(one.config, one.summary, "e")["run"] == one.config["run"]
+    with pytest.raises(study.BadInput, match=f"expected facts that give the id {changed['run']}"):
+        run_row({**one.config, **changed}, one.summary, "e")
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,12 @@ def fit(
 
 def client(server: Loopback, tmp_path: Path, command: str) -> str:
     """Run a command line as its user would, and return what it printed."""
-    program = command.replace("wandb sync", f"{shlex.quote(sys.executable)} -m wandb sync", 1)
+    # Only the first word is replaced: this interpreter's own path may contain the others.
+    program, _, arguments = command.partition(" ")
+    python = shlex.quote(sys.executable)
+    interpreted = {"python": python, "wandb": f"{python} -m wandb"}[program]
     done = subprocess.run(
-        ["bash", "-c", program.replace("python ", f"{shlex.quote(sys.executable)} ", 1)],
+        ["bash", "-c", f"{interpreted} {arguments}"],
         env={**os.environ, **environment(server, tmp_path)},
         capture_output=True,
         text=True,

@@ -12,13 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from study.base.errors import BadInput
 from study.nn import products
 from study.nn.adam import Adam
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, WholeBatch
-from study.training.optimizers import make_optimizer, restore, saved
+from study.training.optimizers import make_optimizer, numbers_of, restore, saved
 
 T = TypeVar("T")
 
@@ -70,6 +71,8 @@ class Engine(ABC):
             [gradient[slot] for gradient in self.gradients] for slot in range(network.runs)
         ]
         self.optimizer = make_optimizer([run.optimizer for run in runs], self.rows)
+        self._numbers = [numbers_of(self.optimizer, slot) for slot in range(network.runs)]
+        self.note_weights()
         batch = runs[0].data.batch_size
         self.layers = products.layers(network.widths, batch, self.routes)
 
@@ -80,12 +83,51 @@ class Engine(ABC):
             self.layers, activation=model.activation, loss=model.loss, backward=model.backward
         )
 
-    def load(self, slot: int, run: Run, state: Mapping[str, Tensor] | None = None) -> None:
-        """Put a run into a slot: its saved state, or the weights its seed gives."""
-        if state is None:
+    def load(
+        self,
+        slot: int,
+        run: Run,
+        state: Mapping[str, Tensor] | None = None,
+        *,
+        keep_weights: bool = False,
+    ) -> None:
+        """Put a run into a slot: its saved state, or the weights its seed gives.
+
+        Parameters
+        ----------
+        slot, run
+            Where, and which.
+        state
+            What `save` returned; None starts anew.
+        keep_weights
+            The network holds the run's weights already.
+        """
+        if state is None and not keep_weights:
             self.network.initialize(slot, run.seed)
-        restore(self.optimizer, slot, run.optimizer, state)
-        self.runs[slot] = run
+        restore(self.optimizer, slot, run.optimizer, state, keep_weights=keep_weights)
+        self.runs[slot], self._numbers[slot] = run, numbers_of(self.optimizer, slot)
+
+    def note_weights(self) -> None:
+        """Note that the weights are as the training has made them."""
+        self._versions = [tensor._version for tensor in self.whole]
+
+    def check_untouched(self) -> None:
+        """See that nobody else changes what the runs train by.
+
+        Raises
+        ------
+        BadInput
+            A hook changed the weights since `note_weights`, or a number of the optimizer.
+        """
+        if self._versions != [tensor._version for tensor in self.whole]:
+            hint = "a hook has changed them; train another run, or set them before fit"
+            raise BadInput("weights", "weights that only the training changes", hint=hint)
+        for slot, numbers in enumerate(self._numbers):
+            for name, value in numbers.items():
+                found = self.optimizer.param_groups[slot][name]
+                if found is not value and found != value:
+                    hint = f"a hook has changed it; set it on the run (optimizer.{name})"
+                    raise BadInput(f"optimizer.{name}", f"{value!r}, as the run's", found, hint)
 
     def save(self, slot: int) -> dict[str, Tensor]:
         """Return copies of all tensors that a slot's run needs to go on."""

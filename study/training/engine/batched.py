@@ -36,9 +36,16 @@ class BatchedEngine(Engine):
         self._recorded: dict[tuple[int, ...], Recorded] = {}
         self._records = can_record(self.whole[0].device, runs[0])
 
-    def load(self, slot: int, run: Run, state: Mapping[str, Tensor] | None = None) -> None:
+    def load(
+        self,
+        slot: int,
+        run: Run,
+        state: Mapping[str, Tensor] | None = None,
+        *,
+        keep_weights: bool = False,
+    ) -> None:
         """Put a run into a slot; what was recorded knew another optimizer state."""
-        super().load(slot, run, state)
+        super().load(slot, run, state, keep_weights=keep_weights)
         self._recorded.clear()
 
     def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:

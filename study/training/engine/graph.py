@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from study.runs.run import Run
+from study.training.optimizers import updates_at_once
 
 if TYPE_CHECKING:
     from study.training.engine.base import Running
@@ -26,7 +27,7 @@ def can_record(device: torch.device, run: Run) -> bool:
 
     Autograd's step is not worth its risks, and another optimizer's does not come with the batch.
     """
-    derived = run.model.gradients == "derived" and run.optimizer.is_own
+    derived = run.model.gradients == "derived" and updates_at_once(run.optimizer)
     return device.type == "cuda" and derived and bool(run.optimizer.init_args.get("fused", True))
 
 

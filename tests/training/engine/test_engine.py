@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from helpers import small_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -168,6 +169,10 @@ def test_runs_with_numbers_of_their_own_keep_the_bits_they_have_alone() -> None:
     problem = Problem(own=own)
     stack = problem.train(range(4))
     assert all(same_bits(stack, seed, problem.train([seed]), 0) for seed in range(4))
+
+
+def test_a_run_that_diverges_at_once_feels_no_neighbours() -> None:
+    assert neighbours_felt(small_run(**{"optimizer.lr": 1e30})) == 0.0
 
 
 def test_neighbours_felt_is_zero_on_a_cpu_and_rounding_in_batched_products() -> None:

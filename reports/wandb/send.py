@@ -12,7 +12,7 @@ from uuid import uuid4
 from reports import tables
 from reports.drawing import Drawn
 from reports.verdicts import Verdict
-from reports.wandb_spec import CLAIMS, REPORT, Place
+from reports.wandb.panels import CLAIMS, REPORT, Place
 from study.wandb.client import INIT_SECONDS, quiet_settings, without_keys
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 class NotSent(Exception):
-    """The server did not take it, or there is no key for it; says why, without any key."""
+    """The server refused the report, or no API key is set; the message never contains the key."""
 
 
 def prepare_client() -> None:
@@ -73,7 +73,7 @@ def send_report(report: wr.Report) -> str:
 
 
 def _in_time(what: str, seconds: float, do: Callable[[], Result]) -> Result:
-    """Do what asks a server; the client retries for minutes where it is refused."""
+    """Run a request within a time limit, because the client retries for minutes when refused."""
     results: list[Result] = []
     faults: list[str] = []
 

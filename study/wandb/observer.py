@@ -1,4 +1,4 @@
-"""WandbLogger: a Lightning logger that drives a W&B run for each run of a stack."""
+"""Sends each run of a study to W&B while it trains and once it is recorded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import Logger
-
+from study.records.environment import environment
+from study.runs.events import LiveStack, Observer
+from study.runs.progress import Progress
 from study.runs.study import Study
-from study.sharing.locks import Claims
-from study.training.datamodule import StudyData
-from study.training.stack import Slot, Stack
+from study.sharing.locks import Locks
 from study.wandb.content import Content, ended, recorded_content, training_content
 from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier
@@ -26,11 +25,8 @@ INTERRUPTED_SECONDS = 15.0  # for all that is left, once a stop is asked for
 OF_A_SWEEP = ("SWEEP_ID", "SWEEP_PARAM_PATH", "RUN_ID", "PROJECT")
 
 
-class WandbLogger(Logger):
+class WandbObserver(Observer):
     """Sends the runs of a study to W&B, each as a run of its own.
-
-    What Lightning itself logs is a mean over the stack's runs and belongs to none of them: it goes
-    to the trainer's other loggers.
 
     Parameters
     ----------
@@ -47,13 +43,10 @@ class WandbLogger(Logger):
     def __init__(
         self, study: Study, study_yaml: str, folder: Path, say: Callable[[str], None]
     ) -> None:
-        super().__init__()
         self.study, self.study_yaml, self.folder, self._say = study, study_yaml, folder, say
         self.mode = study.wandb.mode
         self.ledger = Ledger(folder)
         self._courier: Courier | None = None
-        self._stack: Stack | None = None
-        self._data: StudyData | None = None
         self._environment: Mapping[str, Any] = {}
         self._sent: dict[str, int] = {}
         self._unconfirmed: dict[str, Content] = {}
@@ -62,63 +55,52 @@ class WandbLogger(Logger):
         self._confirmed: Callable[[Iterable[str]], None] = lambda runs: None
 
     @property
-    def name(self) -> str:
-        """The project."""
-        return self.study.wandb.project
-
-    @property
-    def version(self) -> str:
-        """The group."""
+    def group(self) -> str:
+        """What groups the study's runs in W&B."""
         return self.study.wandb.group or self.study.name
 
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Leave Lightning's own out: each run has its facts."""
+    def stack_began(self, stack: LiveStack) -> None:
+        """Learn where the stack is trained."""
+        if self.mode != "off":
+            self._environment = environment(stack.machine())
 
-    def begin(self, stack: Stack, data: StudyData, environment: Mapping[str, Any]) -> None:
-        """Take in another stack."""
-        self._stack, self._data, self._environment = stack, data, environment
-
-    def leave(self) -> None:
-        """Let go of the stack, which may be large."""
-        self._stack, self._data = None, None
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Send every run's new epochs: Lightning calls this when there are some."""
-        if self.mode == "online" and self._stack:
-            for index in self._stack.training:
-                self._log(self._stack.slots[index])
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Send every training run's new epochs."""
+        if self.mode == "online":
+            for progress in stack.training:
+                self._log(stack, progress)
         self._hear()
 
-    def _log(self, slot: Slot) -> None:
-        sent = self._sent.get(slot.run.id)
+    def _log(self, stack: LiveStack, progress: Progress) -> None:
+        run, history = progress.run.id, progress.history
+        sent = self._sent.get(run)
         if sent is None:
-            self._send("open", content=self._content(slot)._asdict())
-        elif slot.history[sent:]:
-            self._send("log", run=slot.run.id, rows=slot.history[sent:])
-        self._sent[slot.run.id] = len(slot.history)
+            self._send("open", content=self._content(progress, stack.hashes(progress))._asdict())
+        elif history[sent:]:
+            self._send("log", run=run, rows=history[sent:])
+        self._sent[run] = len(history)
 
-    def _content(self, slot: Slot) -> Content:
-        assert self._data is not None
-        hashes = self._data.tensors(slot).hashes
-        return training_content(self.study, slot, self.study_yaml, hashes, self._environment)
+    def _content(self, progress: Progress, hashes: tuple[str, str]) -> Content:
+        return training_content(self.study, progress, self.study_yaml, hashes, self._environment)
 
     def end(
-        self, slot: Slot, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
+        self, progress: Progress, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
     ) -> None:
         """Send a run that has ended and is recorded."""
         if self.mode != "off":
-            content = ended(self._content(slot), row, predictions)
+            hashes = (row["data_hash"], row["labels_hash"])
+            content = ended(self._content(progress, hashes), row, predictions)
             self._outcomes.append(content.summary)
             self._end(content)
 
-    def catch_up(self, claims: Claims, runs: Iterable[str]) -> None:
+    def catch_up(self, locks: Locks, runs: Iterable[str]) -> None:
         """Send runs that were recorded, but not sent, unless another task is at it."""
-        self._confirmed = claims.release
+        self._confirmed = locks.release
         missing = set(runs) - self.ledger.published() if self.mode != "off" else set()
-        free = {run for run in missing if claims.take(run) is not None}
-        # Another task may have sent one before it let go of the claim that was taken here.
+        free = {run for run in missing if locks.take(run) is not None}
+        # Another task may have sent one before it let go of the lock that was taken here.
         sent = free & self.ledger.published()
-        claims.release(sent)
+        locks.release(sent)
         free -= sent
         if free:  # otherwise the whole study would be read for nothing
             for content in recorded_content(self.study, self.study_yaml, self.folder, free):
@@ -140,7 +122,7 @@ class WandbLogger(Logger):
             return
         published, failed, where = self._courier.news()
         if where and not self._said_where:
-            self._say(f"W&B: {where}, group {self.version}")
+            self._say(f"W&B: {where}, group {self.group}")
             self._said_where = True
         for run in published:
             self._unconfirmed.pop(run, None)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from study.base.errors import BadInput
 from study.runs.run import Run
+from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
-from study.sharing.shards import Shard, from_environment, parse
 
 RUNS = Study(
     seeds=12,

@@ -4,85 +4,79 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.command import BAD_INPUT, FAILED, figure_names, parser, status_of
+from reports.output import complain, flush, say
 from study.base.errors import BadInput
-
-DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 2 bad input, 1 a server that does not take it."""
     arguments = _parser().parse_args(argv)
-    from reports.wandb_send import NotSent, prepare_client
+    from reports.wandb.send import NotSent, prepare_client
 
     prepare_client()
     try:
-        return _report(arguments)
+        return status_of("reports.wandb", lambda: _report(arguments))
     except NotSent as fault:
-        print(f"reports.wandb: {fault}", file=sys.stderr)
+        complain(f"reports.wandb: {fault}")
         return FAILED
-    except (BadInput, OSError) as fault:
-        print(f"reports.wandb: {fault}", file=sys.stderr)
-        return BAD_INPUT
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m reports.wandb",
-        description="Make a report in W&B of studies whose runs are there: the verdicts of their "
-        "records, panels of the runs by condition, figures and claims as a run of its own.",
+    made = parser(
+        "reports.wandb",
+        "Make a report in W&B of studies whose runs are there: the verdicts of their records, "
+        "panels of the runs by arm, figures and claims as a run of its own.",
     )
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of studies")
-    parser.add_argument("--entity", help="the user or team (default: as study.yaml says)")
-    parser.add_argument("--project", help="the project (default: as study.yaml says)")
-    parser.add_argument(
-        "--claims", action="append", type=Path, default=[], help="a file of further claims"
-    )
-    parser.add_argument("--title", default="", help="its title (default: the studies' names)")
-    parser.add_argument(
+    made.add_argument("--entity", help="the user or team (default: as study.yaml says)")
+    made.add_argument("--project", help="the project (default: as study.yaml says)")
+    made.add_argument("--title", default="", help="its title (default: the studies' names)")
+    made.add_argument(
         "--dry-run", action="store_true", help="write what would be saved as JSON; ask no server"
     )
-    parser.add_argument(
+    made.add_argument(
         "--out", type=Path, help="of --dry-run: where to (default: FOLDER/report/wandb.json)"
     )
-    return parser
+    return made
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def _report(arguments: argparse.Namespace) -> None:
+    names = figure_names(arguments.figures)
+    _check_library()
     from reports.claims import SHIPPED, load_claims
-    from reports.drawing import draw_all
+    from reports.drawing import describe, draw_all
     from reports.read import read
     from reports.verdicts import judge_all
-    from reports.wandb_send import send_report, send_run
-    from reports.wandb_spec import as_json, places, spec
+    from reports.wandb.send import send_report, send_run
+    from reports.wandb.spec import as_json, check_title, places, spec
     from study.base.files import write_whole
 
-    _check_library()
+    check_title(arguments.title)
     claims = load_claims([SHIPPED, *arguments.claims])
     records = read(arguments.folders)
     verdicts = judge_all(claims, records)
     at = places(records, arguments.entity, arguments.project)
-    report = spec(records, verdicts, at, arguments.title)
     for line in records.left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        complain(f"left out: {line}")
     if arguments.dry_run:
+        drawn = [describe(name, records, verdicts)[0] for name in names]
         out = arguments.out or arguments.folders[0] / "report" / "wandb.json"
-        write_whole(out, as_json(report, at).encode())
-        print(out)
-        return DONE
+        report = spec(records, verdicts, drawn, at, arguments.title)
+        write_whole(out, as_json(report, at).encode("utf-8", "backslashreplace"))
+        say(str(out))
+        return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         figures = Path(folder) / "figures"
         figures.mkdir()
-        drawn = draw_all(records, verdicts, figures, "web")
+        drawn = draw_all(names, records, verdicts, figures, "web")
         entity, run = send_run(at[0], verdicts, drawn, figures)
-        # Who an account's own entity is, its server has said by now.
+        # The server has said by now which entity is the account's own.
         at = [each._replace(entity=each.entity or entity) for each in at]
-        print(send_report(spec(records, verdicts, at, arguments.title, run)))
-    return DONE
+        say(send_report(spec(records, verdicts, drawn, at, arguments.title, run)))
 
 
 def _check_library() -> None:
@@ -94,8 +88,11 @@ def _check_library() -> None:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    status = BAD_INPUT
+    try:
+        status = main()
+    except SystemExit as asked:  # argparse's, after its help or a wrong option
+        status = asked.code if isinstance(asked.code, int) else BAD_INPUT
+    flush()
     # Not by way of W&B's own clean-up, which waits for servers.
     os._exit(status)

@@ -1,21 +1,21 @@
-"""What a process that was killed just after its record left: claims and states of ended runs."""
+"""What a process that was killed just after its record left: locks and states of ended runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from pathlib import Path
 
-from study.sharing.locks import claim_history, remove_claims
+from study.sharing.locks import lock_history, remove_locks
 from study.sharing.tasks import Watch
 
 
-def drop_claims(folder: Path, runs: Iterable[str]) -> None:
-    """Take away what tasks that are gone have left of claims on some runs that are recorded."""
+def drop_locks(folder: Path, runs: Iterable[str]) -> None:
+    """Take away what tasks that are gone have left of locks on some runs that are recorded."""
     watch = Watch(folder)
     for run in runs:
-        tasks = claim_history(folder, run)
+        tasks = lock_history(folder, run)
         if tasks and watch.gone(tasks[0], guess=True):
-            remove_claims(folder, run, len(tasks))
+            remove_locks(folder, run, len(tasks))
 
 
 def drop_states(folder: Path, ended: Set[str]) -> None:

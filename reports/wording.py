@@ -1,11 +1,10 @@
-"""Numbers in words, the same everywhere."""
+"""How numbers, effects and verdicts are written, the same in every output."""
 
 from __future__ import annotations
 
 import math
 
 from reports.claims import Claim
-from reports.statistics import Interval
 from reports.verdicts import Verdict
 
 
@@ -49,52 +48,40 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def on_its_scale(claim: Claim, value: float) -> float:
-    """Return an effect as a reader wants it: a log ratio as a ratio.
-
-    Examples
-    --------
-    >>> claim = Claim("a", "b", "less", "test_accuracy", against=0.5, effect="log_ratio")
-    >>> on_its_scale(claim, 0.0)
-    1.0
-    """
-    return math.exp(value) if claim.effect == "log_ratio" else value
-
-
 def effect(verdict: Verdict) -> str:
-    """Return a verdict's effect with its 95% interval."""
+    """Return a verdict's effect with its 95% interval, as its claim writes effects."""
     if verdict.n == 0:
         return "–"
-    middle = number(on_its_scale(verdict.claim, verdict.mean))
+    written = verdict.claim.statistic.written
+    middle = number(written(verdict.mean))
     if math.isnan(verdict.interval.low):
         return middle
-    return f"{middle} {interval(verdict.claim, verdict.interval)}"
+    return f"{middle} {_interval(*map(written, verdict.interval))}"
 
 
-def interval(claim: Claim, bounds: Interval) -> str:
-    """Return an interval on the scale of its claim."""
-    low, high = (number(on_its_scale(claim, bound)) for bound in bounds)
-    return f"[{low}, {high}]"
+def _interval(low: float, high: float) -> str:
+    return f"[{number(low)}, {number(high)}]"
 
 
 def scale(claim: Claim) -> str:
-    """Return what an effect is: a ratio, a difference or a share."""
-    if claim.kind == "fraction":
-        return "share of runs"
-    return "ratio" if claim.effect == "log_ratio" else "difference"
+    """Return what an effect is called: a ratio, a difference, or a share of runs."""
+    return claim.statistic.word
 
 
 def asked(claim: Claim) -> str:
-    """Return what an effect had to be, in words.
+    """Return where an effect was claimed to lie, in words.
 
     Examples
     --------
-    >>> asked(Claim("a", "b", "greater", "test_accuracy", against=0.9))
+    >>> asked(Claim("a", "b", "test_accuracy", against=0.9, above=0))
     'above 0'
     """
     if claim.within is not None:
-        return f"within {interval(claim, Interval(*claim.within))}"
-    margin = number(on_its_scale(claim, claim.margin))
-    if claim.kind == "differs":
-        return f"other than {margin}"
-    return f"{'below' if claim.kind == 'less' else 'above'} {margin}"
+        return f"within {_interval(*claim.within)}"
+    return f"{claim.asked.replace('_', ' ')} {number(getattr(claim, claim.asked))}"
+
+
+def finding(verdict: Verdict) -> str:
+    """Return a verdict's effect and what was claimed of it, in a sentence without its end."""
+    claim = verdict.claim
+    return f"{scale(claim).capitalize()} {effect(verdict)}, asked {asked(claim)}"

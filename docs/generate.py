@@ -1,0 +1,159 @@
+"""Write what the pages of this folder and the README take from the code: python docs/generate.py.
+
+A page marks each such place with ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from docstring_parser import parse
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Key(NamedTuple):
+    """A key of a config: its dotted name, what it takes, its default, and what it decides."""
+
+    name: str
+    takes: str
+    default: Any
+    fact: bool
+    sentence: str
+
+
+def keys() -> Iterator[Key]:
+    """Yield every key of a config, as it is declared."""
+    from study.runs.optimizer import AdamSettings
+    from study.runs.run import Run
+    from study.runs.settings import Data, Model, Stop, Trainer, Wandb
+    from study.runs.study import Study
+
+    subjects = {
+        "data": Data,
+        "model": Model,
+        "optimizer": AdamSettings,
+        "stop": Stop,
+        "trainer": Trainer,
+        "wandb": Wandb,
+    }
+    yield from _declared("", Study, fact=False)
+    yield from _declared("", Run)
+    for subject, settings in subjects.items():
+        yield from _declared(f"{subject}.", settings)
+
+
+def _declared(prefix: str, owner: Any, *, fact: bool = True) -> Iterator[Key]:
+    said = {
+        name.strip(): " ".join((each.description or "").split())
+        for each in parse(inspect.getdoc(owner) or "").params
+        for name in each.arg_name.split(",")
+    }
+    for field in dataclasses.fields(owner):
+        if "expected" not in field.metadata or (owner.__name__, field.name) == ("Run", "seed"):
+            continue  # a subject of its own, or what `seeds` says
+        default = getattr(owner(), field.name)
+        yield Key(
+            prefix + field.name,
+            field.metadata["expected"],
+            default,
+            fact and field.metadata["fact"],
+            said[field.name],
+        )
+
+
+def config() -> str:
+    """Return a table of every key for each subject."""
+    lines: list[str] = []
+    subject = None
+    for key in keys():
+        if key.name.rpartition(".")[0] != subject:
+            subject = key.name.rpartition(".")[0]
+            title = f"`{subject}`" if subject else "The study"
+            lines += ["", f"### {title}", "", "| key | fact | takes | default | meaning |"]
+            lines += ["|---|---|---|---|---|"]
+        fact = "yes" if key.fact else "no"
+        lines.append(_row(f"`{key.name}`", fact, key.takes, _as_yaml(key.default), key.sentence))
+    return "\n".join(lines[1:])
+
+
+def _as_yaml(value: Any) -> str:
+    value = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+    return f"`{text}`"
+
+
+def runs() -> str:
+    """Return a table of the columns of ``runs`` that are no facts."""
+    from study.records.columns import RUN
+    from study.records.reading import run_columns
+    from study.runs.run import fact_keys
+
+    facts = set(fact_keys())
+    return _columns([(name, RUN[name]) for name in run_columns() if name not in facts])
+
+
+def history() -> str:
+    """Return a table of the columns of ``history``."""
+    from study.records.columns import HISTORY
+    from study.records.reading import history_columns
+
+    return _columns([(name, HISTORY[name]) for name in history_columns()])
+
+
+def _columns(columns: list[tuple[str, str]]) -> str:
+    rows = [_row(f"`{name}`", sentence) for name, sentence in columns]
+    return "\n".join(["| column | what it holds |", "|---|---|", *rows])
+
+
+def verdicts() -> str:
+    """Return the verdicts of the example report, a row each."""
+    path = ROOT / "reports" / "example" / "tables" / "verdicts.csv"
+    lines = ["|claim|verdict|effect [95% interval]|asked|", "|---|---|---|---|"]
+    with path.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            effect = f"{row['effect [95% interval]']} ({row['is a']})"
+            if row["diverged"] != "0":
+                effect += f"; {row['diverged']} runs diverged"
+            lines.append(f"|{row['claim']}|**{row['verdict']}**|{effect}|{row['asked']}|")
+    return "\n".join(lines)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "config": config,
+    "runs": runs,
+    "history": history,
+    "verdicts": verdicts,
+}
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", r"\|").replace("<", "&lt;")
+
+
+def pages() -> dict[Path, str]:
+    """Return the pages with something generated, each with its content as it is to be."""
+    found = {}
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        new = PLACE.sub(lambda m: f"{m[1]}{GENERATED[m['name']]()}\n{m[3]}", text)
+        if PLACE.search(text):
+            found[path] = new
+    return found
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        page.write_text(content, encoding="utf-8")

@@ -1,0 +1,47 @@
+"""``study``, ``python -m study``: an overview of the commands, and each of them by its name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from study.base.errors import nearest
+
+COMMANDS = {
+    "fit": ("study.fit", "train every run of a study and record it"),
+    "status": ("study.status", "say how far a study is, and what each task does"),
+    "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
+    "verify": ("study.verify", "retrain recorded runs and compare every bit"),
+    "diff": ("study.diff", "say in what two runs, or the runs of two folders, differ"),
+    "submit": ("study.submit", "submit a study to Slurm, and its report after it"),
+    "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
+}
+
+
+def overview() -> str:
+    """Return the commands, a line each."""
+    lines = [f"  {name:<8}{what}" for name, (_, what) in COMMANDS.items()]
+    examples = ["  study fit --config random", "  study report results/random"]
+    head, foot = ["usage: study COMMAND ...", ""], ["", "study COMMAND --help says more"]
+    return "\n".join([*head, *lines, "", "examples:", *examples, *foot])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first argument names and return its exit status."""
+    name, *rest = [*(sys.argv[1:] if argv is None else argv), ""]
+    if name in ("", "-h", "--help"):
+        print(overview())
+        return 0
+    if name not in COMMANDS:
+        hint = nearest(name, COMMANDS) or "see study --help"
+        print(
+            f"study: expected one of {', '.join(COMMANDS)}, found {name!r}; {hint}", file=sys.stderr
+        )
+        return 2
+    module = importlib.import_module(COMMANDS[name][0])
+    return int(module.main(rest[:-1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

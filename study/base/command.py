@@ -1,0 +1,146 @@
+"""What every command shares: how it parses, says what is wrong, and chooses its exit status.
+
+A command is a function of its arguments that returns an exit status or raises. `run_command` turns
+what it raises into one line on standard error, and does not stop it when its output is closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TextIO, cast
+
+from study.base.errors import BadInput, nearest
+from study.base.interrupt import StoppedAtOnce
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# What is written where a terminal's encoding lacks a sign.
+PLAIN = str.maketrans({"±": "+-", "–": "-", "−": "-", "…": "...", "×": "x", "━": "-", "╸": "-"})
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are `BadInput`, with the nearest option."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments as one line."""
+        option = message.removeprefix("argument ").partition(":")[0].partition(" ")[0]
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        if unknown:
+            known = [name for action in self._actions for name in action.option_strings]
+            raise BadInput(
+                unknown[0],
+                f"an option of {self.prog}",
+                hint=nearest(unknown[0].partition("=")[0], known) or "see --help",
+            )
+        raise BadInput(
+            option if option.startswith("-") else "arguments",
+            f"arguments as {self.prog} --help says",
+            hint=message,
+        )
+
+
+def run_command(
+    command: Callable[[Sequence[str]], int],
+    argv: Sequence[str] | None,
+    name: str,
+    again: Callable[[Sequence[str]], str] = lambda argv: "",
+) -> int:
+    """Run a command and return its exit status: 0 done, 1 failed, 2 bad input, 130 interrupted.
+
+    Parameters
+    ----------
+    command
+        Takes the arguments; returns an exit status.
+    argv
+        The arguments; those of this process when None.
+    name
+        What lines on standard error begin with, e.g. ``study.fit``.
+    again
+        Gives what to do after a stop or a failure, e.g. the line that goes on.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    with steady_output():
+        try:
+            return command(argv)
+        except BadInput as fault:
+            return _say(f"{name}: {fault}", BAD_INPUT)
+        except (KeyboardInterrupt, StoppedAtOnce):
+            return _say(f"{name}: stopped at once{_then(again(argv))}", INTERRUPTED)
+        except (OSError, MemoryError) as error:
+            what = " ".join((str(error) or type(error).__name__).split())
+            return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
+
+
+def _then(line: str) -> str:
+    return f"; {line}" if line else ""
+
+
+def _say(line: str, status: int) -> int:
+    print(line, file=sys.stderr)
+    return status
+
+
+@contextlib.contextmanager
+def steady_output() -> Iterator[None]:
+    """Let standard output and error neither stop the command nor refuse a sign.
+
+    When the reader of a pipe is gone, what is written goes nowhere. A sign that the encoding lacks
+    is written in plain letters.
+    """
+    codecs.register_error("study.plain", _in_plain_letters)
+    before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="study.plain")
+    sys.stdout, sys.stderr = (cast("TextIO", _Steady(stream)) for stream in before)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(c if ord(c) < 128 else "?" for c in signs.translate(PLAIN)), error.end
+
+
+class _Steady:
+    """A text stream that goes nowhere once its reader is gone."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or let it go nowhere."""
+        try:
+            return int(self._stream.write(text))
+        except BrokenPipeError:
+            self._nowhere()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or let it go nowhere."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._nowhere()
+
+    def _nowhere(self) -> None:
+        # The file descriptor itself, so that neither a child nor the interpreter's exit fails.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)

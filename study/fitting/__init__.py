@@ -1,0 +1,1 @@
+"""Composes the rooms: trains the runs of a study in this process, and records them."""

@@ -1,0 +1,163 @@
+"""One process that trains runs of a study: stacks, records, locks and W&B brought together."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from study.base.files import file_time
+from study.base.interrupt import Interrupt
+from study.data.prepare import DataCache
+from study.records.checkpoints import CheckpointWriter, Saved
+from study.records.environment import agreed_routes
+from study.records.recorder import Recorded, Recorder
+from study.records.writing import Folder
+from study.runs.events import LiveStack, Observer
+from study.runs.packing import StackPlan, plan
+from study.runs.progress import Progress
+from study.runs.run import Run
+from study.runs.study import Study
+from study.sharing.locks import Locks
+from study.sharing.queue import Queue
+from study.sharing.tasks import INTERRUPTED, Task
+from study.training.engine import chosen_routes
+from study.training.loop import in_memory, train_stack
+from study.wandb.observer import WandbObserver
+
+
+class StopOnSignal(Observer):
+    """Ends the training after the epoch in which a signal came."""
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self.interrupt = interrupt
+
+    def stack_began(self, stack: LiveStack) -> None:
+        """Take SIGTERM back: Lightning has just taken it, to leave without saving."""
+        self.interrupt.arm()
+
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Stop once a signal has come."""
+        if self.interrupt.requested:
+            stack.stop()
+
+
+class Session:
+    """Trains runs of a study in this process, beside other tasks that do the same.
+
+    Parameters
+    ----------
+    study
+        The study.
+    folder
+        Where it leaves its records.
+    cache
+        The data of its runs.
+    task
+        This process.
+    wandb
+        Where its runs go beside the records.
+    observers
+        Further ones that look on.
+    say
+        Shows a line.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: Folder,
+        cache: DataCache,
+        task: Task,
+        wandb: WandbObserver,
+        observers: Sequence[Observer],
+        say: Callable[[str], None],
+    ) -> None:
+        self.study, self.folder, self.cache = study, folder, cache
+        self.observers, self.say = observers, say
+        self.task, self.locks, self.wandb = task, Locks(folder.path, task), wandb
+        self.interrupt = Interrupt(say)
+        stopped = lambda: self.interrupt.requested  # noqa: E731  # shorter than a method
+        self.queue = Queue(self.locks, folder.ended, self._is_recorded, stopped, say)
+
+    def train(self, plans: Sequence[StackPlan], recorded: Iterable[str] = ()) -> bool:
+        """Train every planned run that no other task trains, and wait for those that one does.
+
+        Parameters
+        ----------
+        plans
+            What to train.
+        recorded
+            Runs that were trained before; what W&B lacks of them is sent.
+
+        Returns
+        -------
+        bool
+            Whether all of them ended; false: interrupted, states saved.
+        """
+        planned = [run for each in plans for run in each.runs]
+        with self.interrupt, self.task:
+            try:
+                self.wandb.catch_up(self.locks, recorded)
+                stopped = False
+                while plans and not stopped:
+                    stopped = not all(map(self._train_plan, plans))
+                    plans = [] if stopped else plan(self.study, self.queue.free(planned))
+                if not stopped and not self.interrupt.requested:
+                    self.wandb.tell_sweep()
+                self.wandb.close(lambda: self.interrupt.requested)
+            finally:
+                self.wandb.kill()
+            ended = self.folder.ended()
+            if all(run.id in ended for run in planned):
+                return True
+            self.task.state = INTERRUPTED
+            return False
+
+    def _train_plan(self, planned: StackPlan) -> bool:
+        """Train what others do not of one program; return whether nothing stopped it."""
+        trained = in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
+        return trained and not self.interrupt.requested
+
+    def _train(self, runs: Sequence[Run], size: int) -> bool:
+        """Train the free ones of some runs, so many at once; return whether all of those ended."""
+        saved = Saved(self.folder.path, self.say)
+        writer = CheckpointWriter(self.folder.path, self.task.name, saved)
+        recorder = Recorder(self.study, self.folder, writer, self._recorded)
+        observers = [*self.observers, StopOnSignal(self.interrupt), recorder, self.wandb, self.task]
+        progress = self._taken_up(runs, saved)
+        ended = train_stack(progress, size, self.cache, self._routes, observers)
+        self.folder.merge()
+        if ended:
+            writer.close()
+            saved.discard(dict.fromkeys(self.folder.ended(), math.inf))
+        return ended
+
+    def _taken_up(self, runs: Sequence[Run], saved: Saved) -> Iterator[Progress]:
+        """Lock one run after another, and go on where it was left."""
+        for run, before in self.queue.take(runs):
+            yield saved.slot(run, [self.task.name, *before])
+
+    def _routes(self, run: Run) -> Mapping[str, str]:
+        """Return how a run's products are computed: as asked, as before, or the fastest way."""
+        if self.study.products != "auto":
+            return chosen_routes(run, self.study.products)
+        shapes = chosen_routes(run, "blas").keys()
+        return agreed_routes(self.folder.path, shapes, lambda: chosen_routes(run))
+
+    def _recorded(self, done: Sequence[Recorded]) -> None:
+        """Let go of runs that are recorded, or send them to W&B, which lets go of them later."""
+        if self.wandb.mode == "off":
+            self.locks.release(each.progress.run.id for each in done)
+        for each in done:
+            self.wandb.end(each.progress, each.row, each.predictions)
+
+    def _is_recorded(self, run: Run) -> bool:
+        """Tell whether another task has recorded a run, and had let go of its lock then."""
+        # Weights come before the record. A thousand tasks cannot read all new parts at each run.
+        if self.study.keep_weights and not self.folder.weights(run.id).exists():
+            return False
+        # A file server's client may have an old list of a folder, until it changes something there.
+        with contextlib.suppress(FileNotFoundError):
+            file_time(self.folder.path / "runs")
+        return run.id in self.folder.ended()

@@ -1,0 +1,95 @@
+"""Finds out how far a study is, from its records and from what its tasks last wrote."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from study.records.parquet import ended_runs
+from study.records.reading import read_config
+from study.runs.config import study_in
+from study.runs.run import Run
+from study.sharing.locks import held_locks
+from study.sharing.tasks import TRAINING, Watch, tasks_of
+from study.terminal.status import LOST, Status, rate_of
+from study.terminal.summary import condition_label
+
+
+def look(folder: Path, watch: Watch | None = None) -> Status:
+    """Return how far a study is.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    watch
+        Tells who is gone; one that has watched for a while knows of other machines, too.
+
+    Raises
+    ------
+    BadInput
+        No study's folder, or records that this user may not read.
+    OSError
+        Records that cannot be read just now.
+    """
+    read_config(folder)
+    study = study_in(folder)
+    wanted = {run.id: run for run in study.runs}
+    # In the order that what happens meanwhile can only be further than it is taken for.
+    holders = held_locks(folder)
+    tasks = judged(folder, watch or Watch(folder))
+    columns = ended_runs(folder, ["run", "status", "epochs"])
+    rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
+    alive = {task["task"] for task in tasks if task["state"] == TRAINING}
+    held = {run: task for run, task in holders.items() if run in wanted and run not in rows}
+    training = {run for run, task in held.items() if task in alive}
+    missing: dict[str, list[int]] = {}
+    for id_, run in wanted.items():
+        if id_ not in rows and id_ not in training:
+            missing.setdefault(condition_label(study.arm(run)), []).append(run.seed)
+    known = [epochs for _, epochs in rows.values()]
+    left = [run for id_, run in wanted.items() if id_ not in rows]
+    return Status(
+        name=study.name,
+        runs=len(wanted),
+        ended=Counter(status for status, _ in rows.values()),
+        training=len(training),
+        lost=len(held) - len(training),
+        other=len({run for run, _, _ in columns} - wanted.keys()),
+        missing=missing,
+        tasks=tasks,
+        seconds_left=seconds_left(left, sum(known) / len(known) if known else None, tasks),
+    )
+
+
+def judged(folder: Path, watch: Watch) -> list[dict[str, Any]]:
+    """Return what each task last wrote, and of those that are gone without a word that."""
+    return [
+        {**task, "state": LOST}
+        if task["state"] == TRAINING and watch.gone(name, guess=True)
+        else task
+        for name, task in tasks_of(folder).items()
+    ]
+
+
+def seconds_left(
+    left: Sequence[Run], typical: float | None, tasks: Sequence[Mapping[str, Any]]
+) -> float | None:
+    """Guess how long it takes until all runs have ended; None when nobody trains.
+
+    Parameters
+    ----------
+    left
+        Runs that have not ended.
+    typical
+        Epochs of those that have; None when there is none: then it is the most they may take.
+    tasks
+        What each task last wrote.
+    """
+    alive = [task for task in tasks if task["state"] == TRAINING]
+    rate = sum(map(rate_of, alive))
+    reached = {run: epoch for task in alive for run, epoch in task["runs"].items()}
+    epochs = [(typical or run.trainer.max_epochs) - reached.get(run.id, 0) for run in left]
+    return sum(max(1.0, each) for each in epochs) / rate if rate else None

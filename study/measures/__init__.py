@@ -1,0 +1,15 @@
+"""Measures: numbers computed of a network, one file a measure, its equation on top.
+
+A measure takes a network as a function from images to logits, and the images and labels it is
+measured on. It knows nothing of runs, stacks or records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+Network = Callable[[Tensor], Tensor]  # images [batch, feature] to logits [batch, classes]
+
+__all__ = ["Network"]

@@ -1,0 +1,122 @@
+"""What a backward rule sends to the logits of a batch, beside the loss's exact gradient there.
+
+With logits z, p = softmax(z), one-hot labels y, and g = dL/dp of a loss L that is a mean over the
+B examples of a batch, the exact gradient at the logits is
+
+    dL/dz = p * (g - <g, p>),
+    cross-entropy  L = -log p_y        g = -y / (B p_y)      dL/dz = (p - y) / B,
+    squared error  L = sum (p - y)^2   g = 2 (p - y) / B     dL/dz as above
+
+(Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs). It is
+computed from the logits in float64. A training sends its rule's gradient in its own precision, and
+takes p_y for at least the smallest normal number: where p_y has underflowed, the Jacobian sends
+exactly 0, while p - y is as large as it can be.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from study.measures import Network
+from study.nn.losses import gradient_at_logits, gradient_at_probabilities
+
+
+@torch.no_grad()
+def gradient_probe(
+    network: Network,
+    images: Float[Tensor, "batch feature"],
+    labels: Int[Tensor, " batch"],
+    loss: str,
+    backward: str,
+) -> dict[str, float]:
+    """Return what a backward rule sends to the logits of a batch, and what is exact.
+
+    Norms are over all numbers of the gradient of the batch's mean loss.
+
+    Parameters
+    ----------
+    network
+        Gives logits [batch, classes].
+    images, labels
+        A batch, with the labels trained on.
+    loss, backward
+        As in `study.Model`.
+
+    Returns
+    -------
+    dict
+        ``norm`` of what the rule sends, in the network's precision; ``exact_norm`` of the exact
+        gradient and the ``exact_cosine`` of the angle between the two, no number where one is 0;
+        ``zero_share``, the share of examples to which the rule sends exactly 0; ``largest_g``,
+        the largest |dL/dp| that the rule is given, p_y being clamped; ``exact_largest_g``, the
+        same without the clamp, which may be infinite.
+
+    Examples
+    --------
+    >>> z = torch.tensor([[0.0, 200.0]])  # float32 has no exp(-200)
+    >>> found = gradient_probe(lambda images: z, z, torch.tensor([0]), "cross_entropy", "jacobian")
+    >>> found["norm"], found["zero_share"], found["exact_norm"]
+    (0.0, 1.0, 1.4142135623730951)
+    """
+    z = network(images)
+    p = torch.softmax(z, -1)
+    sent = gradient_at_logits(p, labels, loss, backward)
+    exact, exact_largest_g = exact_gradient(z.double(), labels, loss)
+    values = {
+        "norm": torch.linalg.norm(sent.double()),
+        "exact_norm": torch.linalg.norm(exact),
+        "exact_cosine": _cosine(sent.double(), exact),
+        "zero_share": (sent == 0).all(-1).double().mean(),
+        "largest_g": gradient_at_probabilities(p, labels, loss).abs().max().double(),
+        "exact_largest_g": exact_largest_g,
+    }
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def exact_gradient(
+    z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], loss: str
+) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, ""]]:
+    """Return dL/dz of a loss's mean over a batch, and the largest |dL/dp|, as exact as ``z``.
+
+    Parameters
+    ----------
+    z
+        Logits, in float64.
+    labels
+        Their labels.
+    loss
+        ``cross_entropy`` or ``squared_error``.
+
+    Examples
+    --------
+    >>> z = torch.tensor([[0.0, 800.0]], dtype=torch.float64)
+    >>> exact_gradient(z, torch.tensor([0]), "cross_entropy")
+    (tensor([[-1.,  1.]], dtype=torch.float64), tensor(inf, dtype=torch.float64))
+    """
+    batch = len(labels)
+    log_p = torch.log_softmax(z, -1)
+    p, own = log_p.exp(), labels.unsqueeze(-1)
+    p_minus_y = _summing_to_zero(p, own)
+    if loss == "cross_entropy":
+        return p_minus_y / batch, (-log_p.gather(-1, own)).exp().max() / batch
+    g = 2 * p_minus_y / batch
+    through = p * (g - (g * p).sum(-1, keepdim=True))
+    return _summing_to_zero(through, p.argmax(-1, keepdim=True)), g.abs().max()
+
+
+def _summing_to_zero(rows: Tensor, at: Tensor) -> Tensor:
+    """Return rows whose element ``at`` makes their sum 0, as a gradient's at the logits is.
+
+    Where p is nearly 1 that element is a difference of nearly equal numbers, which rounds badly.
+    """
+    others = rows.scatter(-1, at, 0)
+    return others.scatter(-1, at, -others.sum(-1, keepdim=True))
+
+
+def _cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Return the cosine of the angle between two tensors, also of ones whose squares underflow."""
+    a, b = a / a.abs().max(), b / b.abs().max()
+    cosine: Tensor = (a * b).sum() / (torch.linalg.norm(a) * torch.linalg.norm(b))
+    return cosine

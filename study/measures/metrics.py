@@ -1,0 +1,78 @@
+"""Losses and accuracies of a network, whatever loss it was trained on.
+
+With logits z, p = softmax(z) and one-hot labels y, the means over examples of
+
+    cross_entropy   -log p_y, in nats,
+    squared_error   sum over classes of (p - y)^2,
+    accuracy        1 where argmax z is the label, else 0.
+
+Under label noise the accuracy is also taken on the examples whose label was redrawn: against the
+labels trained on it tells memorization, against the true ones early learning (Arpit et al., 2017,
+A Closer Look at Memorization in Deep Networks; Liu et al., 2020, Early-Learning Regularization
+Prevents Memorization of Noisy Labels).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from study.nn.losses import exact_metrics
+
+
+def metrics(z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]) -> dict[str, float]:
+    """Return the mean cross-entropy, squared error and accuracy, summed in float64.
+
+    Examples
+    --------
+    >>> metrics(torch.tensor([[0.0, 0.0], [0.0, 99.0]]), torch.tensor([1, 1]))["squared_error"]
+    0.25
+    """
+    cross_entropy, squared_error = exact_metrics(z, labels)
+    return {
+        "cross_entropy": _mean(cross_entropy),
+        "squared_error": _mean(squared_error),
+        "accuracy": _mean(z.argmax(-1) == labels),
+    }
+
+
+def accuracies_under_noise(
+    z: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    true_labels: Int[Tensor, " batch"],
+    redrawn: Bool[Tensor, " batch"],
+) -> dict[str, float]:
+    """Return accuracies on training examples of which some have a redrawn label.
+
+    Parameters
+    ----------
+    z
+        Logits.
+    labels, true_labels
+        The labels trained on, and the source's own.
+    redrawn
+        Which labels were redrawn.
+
+    Returns
+    -------
+    dict
+        ``accuracy_true`` on all examples against their true labels; ``accuracy_redrawn`` and
+        ``accuracy_untouched`` against the labels trained on, where those were redrawn and were not;
+        ``accuracy_redrawn_true`` where they were redrawn, against the true labels. An accuracy on
+        no example is no number.
+    """
+    answers = z.argmax(-1)
+    right, truly_right = answers == labels, answers == true_labels
+    return {
+        "accuracy_true": _mean(truly_right),
+        "accuracy_redrawn": _mean(right[redrawn]),
+        "accuracy_redrawn_true": _mean(truly_right[redrawn]),
+        "accuracy_untouched": _mean(right[~redrawn]),
+    }
+
+
+def _mean(values: Tensor) -> float:
+    return values.mean(dtype=torch.float64).item() if values.numel() else math.nan

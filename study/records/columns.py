@@ -1,0 +1,55 @@
+"""What each column of ``runs`` and ``history`` holds, a sentence each; facts say it themselves."""
+
+from __future__ import annotations
+
+RUN = {
+    "run": "The run's id, a hash of its facts.",
+    "facts": "All facts as JSON, of which the id is the hash.",
+    "status": "`fitted` (it has an `epochs_to_fit`), `finished` (it never fitted), `diverged` (its "
+    "loss became no number), or `failed` (code of yours raised an error).",
+    "epochs": "The number of epochs trained.",
+    "epochs_to_fit": "The first epoch at which the run fitted its labels; empty if it never did.",
+    "parameters": "How many numbers the network learns.",
+    "seconds": "The run's share of the time for which its stack trained.",
+    "data_hash": "The sha256 of the data set's content.",
+    "labels_hash": "The sha256 of the examples chosen and the labels trained on.",
+    "weights_hash": "The sha256 of the trained weights.",
+    "environment": "The name of the file in `environment/` that describes the machine.",
+}
+
+_OF_BATCH = "on a fixed batch of 100 training examples"
+HISTORY = {
+    "run": "The run's id.",
+    "epoch": "The epoch after which the run was evaluated; 0 is before training.",
+    "train_cross_entropy": "Cross-entropy in nats on the labels trained on.",
+    "train_squared_error": "Squared error, summed over classes, on the labels trained on.",
+    "train_accuracy": "Accuracy on the labels trained on.",
+    "train_accuracy_true": "Accuracy of the training examples against their true labels.",
+    "train_accuracy_redrawn": "Accuracy on the examples whose label was redrawn, against the label "
+    "trained on; empty if there are none.",
+    "train_accuracy_redrawn_true": "Accuracy on the examples whose label was redrawn, against "
+    "their true labels; empty if there are none.",
+    "train_accuracy_untouched": "Accuracy on the examples whose label was not redrawn; empty if "
+    "there are none.",
+    "test_cross_entropy": "Cross-entropy in nats on the test set's true labels.",
+    "test_squared_error": "Squared error, summed over classes, on the test set's true labels.",
+    "test_accuracy": "Accuracy on the test set's true labels.",
+    "test_noisy_cross_entropy": "Cross-entropy in nats on test labels made as noisy as the "
+    "training labels.",
+    "test_noisy_squared_error": "Squared error on test labels made as noisy as the training "
+    "labels.",
+    "test_noisy_accuracy": "Accuracy on test labels made as noisy as the training labels.",
+    "gradient_norm": f"Norm of what the backward rule sends to the logits, {_OF_BATCH}.",
+    "gradient_exact_norm": "Norm of the loss's exact gradient at the logits, computed in float64 "
+    f"{_OF_BATCH}.",
+    "gradient_exact_cosine": "Cosine of the angle between the gradient sent and the exact one.",
+    "gradient_zero_share": "Share of the batch's examples to which the rule sends exactly 0.",
+    "gradient_largest_g": "The largest |dL/dp| that the rule is given.",
+    "gradient_exact_largest_g": "The largest |dL/dp| before p is clamped; it may be infinite.",
+    "gradient_true_norm": "Norm of the loss's true gradient at the logits, through the clamped p.",
+    "gradient_cosine": "Cosine of the angle between the gradient sent and the true one.",
+    "running_cross_entropy": "Mean cross-entropy of the epoch's mini-batches, each before its "
+    "step; empty at epoch 0.",
+    "running_accuracy": "Mean accuracy of the epoch's mini-batches, each before its step; empty at "
+    "epoch 0.",
+}

@@ -1,0 +1,142 @@
+"""How far a study is, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+DONE, STILL_TRAINING, STOPPED = 0, 3, 4
+TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task
+ENDED = ("done", "interrupted")
+MOST_NAMED = 20  # arms of which runs are missing
+MOST_TASKS = 40  # and those that ended are only counted
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a study is.
+
+    Attributes
+    ----------
+    name
+        The study's name.
+    runs
+        How many runs its config has.
+    ended
+        How many of them ended, by ``status`` as the records have it.
+    training
+        How many a living task trains.
+    lost
+        How many a task that is gone had begun; the next start goes on with them.
+    other
+        How many runs of earlier configs are recorded beside.
+    missing
+        The seeds of runs that have not ended and that nobody trains, by condition.
+    tasks
+        What each task last wrote, ``state`` replaced by ``lost`` when it is gone without a word.
+    seconds_left
+        A guess from the rate of the tasks that live; None when none does.
+    """
+
+    name: str
+    runs: int
+    ended: Mapping[str, int]
+    training: int
+    lost: int
+    other: int
+    missing: Mapping[str, Sequence[int]]
+    tasks: Sequence[Mapping[str, Any]]
+    seconds_left: float | None
+
+    @property
+    def waiting(self) -> int:
+        """How many runs nobody has begun."""
+        return self.runs - sum(self.ended.values()) - self.training - self.lost
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether no task has begun yet."""
+        return not self.tasks and not self.ended and self.exit_status == STOPPED
+
+    @property
+    def exit_status(self) -> int:
+        """0 all done, 3 some task trains, 4 runs are left and nobody trains."""
+        if sum(self.ended.values()) == self.runs:
+            return DONE
+        return STILL_TRAINING if any(t["state"] == TRAINING for t in self.tasks) else STOPPED
+
+
+def shown(status: Status) -> Group:
+    """Return a status as a person reads it."""
+    ended = ", ".join(f"{number} {name}" for name, number in sorted(status.ended.items()))
+    head = [
+        f"{status.name}: {sum(status.ended.values())} of {status.runs} runs done"
+        + (f" ({ended})" if ended else ""),
+        f"{status.training} training, {status.waiting} waiting, {status.lost} lost"
+        + (f"; {status.other} recorded of earlier configs" if status.other else ""),
+    ]
+    if status.exit_status == STILL_TRAINING:
+        head.append(f"time left: {in_words(status.seconds_left)}")
+    elif status.exit_status == STOPPED:
+        nobody = "nobody trains: start the same command again, it goes on"
+        head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
+        conditions = list(status.missing.items())
+        head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in conditions[:MOST_NAMED]]
+        if len(conditions) > MOST_NAMED:
+            head.append(f"  and of {len(conditions) - MOST_NAMED} conditions more")
+    table = Table(box=None, header_style="bold")
+    headings = ("task", "where", "share", "state", "training", "recorded", "epochs/s", "epoch")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in headings[:4] else "right")
+    rows = status.tasks
+    if len(rows) > MOST_TASKS:
+        rows = [task for task in rows if task["state"] not in ENDED]
+        head.append(f"{len(status.tasks)} tasks, of which {len(status.tasks) - len(rows)} ended")
+    for task in rows:
+        epochs = list(task["runs"].values()) if task["state"] == TRAINING else []
+        table.add_row(
+            Text(task["task"]),
+            Text(task["host"] + (f" job {task['job']}" if task["job"] else "")),
+            task["share"],
+            Text(task["state"], style="red" if task["state"] in (LOST, FAILED) else ""),
+            str(len(epochs)),
+            str(task["ended"]),
+            f"{rate_of(task):.2f}",
+            f"{min(epochs)}–{max(epochs)}" if epochs else "",
+        )
+    return Group(*head, table)
+
+
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Return seeds as ranges.
+
+    Examples
+    --------
+    >>> seeds_in_words([0, 1, 2, 5, 8, 9])
+    'seeds 0–2, 5, 8–9'
+    """
+    ranges: list[list[int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [seed]
+        else:
+            ranges.append([seed])
+    return "seeds " + ", ".join("–".join(map(str, each)) for each in ranges)
+
+
+def in_words(seconds: float | None) -> str:
+    """Return a time in hours and minutes."""
+    if seconds is None:
+        return "not known yet"
+    minutes = round(seconds / 60)
+    return f"about {minutes // 60} h {minutes % 60:02d} min" if minutes else "less than a minute"
+
+
+def rate_of(task: Mapping[str, Any]) -> float:
+    """Return the epochs a second that a task has trained, over all its runs."""
+    return float(task["epochs"] / task["seconds"]) if task["seconds"] else 0.0

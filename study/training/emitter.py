@@ -1,0 +1,119 @@
+"""Turns Lightning's hooks into the events that observers hear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from study.runs.events import Machine, Observer, Outcome
+from study.runs.progress import Progress
+from study.training.datamodule import StudyData
+from study.training.engine.neighbours import neighbours_felt
+from study.training.stack_module import StudyModule
+
+
+class Emitter(pl.callbacks.Checkpoint):
+    """Tells observers what happens to a stack; is the `LiveStack` that they see.
+
+    A Lightning `Checkpoint`, because those are called after the module's own end of an epoch.
+
+    Parameters
+    ----------
+    data
+        The data of the stack.
+    observers
+        Whom to tell, in this order.
+    """
+
+    module: StudyModule
+
+    def __init__(self, data: StudyData, observers: Sequence[Observer]) -> None:
+        self.data, self.observers = data, list(observers)
+        self._told: set[str] = set()
+        self._ended: list[Progress] = []
+
+    # What observers see.
+
+    @property
+    def taken_up(self) -> Sequence[Progress]:
+        """All runs that this stack has taken up."""
+        return self.module.stack.all
+
+    @property
+    def training(self) -> Sequence[Progress]:
+        """The runs that have not ended."""
+        stack = self.module.stack
+        return [stack.slots[index] for index in stack.training]
+
+    @property
+    def ended(self) -> Sequence[Progress]:
+        """The runs that ended in this epoch."""
+        return self._ended
+
+    def machine(self) -> Machine:
+        """Measure and return where the stack is trained."""
+        device, run = self.module.trainer.strategy.root_device, self.module.stack.first
+        routes = self.module.engine.routes
+        felt = neighbours_felt(run, device=str(device), routes=routes)
+        return Machine(str(device), run.trainer.precision, routes, felt)
+
+    def hashes(self, progress: Progress) -> tuple[str, str]:
+        """Return the sha256 of a run's source of data, and of its examples and labels."""
+        return self.data.tensors(progress).hashes
+
+    def state(self, progress: Progress) -> Mapping[str, Tensor]:
+        """Return copies of all tensors that a run needs to go on."""
+        return self.module.engine.save(self.module.stack.slots.index(progress))
+
+    def outcome(self, progress: Progress) -> Outcome:
+        """Return what a run that ended in this epoch leaves."""
+        rows, images = self.module.predictions(self.module.stack.slots.index(progress))
+        return Outcome(weights_of(self.state(progress)), rows, images)
+
+    def stop(self) -> None:
+        """Ask for an end of training after this epoch."""
+        self.module.trainer.should_stop = True
+
+    # What Lightning calls.
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say that the stack begins."""
+        assert isinstance(pl_module, StudyModule)
+        self.module = pl_module
+        for observer in self.observers:
+            observer.stack_began(self)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say that an epoch begins."""
+        self._ended = []
+        for observer in self.observers:
+            observer.epoch_began(self)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Say how far the epoch is."""
+        share = (batch_idx + 1) / trainer.num_training_batches
+        for observer in self.observers:
+            observer.batch_ended(self, share)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say what the epoch brought."""
+        slots = self.module.stack.slots
+        self._ended = [s for s in slots if not s.training and s.run.id not in self._told]
+        self._told.update(progress.run.id for progress in self._ended)
+        for observer in self.observers:
+            observer.epoch_ended(self)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say that the stack trains no more."""
+        for observer in self.observers:
+            observer.stack_ended(self)
+
+
+def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the network's tensors in a run's state, without the optimizer's."""
+    return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}

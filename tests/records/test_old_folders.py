@@ -1,0 +1,66 @@
+"""Results folders that earlier versions wrote are committed here and must load for ever.
+
+``format1`` is a study of digits, two seeds with and without label noise, trained for four epochs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import study
+from study.records.reading import load_images, load_predictions, read_config, recorded
+from study.records.writing import weights_hash
+
+FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
+RUNS = ["62f2ab0a2792", "f0646acf6aac", "4e1ee80ce7e2", "b42f493621cf"]  # by seed, then id
+
+
+def test_runs_and_history_have_the_recorded_values() -> None:
+    runs, history = study.load(FORMAT1)
+    assert runs["run"].tolist() == RUNS
+    assert runs["seed"].tolist() == [0, 0, 1, 1]
+    assert runs["data.label_noise"].tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert set(runs["status"]) == {"finished"}
+    assert set(runs["parameters"]) == {2410}
+    assert runs["weights_hash"][0][:16] == "ea06c27bdee8a2ff"
+    assert history.groupby("run").size().tolist() == [5] * 4
+    last = history[history["epoch"] == 4].set_index("run")["train_cross_entropy"]
+    found = [last[run] for run in RUNS]
+    expected = [2.145250449577967, 2.26015927195549, 2.137874569892883, 2.291956418355306]
+    assert found == expected
+    assert history["gradient_cosine"].min() > 0.999
+    assert history["gradient_true_norm"].notna().all()
+
+
+def test_runs_are_made_again_from_their_facts() -> None:
+    entries = recorded(FORMAT1)
+    assert [run.id for run, _, _ in entries] == RUNS
+    assert [row["epoch"] for row in entries[0][2]] == [0, 1, 2, 3, 4]
+    assert read_config(FORMAT1)["name"] == "format1"
+
+
+def test_predictions_and_their_images_are_read() -> None:
+    predictions = load_predictions(FORMAT1)
+    assert len(predictions) == 4 * 300
+    first = predictions[predictions["run"] == RUNS[0]].iloc[0]
+    assert first[["example", "label", "said", "place"]].tolist() == [4, 4, 0, 0]
+    assert load_images(FORMAT1)[first["images"]].shape == (24, 64)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_networks_have_the_recorded_weights(run: str) -> None:
+    network = study.load_network(FORMAT1, run)
+    runs, _ = study.load(FORMAT1)
+    recorded_hash = runs.set_index("run").loc[run, "weights_hash"]
+    assert weights_hash(dict(network.state_dict())) == recorded_hash
+    assert isinstance(network[1], torch.nn.ReLU)
+
+
+def test_a_network_gives_the_logits_that_it_gave() -> None:
+    network = study.load_network(FORMAT1, RUNS[0])
+    with torch.no_grad():
+        logits = network(torch.ones(1, 64))
+    assert logits[0, 0].item() == pytest.approx(0.3793468773, rel=1e-5)
