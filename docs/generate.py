@@ -6,15 +6,12 @@ A page marks each such place with ``<!-- generated: NAME -->`` and ``<!-- end --
 from __future__ import annotations
 
 import csv
-import dataclasses
-import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from docstring_parser import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,44 +27,24 @@ class Key(NamedTuple):
     sentence: str
 
 
-def keys() -> Iterator[Key]:
-    """Yield every key of a config, as it is declared."""
-    from study.runs.optimizer import AdamSettings
-    from study.runs.run import Run
-    from study.runs.settings import Data, Model, Stop, Trainer, Wandb
-    from study.runs.study import Study
+def keys() -> list[Key]:
+    """Return every key of a config, as it is declared, subject by subject."""
+    from study.runs.config import keys as declared
+    from study.runs.declaring import NO_FACT, expected
+    from study.runs.run import declared as in_run
 
-    subjects = {
-        "data": Data,
-        "model": Model,
-        "optimizer": AdamSettings,
-        "stop": Stop,
-        "trainer": Trainer,
-        "wandb": Wandb,
-    }
-    yield from _declared("", Study, fact=False)
-    yield from _declared("", Run)
-    for subject, settings in subjects.items():
-        yield from _declared(f"{subject}.", settings)
-
-
-def _declared(prefix: str, owner: Any, *, fact: bool = True) -> Iterator[Key]:
-    said = {
-        name.strip(): " ".join((each.description or "").split())
-        for each in parse(inspect.getdoc(owner) or "").params
-        for name in each.arg_name.split(",")
-    }
-    for field in dataclasses.fields(owner):
-        if "expected" not in field.metadata or (owner.__name__, field.name) == ("Run", "seed"):
-            continue  # a subject of its own, or what `seeds` says
-        default = getattr(owner(), field.name)
-        yield Key(
-            prefix + field.name,
-            field.metadata["expected"],
-            default,
-            fact and field.metadata["fact"],
-            said[field.name],
+    subjects = ("", "data", "model", "optimizer", "stop", "trainer", "wandb")
+    found = [
+        Key(
+            name,
+            expected(field),
+            field.default,
+            name in in_run() and NO_FACT not in field.metadata,
+            field.description or "",
         )
+        for name, field in declared().items()
+    ]
+    return sorted(found, key=lambda key: subjects.index(key.name.rpartition(".")[0]))
 
 
 def config() -> str:
