@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,35 +27,24 @@ class Key(NamedTuple):
     sentence: str
 
 
-def keys() -> Iterator[Key]:
-    """Yield every key of a config, as it is declared."""
-    from study.runs.optimizer import AdamSettings
-    from study.runs.run import Run
-    from study.runs.settings import Data, Model, Stop, Trainer, Wandb
-    from study.runs.study import Study
+def keys() -> list[Key]:
+    """Return every key of a config, as it is declared, subject by subject."""
+    from study.runs.config import keys as declared
+    from study.runs.declaring import NO_FACT, expected
+    from study.runs.run import declared as in_run
 
-    subjects = {
-        "data": Data,
-        "model": Model,
-        "optimizer": AdamSettings,
-        "stop": Stop,
-        "trainer": Trainer,
-        "wandb": Wandb,
-    }
-    yield from _declared("", Study, fact=False)
-    yield from _declared("", Run)
-    for subject, settings in subjects.items():
-        yield from _declared(f"{subject}.", settings, fact=settings is not Wandb)
-
-
-def _declared(prefix: str, owner: Any, *, fact: bool = True) -> Iterator[Key]:
-    from study.runs.declaring import NO_FACT, Settings, expected
-
-    for name, field in owner.model_fields.items():
-        if isinstance(field.default, Settings) or (owner.__name__, name) == ("Run", "seed"):
-            continue  # a subject of its own, or what `seeds` says
-        is_fact = fact and NO_FACT not in field.metadata
-        yield Key(prefix + name, expected(field), field.default, is_fact, field.description)
+    subjects = ("", "data", "model", "optimizer", "stop", "trainer", "wandb")
+    found = [
+        Key(
+            name,
+            expected(field),
+            field.default,
+            name in in_run() and NO_FACT not in field.metadata,
+            field.description or "",
+        )
+        for name, field in declared().items()
+    ]
+    return sorted(found, key=lambda key: subjects.index(key.name.rpartition(".")[0]))
 
 
 def config() -> str:

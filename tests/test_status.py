@@ -159,7 +159,7 @@ def test_status_load_and_the_next_start_count_the_same_runs(
     assert study.load(folder)[0]["run"].tolist() == [second]
     assert Folder(folder, "small").ended() == {second}
     assert fit(["--config", str(folder / "study.yaml"), "--out", str(folder), "--plan"]) == 0
-    assert "4 runs (2 conditions x 2 seeds), 1 of them already recorded" in capsys.readouterr().out
+    assert "4 runs (2 arms x 2 seeds), 1 of them already recorded" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

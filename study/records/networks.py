@@ -59,5 +59,5 @@ def _activation(folder: Path, run_id: str) -> str:
         table = read_part(folder / "runs" / f"{name}.parquet", ["run", "facts"])
         for run, facts in zip(*table.to_pydict().values(), strict=True) if table else ():
             if run == run_id:
-                return Run.of(json.loads(facts)).model.activation
+                return Run.of_record(json.loads(facts)).model.activation
     raise BadInput("run_id", f"a run recorded in {folder}", run_id, "its weights alone are there")

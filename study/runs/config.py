@@ -22,6 +22,7 @@ from study.runs.settings import Wandb
 from study.runs.study import Study
 
 SECTIONS = [name for name, f in Run.model_fields.items() if isinstance(f.default, Settings)]
+WRITTEN = re.compile(r"study(\.\d+)?\.yaml")
 MAPPINGS = ("vary", "wandb", *SECTIONS)
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = (PACKAGE.parent / "configs", PACKAGE / "configs")  # in a checkout, and installed
@@ -59,10 +60,13 @@ def find(name: str) -> Path:
     raise BadInput("--config", "a config file", name, hint)
 
 
-def read_layer(name: str, *, written: bool = False) -> Layer:
-    """Read a config file; ``written`` by a study, it may give varied keys a value, too."""
+def read_layer(name: str) -> Layer:
+    """Read a config file; one that a study wrote may give varied keys a value, too."""
+    path = find(name)
+    # Earlier versions wrote out every value, of which vary is the one that counts.
+    written = WRITTEN.fullmatch(path.name) and (path.parent / "sources").is_dir()
     try:
-        tree = yaml_text.load(find(name).read_text(encoding="utf-8"))
+        tree = yaml_text.load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -169,7 +173,7 @@ def study_of(values: Mapping[str, Any]) -> Study:
 
 def study_in(folder: Path) -> Study:
     """Return the study that the config in its folder describes."""
-    return study_of(merged([read_layer(str(folder / "study.yaml"), written=True)])[0])
+    return study_of(merged([read_layer(str(folder / "study.yaml"))])[0])
 
 
 def study_yaml(study: Study) -> str:

@@ -113,7 +113,10 @@ def test_a_study_written_by_an_earlier_version_gives_varied_keys_a_value_too(
         "  init_args: {lr: 0.1, fused: false}\n"
     )
     (tmp_path / "study.yaml").write_text(text)
+    (tmp_path / "sources").mkdir()  # as a study's folder has
     study = study_in(tmp_path)
+    again = read(["--config", str(tmp_path / "study.yaml")]).study
+    assert [run.id for run in again.runs] == [run.id for run in study.runs]
     assert [run.optimizer.class_path for run in study.runs[:2]] == [
         "study.Adam",
         "torch.optim.Adam",
@@ -121,7 +124,7 @@ def test_a_study_written_by_an_earlier_version_gives_varied_keys_a_value_too(
     with pytest.raises(
         BadInput, match=r"^optimizer.class_path: expected a value or a list in vary"
     ):
-        read_layer(str(tmp_path / "study.yaml"))
+        read_layer(str((tmp_path / "study.yaml").rename(tmp_path / "mine.yaml")))
 
 
 def test_the_first_arm_stands_for_varied_keys_in_the_base(tmp_path: Path) -> None:
