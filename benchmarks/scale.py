@@ -50,11 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def expand(folder: Path) -> str:
     """Read the config and take one task's share of its runs."""
-    from study.runs.command_line import study_of
-    from study.runs.config_files import read_layer
+    from study.runs.config import study_in
     from study.runs.shards import Shard
 
-    study = study_of(read_layer(str(folder / "study.yaml")).tree)
+    study = study_in(folder)
     return f"{len(Shard(3, 1_000).take(study.runs))} of {len(study.runs)} runs"
 
 

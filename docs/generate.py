@@ -6,15 +6,12 @@ A page marks each such place with ``<!-- generated: NAME -->`` and ``<!-- end --
 from __future__ import annotations
 
 import csv
-import dataclasses
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from docstring_parser import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -48,26 +45,17 @@ def keys() -> Iterator[Key]:
     yield from _declared("", Study, fact=False)
     yield from _declared("", Run)
     for subject, settings in subjects.items():
-        yield from _declared(f"{subject}.", settings)
+        yield from _declared(f"{subject}.", settings, fact=settings is not Wandb)
 
 
 def _declared(prefix: str, owner: Any, *, fact: bool = True) -> Iterator[Key]:
-    said = {
-        name.strip(): " ".join((each.description or "").split())
-        for each in parse(inspect.getdoc(owner) or "").params
-        for name in each.arg_name.split(",")
-    }
-    for field in dataclasses.fields(owner):
-        if "expected" not in field.metadata or (owner.__name__, field.name) == ("Run", "seed"):
+    from study.runs.declaring import NO_FACT, Settings, expected
+
+    for name, field in owner.model_fields.items():
+        if isinstance(field.default, Settings) or (owner.__name__, name) == ("Run", "seed"):
             continue  # a subject of its own, or what `seeds` says
-        default = getattr(owner(), field.name)
-        yield Key(
-            prefix + field.name,
-            field.metadata["expected"],
-            default,
-            fact and field.metadata["fact"],
-            said[field.name],
-        )
+        is_fact = fact and NO_FACT not in field.metadata
+        yield Key(prefix + name, expected(field), field.default, is_fact, field.description)
 
 
 def config() -> str:

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from reports.effects import EFFECTS, Effect
-from study.base.errors import BadInput, is_whole, unknown_key
-from study.runs.config_files import load_yaml
+from study.base.errors import BadInput, unknown_key
+from study.runs import yaml_text
 
 SHIPPED = Path(__file__).with_name("claims.yaml")
 ASKED = ("above", "below", "within", "other_than")
 EPOCHS = ("first", "last", "best", "fit", "largest", "smallest")
 LONGEST = 1_000  # of a text in characters, and of a list in values
+
+
+def _is_epoch(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "metric": ("the name of a metric", _is_text),
     "source": ("a text in one line of printable characters", _is_text),
-    "at": (f"one of {', '.join(EPOCHS)}, or an epoch", lambda v: v in EPOCHS or is_whole(v)),
+    "at": (f"one of {', '.join(EPOCHS)}, or an epoch", lambda v: v in EPOCHS or _is_epoch(v)),
     "a": (_FACTS, _are_facts),
     "b": (_FACTS, _or_none(_are_facts)),
     "where": (_FACTS, _are_facts),
@@ -220,7 +224,7 @@ def load_claims(paths: Sequence[Path] = (SHIPPED,)) -> list[Claim]:
 
 def _claims_in(path: Path) -> list[Claim]:
     try:
-        entries = load_yaml(path.read_text(encoding="utf-8"))
+        entries = yaml_text.load(path.read_text(encoding="utf-8"))
     except Exception as error:  # of what a text can do to a YAML reader there is no list
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadInput(str(path), "a file of claims", hint=reason) from None

@@ -119,12 +119,18 @@ def _settings(records: Records) -> str:
         optimizer = config.get("optimizer", {})
         arguments: Mapping[str, Any] = optimizer.get("init_args", {})
         parts.append(
-            f"{config['name']}: hidden {config['model']['hidden']}, batch "
-            f"{config['data']['batch_size']}, at most {config['trainer']['max_epochs']} epochs, "
-            f"{optimizer.get('class_path')} "
+            f"{config['name']}: hidden {_value(config, 'model', 'hidden')}, batch "
+            f"{_value(config, 'data', 'batch_size')}, at most "
+            f"{_value(config, 'trainer', 'max_epochs')} epochs, "
+            f"{_value(config, 'optimizer', 'class_path')} "
             + ", ".join(f"{key} {value}" for key, value in arguments.items())
         )
     return "; ".join(parts)
+
+
+def _value(config: Mapping[str, Any], subject: str, name: str) -> Any:
+    """Return a setting of a study's config, which leaves out what varies."""
+    return config.get(subject, {}).get(name, "as varied")
 
 
 def _own(name: str) -> Markup:

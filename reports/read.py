@@ -23,7 +23,8 @@ from study.records.reading import (
     read_config,
 )
 from study.runs.run import fact_keys
-from study.terminal.summary import condition_label as arm_label
+from study.runs.study import varied_keys
+from study.terminal.arms import arm_label
 
 # A diverged run has no number for its loss: it counts as the worst there is.
 WORST = {
@@ -223,7 +224,7 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
             expected, hint = "a path in the locale's encoding", "set LC_ALL=C.UTF-8"
             raise BadInput(str(folder), expected, hint=hint) from None
     left_out += [str(warning.message) for warning in caught]
-    arms = _arms(runs, list(config.get("vary") or {}))
+    arms = _arms(runs, varied_keys(config.get("vary") or {}))
     return _Part(config, runs.assign(study=config["name"], arm=arms), history)
 
 

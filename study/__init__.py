@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from study.base.errors import BadInput
+    from study.data.sources import Source
     from study.nn.adam import Adam
     from study.nn.mlp import StackedMLP
     from study.nn.softmax import softmax, softmax_jacobian
@@ -27,6 +28,7 @@ _HOMES = {
     "Model": "study.runs.settings",
     "Optimizer": "study.runs.optimizer",
     "Run": "study.runs.run",
+    "Source": "study.data.sources",
     "Stack": "study.training.stack",
     "StackedMLP": "study.nn.mlp",
     "Stop": "study.runs.settings",
@@ -47,6 +49,7 @@ __all__ = [
     "Model",
     "Optimizer",
     "Run",
+    "Source",
     "Stack",
     "StackedMLP",
     "Stop",

@@ -30,7 +30,8 @@ def go_on(argv: Sequence[str]) -> str:
 
 
 def _fit(argv: Sequence[str]) -> int:
-    from study.runs.command_line import read, study_yaml
+    from study.runs.command_line import read
+    from study.runs.config import study_yaml
 
     request = read(argv)
     study = request.study
@@ -50,9 +51,12 @@ def _fit(argv: Sequence[str]) -> int:
     ended = folder.ended()
     share = request.shard.take(study.runs)
     pending = [run for run in share if run.id not in ended]
+    study.check_outside()
     plans = plan(study, pending)
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
+    for each in request.replaced:
+        console.print(each)
     if request.plan:
         if pending and (study.base.trainer.callbacks or study.base.trainer.logger):
             # Only then, as a plan is to be there before torch can be imported.
@@ -96,7 +100,7 @@ def _train(
 ) -> bool:
     """Train, with everything that looks on; return whether all runs ended."""
     from study.fitting.session import Session
-    from study.runs.command_line import study_yaml
+    from study.runs.config import study_yaml
     from study.sharing.tasks import Task
     from study.terminal.display import Display
     from study.wandb.observer import WandbObserver

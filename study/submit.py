@@ -23,13 +23,18 @@ def submit(
 ) -> None:
     """Submit a study's array and its report, and say how to watch them."""
     from study.records.writing import Folder
-    from study.runs.command_line import read, study_yaml
+    from study.runs.command_line import read
+    from study.runs.config import find, study_yaml
     from study.runs.packing import plan
 
+    config = str(find(config))
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()
     folder = Folder(out, study.name)
     ended = folder.ended()
+    study.check_outside()
+    for each in request.replaced:
+        print(each)
     plans = plan(study, [run for run in study.runs if run.id not in ended])
     if not dry:
         folder.begin(study_yaml(study))

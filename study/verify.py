@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.command import DONE, FAILED, Parser, run_command
-from study.base.errors import BadInput
+from study.base.errors import BadInput, named_folder
 
 
 class Verdict(NamedTuple):
@@ -62,6 +61,8 @@ def _verify(folder: Path, number: int, root: str | None) -> int:
 
     if number < 1:
         raise BadInput("--runs", "a number of at least 1", number)
+    if root is not None:
+        root = str(named_folder(root, "--root"))
     entries = recorded(folder, root)
     if not entries:
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
@@ -104,8 +105,8 @@ def verify_run(
         accelerator = "cpu" if environment["device"] == "cpu" else "auto"
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
-    there = dataclasses.replace(run.trainer, accelerator=accelerator)
-    weights, again, hashes = retrain(dataclasses.replace(run, trainer=there), routes)
+    there = run.with_settings({"trainer.accelerator": accelerator})
+    weights, again, hashes = retrain(there, routes)
     for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
         if found != row[name]:
             raise BadInput(

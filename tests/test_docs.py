@@ -36,17 +36,6 @@ PATH = re.compile(
 DOTTED = re.compile(r"(?:study|reports|benchmarks)(?:\.\w+)+(?<!\.yaml)")
 FILE_NAME = re.compile(r"# (\w+\.(?:yaml|py))\n")
 
-# Written for what is about to come; what is here already does not belong here.
-AWAITED_NAMES = {"configs/study.schema.json", "study/runs/declaring.py", "study.Source.of"}
-AWAITED_EXAMPLES = (
-    "# my_claims.yaml",
-    "# optimizers.yaml",
-    "# bright.yaml",
-    "study.Source.of",
-    "--config random",
-    "study diff",
-)
-
 SMALL = """
 name: random
 seeds: 2
@@ -88,18 +77,9 @@ def prose(page: Path) -> str:
     return FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
-def awaited(text: str) -> list[pytest.MarkDecorator]:
-    """Return the mark of an example that is written for what is about to come."""
-    due = any(each in text for each in AWAITED_EXAMPLES)
-    return [pytest.mark.xfail(strict=True, reason="about to come")] if due else []
-
-
 def parameters(language: str) -> list[Any]:
     """Return the blocks of one language for `pytest.mark.parametrize`."""
-    return [
-        pytest.param(each, id=f"{each.page.stem}-{each.number}", marks=awaited(each.text))
-        for each in blocks(language)
-    ]
+    return [pytest.param(each, id=f"{each.page.stem}-{each.number}") for each in blocks(language)]
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +130,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 COMMANDS = [
-    pytest.param(
-        words, id=f"{block.page.stem}-{' '.join(words[:4])}", marks=awaited(" ".join(words))
-    )
+    pytest.param(words, id=f"{block.page.stem}-{' '.join(words[:4])}")
     for block in blocks("sh")
     for words in commands(block.text)
 ]
@@ -189,7 +167,6 @@ def run(words: Sequence[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # two minutes of processor time, on machines that may be busy
-@pytest.mark.xfail(strict=True, reason="about to come")
 def test_the_two_commands_of_the_readme(workplace: Path, tmp_path: Path) -> None:
     first, second = itertools.islice(commands(blocks("sh")[0].text), 2)
     out = str(tmp_path / "random")
@@ -221,12 +198,7 @@ def test_files_and_names_exist(page: Path) -> None:
     shell = [block.text for block in blocks("sh") if block.page == page]
     words = {word for each in [*spans, *shell] for word in each.split()}
     missing = {word for word in words if not exists(word)}
-    assert not missing - AWAITED_NAMES
-
-
-@pytest.mark.parametrize("name", sorted(AWAITED_NAMES))
-def test_what_is_awaited_is_not_there_yet(name: str) -> None:
-    assert not exists(name), f"take {name} out of AWAITED_NAMES"
+    assert not missing
 
 
 def exists(word: str) -> bool:

@@ -22,7 +22,8 @@ from study.fit import main as fit
 from study.fitting import standing
 from study.fitting.standing import look
 from study.records.writing import Folder
-from study.runs.command_line import read, study_yaml
+from study.runs.command_line import read
+from study.runs.config import study_yaml
 from study.sharing import tasks
 from study.sharing.locks import Locks
 from study.sharing.tasks import Task

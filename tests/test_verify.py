@@ -95,6 +95,14 @@ def test_a_folder_without_records_is_bad_input(
     assert "no study.yaml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("root", ["", " ", "a\0b", "~nosuchuser/a"])
+def test_a_root_that_is_no_folder_is_bad_input(
+    root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--root", root]) == 2
+    assert capsys.readouterr().err.startswith("study.verify: --root: expected a folder, found ")
+
+
 def test_differences_are_relative_and_missing_values_equal() -> None:
     old = [{"run": "a", "epoch": 0, "loss": 2.0, "none": float("nan")}]
     new = [{"run": "a", "epoch": 0, "loss": 2.5, "none": float("nan")}]

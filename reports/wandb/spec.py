@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from reports.read import Records
 from reports.verdicts import Verdict
 from reports.wandb.panels import BANDS, Place, figures_of, runs_of
 from study.base.errors import BadInput
-from study.runs.settings import Wandb, make_settings
+from study.runs.settings import Wandb
 
 if TYPE_CHECKING:
     import wandb_workspaces.reports.v2 as wr
@@ -42,9 +41,11 @@ def places(records: Records, entity: str | None = None, project: str | None = No
     """
     found: dict[tuple[str | None, str, str], Place] = {}
     for config in records.studies.values():
-        settings = make_settings("wandb", Wandb, config.get("wandb") or {})
-        given = {"entity": entity, "project": project}
-        settings = dataclasses.replace(settings, **{k: v for k, v in given.items() if v})
+        given = {key: v for key, v in (("entity", entity), ("project", project)) if v}
+        try:
+            settings = Wandb(**{**(config.get("wandb") or {}), **given})
+        except BadInput as fault:
+            raise fault.under("wandb") from None
         at = Place(
             config["name"], settings.entity, settings.project, settings.group or config["name"]
         )

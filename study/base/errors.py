@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import math
-from collections.abc import Callable, Iterable
-from typing import Any
-
-Valid = Callable[[Any], bool]
+from collections.abc import Iterable
+from pathlib import Path
 
 
 class BadInput(ValueError):
@@ -41,8 +37,9 @@ class BadInput(ValueError):
         self.key, self.expected, self.found, self.hint = key, expected, found, hint
 
     def under(self, prefix: str) -> BadInput:
-        """Return the same fault with its key below ``prefix``."""
-        return BadInput(f"{prefix}.{self.key}", self.expected, self.found, self.hint)
+        """Return the same fault with its key below ``prefix``; a fault without a key gets that."""
+        key = f"{prefix}.{self.key}" if self.key else prefix
+        return BadInput(key, self.expected, self.found, self.hint)
 
     def in_file(self, path: str) -> BadInput:
         """Return the same fault with the file it is in."""
@@ -55,13 +52,16 @@ class NotPermitted(BadInput):
 
 
 def _short(found: object, limit: int = 120) -> str:
-    text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))
+    try:
+        text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))
+    except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting
+        text = f"a {type(found).__name__} too large to print"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the most similar of ``names``, or nothing."""
-    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name)[:200], list(names), n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else ""
 
 
@@ -74,66 +74,21 @@ def unknown_key(key: str, names: Iterable[str]) -> BadInput:
     return BadInput(key, f"one of {', '.join(shown)}", hint=hint or "remove it")
 
 
-def setting(default: Any, expected: str, valid: Valid, *, fact: bool = True) -> Any:
-    """Declare a checked dataclass field; one that is no ``fact`` does not decide a run's result."""
-    metadata = {"expected": expected, "valid": valid, "fact": fact}
-    if isinstance(default, (dict, list)):
-        return dataclasses.field(
-            default_factory=lambda: type(default)(default), metadata=metadata, compare=fact
-        )
-    return dataclasses.field(default=default, metadata=metadata, compare=fact)
+def checked_path(text: str) -> str:
+    """Return text that can name a file or folder; raise `BadInput` for what no system takes."""
+    try:
+        sound = bool(text.encode().strip()) and "\0" not in text
+    except UnicodeEncodeError:  # half of a character, or bytes that are no UTF-8
+        sound = False
+    if not sound:
+        raise BadInput("", "a folder", text)
+    return text
 
 
-def choice(default: str, *names: str, fact: bool = True) -> Any:
-    """Declare a field that takes one of a few names."""
-    return setting(default, f"one of {', '.join(names)}", lambda value: value in names, fact=fact)
-
-
-def check_fields(instance: Any) -> None:
-    """Raise `BadInput` for the first field of a dataclass whose value its declaration refuses.
-
-    Whole numbers given for real ones become real, so that 1 and 1.0 are the same fact.
-    """
-    for field in dataclasses.fields(instance):
-        value = getattr(instance, field.name)
-        if is_whole(value) and "float" in str(field.type).split("[")[0]:
-            object.__setattr__(instance, field.name, float(value))
-        valid: Valid | None = field.metadata.get("valid")
-        if valid is not None and not valid(value):
-            expected = field.metadata["expected"]
-            hint = (
-                nearest(value, expected.removeprefix("one of ").split(", "))
-                if (isinstance(value, str) and expected.startswith("one of "))
-                else ""
-            )
-            raise BadInput(field.name, expected, value, hint)
-
-
-def is_whole(value: object, least: int = 0) -> bool:
-    """Tell whether ``value`` is an ``int`` (no ``bool``) of at least ``least``, in 64 bits."""
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
-
-
-def is_number(value: object, least: float = 0.0, most: float = math.inf) -> bool:
-    """Tell whether ``value`` is a finite number in [``least``, ``most``]."""
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and least <= value <= most
-    )
-
-
-def is_positive(value: object) -> bool:
-    """Tell whether ``value`` is a finite number above zero."""
-    return is_number(value) and value != 0
-
-
-def is_path(value: object) -> bool:
-    """Tell whether ``value`` can name a file or folder."""
-    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
-
-
-def is_import_path(value: object) -> bool:
-    """Tell whether ``value`` can name a class in a module, e.g. ``torch.optim.SGD``."""
-    return isinstance(value, str) and "." in value and all(map(str.isidentifier, value.split(".")))
+def named_folder(text: str, key: str) -> Path:
+    """Return the folder that a setting or option names; a ``~`` is the home folder."""
+    try:
+        return Path(checked_path(text)).expanduser()
+    except (BadInput, RuntimeError) as error:  # the second: nobody here has that home
+        hint = "" if isinstance(error, BadInput) else str(error)
+        raise BadInput(key, "a folder", text, hint) from None

@@ -1,37 +1,180 @@
-"""Looks up the object that a name stands for: every kind of object has one table."""
+"""From a name in a config to an object: built in, or the user's own ``package.module:object``.
+
+A kind's built-in names are the keys of one table, in the file that defines the objects. Names are
+checked without importing that file: a wrong config is reported before torch is imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+import ast
+import hashlib
+import importlib
+import importlib.util
+import operator
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic_core import core_schema
 
 from study.base.errors import BadInput, nearest
 
 T = TypeVar("T")
+PACKAGE = __name__.partition(".")[0]
+NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+OUTSIDE = re.compile(f"({NAME}):({NAME})", re.ASCII)
+DOTTED = re.compile(f"({NAME})\\.([A-Za-z_]\\w*)", re.ASCII)
+MADE: dict[str, Any] = {}  # objects of this process, by names that begin with a kind's ``made``
 
 
-def named(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """Return the object that a name stands for.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object that configs name; as ``Annotated[str, kind]`` it declares a setting.
 
-    Parameters
+    Attributes
     ----------
-    kind
-        The kind of object, e.g. ``loss``. The error message begins with it.
-    name
-        The name to look up.
-    table
-        All objects of this kind by name.
+    word
+        What such an object is called in messages.
+    module, table
+        Where the table from built-in names to objects stands, a dict literal.
+    dotted
+        Whether ``module.Object`` is the spelling of an outside object, as of an optimizer's class.
+    made
+        Prefix of the names of objects in `MADE`; nothing when there are none of this kind.
+    """
 
-    Raises
-    ------
-    BadInput
-        The table does not have the name. The message contains the nearest name that it has.
+    word: str
+    module: str
+    table: str
+    dotted: bool = False
+    made: str = ""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the built-in names."""
+        return _keys(self.module, self.table)
+
+    @property
+    def expected(self) -> str:
+        """What a name has to be, in words."""
+        own = "an import path, e.g. torch.optim.SGD" if self.dotted else "package.module:object"
+        return f"one of {', '.join(self.names())}, or {own}"
+
+    def check(self, name: str) -> str:
+        """Return the one spelling of a name; nothing is imported.
+
+        Raises
+        ------
+        BadInput
+            No built-in name, and no path of an object outside this package.
+        """
+        path = OUTSIDE.fullmatch(name) or (DOTTED.fullmatch(name) if self.dotted else None)
+        if path and self.dotted and "." not in path[2]:
+            name = f"{path[1]}.{path[2]}"
+        if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", name)):
+            return name
+        if not path or path[1].partition(".")[0] == PACKAGE:
+            raise BadInput("", self.expected, name, nearest(name, self.names()))
+        return name
+
+    def resolve(self, name: str, key: str) -> Any:
+        """Return the object of a name; faults are those of ``key``.
+
+        Raises
+        ------
+        BadInput
+            An unknown name, or an object that cannot be imported.
+        """
+        if not isinstance(name, str):
+            raise BadInput(key, self.expected, name)
+        try:
+            name = self.check(name)
+        except BadInput as fault:
+            raise fault.under(key) from None
+        if name in self.names():
+            return getattr(importlib.import_module(self.module), self.table)[name]
+        if self.made and name.startswith(self.made):
+            if name not in MADE:
+                raise BadInput(key, f"{self.word} made in this process", name, "make it again")
+            return MADE[name]
+        found = _imported(name, key, self.word)
+        for built_in, each in getattr(importlib.import_module(self.module), self.table).items():
+            if each is found:
+                raise BadInput(key, "one name for one object", name, f"it is '{built_in}'")
+        return found
+
+    def resolve_as(self, name: str, key: str, of: type[T]) -> T:
+        """Return the object of a name, which has to be of one class.
+
+        Raises
+        ------
+        BadInput
+            As of `resolve`; or the object is of another class.
+        """
+        found = self.resolve(name, key)
+        if not isinstance(found, of):
+            raise BadInput(key, f"{self.word}, a {of.__module__}.{of.__qualname__}", name)
+        return found
+
+    def is_outside(self, name: str) -> bool:
+        """Tell whether a name has to be imported from outside this package."""
+        return name not in self.names() and name not in MADE
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        outside = {"pattern": f"^{NAME}[:.]{NAME}$" if self.dotted else f"^{NAME}:"}
+        return {"type": "string", "anyOf": [{"enum": list(self.names())}, outside]}
+
+
+DATASET = Kind("a data set", f"{PACKAGE}.data.sources", "SOURCES", made="arrays:")
+SCHEME = Kind("a label scheme", f"{PACKAGE}.data.conditions", "SCHEMES")
+INPUTS = Kind("a condition of inputs", f"{PACKAGE}.data.conditions", "CONDITIONS")
+NORMALIZATION = Kind("a normalization", f"{PACKAGE}.data.conditions", "NORMALIZATIONS")
+ACTIVATION = Kind("an activation", f"{PACKAGE}.nn.mlp", "ACTIVATIONS")
+LOSS = Kind("a loss", f"{PACKAGE}.nn.losses", "LOSSES")
+BACKWARD = Kind("a backward rule", f"{PACKAGE}.nn.softmax", "BACKWARDS")
+OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted=True)
+
+
+@cache
+def _keys(module: str, table: str) -> tuple[str, ...]:
+    """Return the keys of a dict literal in a module's file, which is not imported."""
+    path = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(each, ast.Name) and each.id == table for each in targets):
+            keys = getattr(node.value, "keys", [])  # type: ignore[attr-defined]
+            return tuple(ast.literal_eval(key) for key in keys)
+    raise LookupError(f"{module} has no table {table}")
+
+
+def _imported(path: str, key: str, word: str) -> Any:
+    module, _, attribute = path.rpartition(":" if ":" in path else ".")
+    expected = f"{word} that can be imported"
+    try:
+        home = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # whatever a user's own module raises
+        raise BadInput(key, expected, path, str(error) or type(error).__name__) from None
+    try:
+        return operator.attrgetter(attribute)(home)
+    except AttributeError:
+        hint = nearest(attribute, vars(home)) or f"{module} has no {attribute}"
+        raise BadInput(key, expected, path, hint) from None
+
+
+def source_hash(path: str) -> str:
+    """Return the sha256 of the file of the module that an outside path names.
 
     Examples
     --------
-    >>> named("loss", "squared_error", {"squared_error": 2})
-    2
+    >>> source_hash("json:dumps") == source_hash("json.loads")
+    True
     """
-    if not isinstance(name, str) or name not in table:
-        raise BadInput(kind, f"one of {', '.join(table)}", name, nearest(name, table))
-    return table[name]
+    module = path.rpartition(":" if ":" in path else ".")[0]
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return hashlib.sha256(module.encode()).hexdigest()  # built into Python, without a file
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()

@@ -6,15 +6,28 @@ Each condition is a pure function of its arguments and the run's seed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.base import streams
-from study.base.names import named
+from study.base.names import INPUTS, NORMALIZATION, SCHEME
 
 BLOCK = 1_000  # images given random pixels at once: bounds memory, and is part of what a seed means
+
+
+# A scheme takes labels [n], a mask [n] of those to redraw, the number of classes, seed and stream,
+# and returns new labels for those in the mask.
+Scheme: TypeAlias = Callable[
+    [NDArray[np.int64], NDArray[np.bool_], int, int, str], NDArray[np.int64]
+]
+# A condition takes images [n, feature], seed, stream, and the data set's mean and deviation, and
+# returns images of the same shape.
+Condition: TypeAlias = Callable[[NDArray[np.float32], int, str, float, float], NDArray[np.float32]]
+# A normalization takes images [n, feature] and the data set's mean and deviation, and returns
+# images of the same shape.
+Normalization: TypeAlias = Callable[[NDArray[np.float32], float, float], NDArray[np.float32]]
 
 
 class NoisyLabels(NamedTuple):
@@ -64,7 +77,7 @@ def noisy_labels(
     >>> noisy_labels(np.arange(10), 0.0, 10, seed=0).labels.tolist()
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    redraw = named("scheme", scheme, SCHEMES)
+    redraw: Scheme = SCHEME.resolve(scheme, "scheme")
     redrawn = streams.uniform(seed, f"{stream}/redrawn", labels.shape) < noise
     if not redrawn.any():
         return NoisyLabels(labels, redrawn)
@@ -86,11 +99,10 @@ def _permuted_among_themselves(
     return chosen[streams.permutation(seed, f"{stream}/order", len(chosen))]
 
 
-# Each scheme takes labels [n], a mask [n] of those to redraw, the number of classes, seed and
-# stream, and returns new labels for those in the mask.
-SCHEMES: dict[
-    str, Callable[[NDArray[np.int64], NDArray[np.bool_], int, int, str], NDArray[np.int64]]
-] = {"uniform": _drawn_from_all_classes, "permuted": _permuted_among_themselves}
+SCHEMES: dict[str, Scheme] = {
+    "uniform": _drawn_from_all_classes,
+    "permuted": _permuted_among_themselves,
+}
 
 
 def subset(examples: int, available: int, seed: int) -> NDArray[np.int64]:
@@ -118,7 +130,8 @@ def destroyed(
     BadInput
         The condition is unknown.
     """
-    return named("inputs", inputs, CONDITIONS)(pixels, seed, stream, mean, deviation)
+    condition: Condition = INPUTS.resolve(inputs, "inputs")
+    return condition(pixels, seed, stream, mean, deviation)
 
 
 def _original(
@@ -154,11 +167,7 @@ def _gaussian(
     return result
 
 
-# Each condition takes images [n, feature], seed, stream, and the data set's mean and deviation, and
-# returns images of the same shape.
-CONDITIONS: dict[
-    str, Callable[[NDArray[np.float32], int, str, float, float], NDArray[np.float32]]
-] = {
+CONDITIONS: dict[str, Condition] = {
     "original": _original,
     "shuffled_pixels": _shuffled_pixels,
     "random_pixels": _random_pixels,
@@ -176,7 +185,8 @@ def normalized(
     BadInput
         The normalisation is unknown.
     """
-    return named("normalize", normalize, NORMALIZATIONS)(pixels, mean, deviation)
+    normalization: Normalization = NORMALIZATION.resolve(normalize, "normalize")
+    return normalization(pixels, mean, deviation)
 
 
 def _as_they_are(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDArray[np.float32]:
@@ -194,9 +204,7 @@ def _by_image(pixels: NDArray[np.float32], mean: float, deviation: float) -> NDA
     return standard
 
 
-# Each normalisation takes images [n, feature] and the data set's mean and deviation, and returns
-# images of the same shape.
-NORMALIZATIONS: dict[str, Callable[[NDArray[np.float32], float, float], NDArray[np.float32]]] = {
+NORMALIZATIONS: dict[str, Normalization] = {
     "none": _as_they_are,
     "dataset": _by_data_set,
     "image": _by_image,

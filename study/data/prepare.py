@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.data.conditions import destroyed, noisy_labels, normalized, subset
-from study.data.sources import SOURCES, Images, load_images
+from study.data.sources import Images, load_images, source_of
 
 T = TypeVar("T", bound=np.generic)
 
@@ -109,7 +109,7 @@ class DataCache:
         if key not in self._images:
             self._images[key] = _images(images, data, seed)
         train_images, test_images = self._images[key]
-        classes = SOURCES[data.dataset].classes
+        classes = source_of(data.dataset).classes
         available = len(images.train_labels)
         examples = (
             np.arange(available)
@@ -156,7 +156,7 @@ def image_key(run: Wanted) -> tuple[object, ...]:
 
 
 def _images(images: Images, data: DataSettings, seed: int) -> tuple[NDArray[np.float32], ...]:
-    brightest = np.float32(SOURCES[data.dataset].brightest)
+    brightest = np.float32(source_of(data.dataset).brightest)
     train = images.train_pixels / brightest
     mean, deviation = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64))
     result = []

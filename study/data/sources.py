@@ -6,17 +6,19 @@ import gzip
 import hashlib
 import importlib.resources
 import math
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, named_folder
+from study.base.names import DATASET, MADE
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
@@ -67,6 +69,112 @@ class Source:
         """Number of pixels, colours counted apart."""
         return math.prod(self.shape)
 
+    @classmethod
+    def of(
+        cls,
+        images: ArrayLike,
+        labels: ArrayLike,
+        test_images: ArrayLike,
+        test_labels: ArrayLike,
+        name: str = "",
+    ) -> str:
+        """Make a data set of arrays, and return what ``Data(dataset=...)`` takes.
+
+        The name holds the sha256 of the content, so that other content is another fact. The data
+        set is known to this process alone: make it again to go on with a study elsewhere.
+
+        Parameters
+        ----------
+        images, test_images
+            Pixels as bytes, or as numbers in [0, 1]; any shape [n, ...].
+        labels, test_labels
+            Classes as whole numbers from 0, [n].
+        name
+            What to call it: letters, digits, ``_`` and ``-``.
+
+        Raises
+        ------
+        BadInput
+            Arrays of other types, shapes or values.
+
+        Examples
+        --------
+        >>> images, labels = np.zeros((4, 2, 2), np.uint8), np.array([0, 1, 0, 1])
+        >>> Source.of(images, labels, images, labels, name="mine")
+        'arrays:mine@f04ee6acacf0'
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", name):
+            raise BadInput("name", "at most 64 letters, digits, '_' and '-'", name)
+        pixels, classes = _pixels("images", images), _classes("labels", labels)
+        test_pixels, test_classes = (
+            _pixels("test_images", test_images),
+            _classes("test_labels", test_labels),
+        )
+        shape = pixels.shape[1:]
+        found = (len(classes), test_pixels.shape, len(test_classes))
+        wanted = (len(pixels), (len(test_pixels), *shape), len(test_pixels))
+        if found != wanted:
+            raise BadInput("images", "as many labels as images, all of one shape", found)
+        if pixels.dtype != test_pixels.dtype:
+            types = f"{pixels.dtype} and {test_pixels.dtype}"
+            raise BadInput("test_images", "numbers of the images' type", types)
+        content = Images(
+            pixels.reshape(len(pixels), -1),
+            classes,
+            test_pixels.reshape(len(test_pixels), -1),
+            test_classes,
+        )
+        digest = hashlib.sha256(f"{shape} {pixels.dtype} {content.checksum()}".encode()).hexdigest()
+        called = f"arrays:{name}@{digest[:12]}" if name else f"arrays:{digest[:12]}"
+        MADE[called] = cls(
+            len(pixels),
+            len(test_pixels),
+            shape,
+            lambda root: content,
+            brightest=255 if pixels.dtype == np.uint8 else 1,
+            classes=int(max(classes.max(), test_classes.max())) + 1,
+        )
+        return called
+
+
+def _pixels(key: str, given: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(given)
+    if array.ndim < 2 or not array.size:
+        raise BadInput(key, "images of any shape [n, ...]", array.shape)
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" or not (array.min() >= 0 and array.max() <= 1):
+        raise BadInput(key, "bytes (uint8), or real numbers in [0, 1]", f"{array.dtype}")
+    return array.astype(np.float32)
+
+
+def _classes(key: str, given: ArrayLike) -> NDArray[np.int64]:
+    array = np.asarray(given)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.min(initial=0) < 0:
+        raise BadInput(key, "whole numbers from 0, [n]", f"{array.dtype} of shape {array.shape}")
+    return array.astype(np.int64)
+
+
+def source_of(name: str) -> Source:
+    """Return the source that ``data.dataset`` names; a path may name a function that makes it.
+
+    Raises
+    ------
+    BadInput
+        An unknown name, or an object that is no source.
+    """
+    found = DATASET.resolve(name, "data.dataset")
+    if not isinstance(found, Source) and callable(found):
+        try:
+            found = found()
+        except Exception as error:  # whatever a user's own function raises
+            raise BadInput(
+                "data.dataset", "a function that makes a Source", name, str(error)
+            ) from None
+    if not isinstance(found, Source):
+        raise BadInput("data.dataset", "a study.Source, or a function that makes one", name)
+    return found
+
 
 def load_images(name: str, root: str | Path) -> Images:
     """Load a source by name and hold it to its declared sizes.
@@ -76,8 +184,8 @@ def load_images(name: str, root: str | Path) -> Images:
     BadInput
         The data set is missing or damaged.
     """
-    source = SOURCES[name]
-    images = source.load(Path(root).expanduser())
+    source = source_of(name)
+    images = source.load(named_folder(str(root), "data.root"))
     expected = (
         (source.train_examples, source.features),
         (source.train_examples,),
@@ -200,6 +308,8 @@ def _cifar10(root: Path) -> Images:
 def _download(torchvision_class: str, root: Path) -> None:
     import torchvision
 
+    if root.exists() and not root.is_dir():
+        raise BadInput("data.root", "a folder", str(root), "it is a file")
     before = _folders(root)
     print(f"{torchvision_class} is not under {root}: downloading it", flush=True)
     try:

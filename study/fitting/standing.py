@@ -9,12 +9,11 @@ from typing import Any
 
 from study.records.parquet import ended_runs
 from study.records.reading import read_config
-from study.runs.command_line import study_of
-from study.runs.config_files import read_layer
+from study.runs.config import study_in
 from study.runs.run import Run
 from study.sharing.locks import held_locks
 from study.sharing.tasks import TRAINING, Watch, tasks_of
-from study.terminal.arms import arm_label, arm_of
+from study.terminal.arms import arm_label
 from study.terminal.status import LOST, Status, rate_of
 
 
@@ -36,7 +35,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
         Records that cannot be read just now.
     """
     read_config(folder)
-    study = study_of(read_layer(str(folder / "study.yaml")).tree)
+    study = study_in(folder)
     wanted = {run.id: run for run in study.runs}
     # In the order that what happens meanwhile can only be further than it is taken for.
     holders = held_locks(folder)
@@ -49,7 +48,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     missing: dict[str, list[int]] = {}
     for id_, run in wanted.items():
         if id_ not in rows and id_ not in training:
-            missing.setdefault(arm_label(arm_of(study, run)), []).append(run.seed)
+            missing.setdefault(arm_label(study.arm(run)), []).append(run.seed)
     known = [epochs for _, epochs in rows.values()]
     left = [run for id_, run in wanted.items() if id_ not in rows]
     return Status(

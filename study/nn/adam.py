@@ -273,3 +273,7 @@ def _written_update(entries: Sequence[_Entry], group: dict[str, Any]) -> None:
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         root_v_hat = v.sqrt().div_(math.sqrt(1 - beta2**t))
         theta.addcdiv_(m, root_v_hat.add_(eps), value=-lr / (1 - beta1**t))
+
+
+# The names that configs may give, besides the paths of torch's own classes.
+OPTIMIZERS = {"study.Adam": Adam}

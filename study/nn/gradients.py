@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.base.names import named
-from study.nn.losses import LOSSES
-from study.nn.mlp import ACTIVATIONS
+from study.base.names import ACTIVATION, BACKWARD, LOSS
+from study.nn.losses import Loss
+from study.nn.mlp import Activation
 from study.nn.products import Layer
-from study.nn.softmax import BACKWARDS, probabilities
+from study.nn.softmax import BackwardRule, probabilities
 
 
 class DerivedGradients:
@@ -46,9 +46,9 @@ class DerivedGradients:
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
         self.layers = layers
-        self.activation = named("activation", activation, ACTIVATIONS)
-        self.loss = named("loss", loss, LOSSES)
-        self.rule = named("backward", backward, BACKWARDS)
+        self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
+        self.loss = LOSS.resolve_as(loss, "loss", Loss)
+        self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
         self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
@@ -104,9 +104,9 @@ class AutogradGradients:
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
-        self.activation = named("activation", activation, ACTIVATIONS)
-        self.loss = named("loss", loss, LOSSES)
-        self.rule = named("backward", backward, BACKWARDS)
+        self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
+        self.loss = LOSS.resolve_as(loss, "loss", Loss)
+        self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
 
     def __call__(
         self,

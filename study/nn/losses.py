@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from study.base.names import named
+from study.base.names import BACKWARD, LOSS
 from study.nn.refusals import refuse_labels, refuse_probabilities
-from study.nn.softmax import BACKWARDS, BackwardRule
+from study.nn.softmax import BackwardRule
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,10 @@ def loss_of(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``z``.
     """
-    which, rule = named("loss", loss, LOSSES), named("backward", backward, BACKWARDS)
+    which, rule = (
+        LOSS.resolve_as(loss, "loss", Loss),
+        BACKWARD.resolve_as(backward, "backward", BackwardRule),
+    )
     refuse_labels(labels, z)
     return which.of_logits(z, labels, rule)
 
@@ -217,7 +220,10 @@ def gradient_at_logits(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``p``.
     """
-    which, rule = named("loss", loss, LOSSES), named("backward", backward, BACKWARDS)
+    which, rule = (
+        LOSS.resolve_as(loss, "loss", Loss),
+        BACKWARD.resolve_as(backward, "backward", BackwardRule),
+    )
     refuse_labels(labels, p)
     return which.at_logits(p, labels, rule)
 
@@ -226,9 +232,14 @@ def gradient_at_probabilities(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"], loss: str
 ) -> Float[Tensor, "*run batch classes"]:
     """Return g = dL/dp; the errors raised are those of `gradient_at_logits`."""
-    which = named("loss", loss, LOSSES)
+    which = LOSS.resolve_as(loss, "loss", Loss)
     refuse_labels(labels, p)
     return which.gradient_at(p, labels)
+
+
+def _resolved(loss: str, backward: str) -> tuple[Loss, BackwardRule]:
+    rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
+    return LOSS.resolve_as(loss, "loss", Loss), rule
 
 
 def _cross_entropy(p: Tensor, labels: Tensor) -> Tensor:

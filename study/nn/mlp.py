@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from study.base import streams
-from study.base.names import named
+from study.base.names import ACTIVATION
 
 ALIGNMENT = 64  # bytes; a matrix product may round differently if an address is not aligned
 
@@ -134,7 +134,7 @@ class StackedMLP(nn.Module):
     def __init__(self, runs: int, widths: Sequence[int], activation: str = "relu") -> None:
         super().__init__()
         self.runs, self.widths, self.activation = runs, tuple(widths), activation
-        self.act = named("activation", activation, ACTIVATIONS).function
+        self.act = ACTIVATION.resolve_as(activation, "activation", Activation).function
         layers = list(itertools.pairwise(self.widths))
         self.weights = nn.ParameterList(aligned_stack(runs, (m, n)) for n, m in layers)
         self.biases = nn.ParameterList(aligned_stack(runs, (m,)) for _, m in layers)
@@ -178,7 +178,7 @@ class StackedMLP(nn.Module):
 
 def sequential(parameters: Sequence[Tensor], activation: str) -> nn.Sequential:
     """Build a plain network from weights and biases in layer order."""
-    act = named("activation", activation, ACTIVATIONS).module
+    act = ACTIVATION.resolve_as(activation, "activation", Activation).module
     modules: list[nn.Module] = []
     for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
         linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")

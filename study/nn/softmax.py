@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from study.base.names import named
+from study.base.names import BACKWARD
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def softmax(
     >>> softmax(z, backward="jacobian")[0].backward(); z.grad
     tensor([ 0.2500, -0.2500])
     """
-    rule = named("backward", backward, BACKWARDS)
+    rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
     if rule.fused:
         raise ValueError(
             f"backward: {backward!r} has no softmax of its own: give the logits to "

@@ -228,7 +228,7 @@ def recorded(
     found = records_by_run(folder).values()
     result = []
     for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
-        run = Run.of({**json.loads(row["facts"]), "data.root": root})
+        run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
         if run.id != row["run"]:
             raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
         result.append((run, row, history))

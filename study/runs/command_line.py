@@ -1,118 +1,65 @@
-"""From command line and config files to a `Study`: layered, typed, one line for each mistake."""
+"""The command line of ``python -m study.fit``: options over config files, a study from both."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import itertools
+import argparse
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from yaml import YAMLError
 
-from study.base.errors import BadInput
-from study.runs.config_faults import parser_fault
-from study.runs.config_files import (
-    SECTIONS,
-    SUBJECTS,
+from study.base.errors import BadInput, named_folder, nearest
+from study.runs import yaml_text
+from study.runs.config import (
     Layer,
-    dump_yaml,
+    flat,
     in_its_file,
-    load_yaml,
-    one_level,
-    optimizer_at_once,
+    keys,
+    merged,
     read_layer,
+    refuse_twice,
+    study_of,
+    study_yaml,
 )
-from study.runs.optimizer import AdamSettings, Optimizer
-from study.runs.run import Run
-from study.runs.settings import Wandb, make_settings
+from study.runs.declaring import expected, plain, takes_text
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
 
-OPTIMIZER_HELP = (
-    "study.Adam's arguments ("
-    + ", ".join(f"{field.name}: {field.default}" for field in dataclasses.fields(AdamSettings))
-    + "), or class_path and init_args of any torch optimizer"
-)
+FLAGS = {
+    "help": "Print this; stop.",
+    "plan": "Print what would be trained; stop.",
+    "print_config": "Print the whole config, to run again; stop.",
+}
+OWN = {
+    "config": "A config file, or a shipped one's name; of several a later one overrides.",
+    "shard": "Train the k-th of n shares of the runs: k/n (default: Slurm's numbers, or all).",
+}
+EXAMPLES = """\
+Train every run of a study and leave records that can be trusted.
+
+  python -m study.fit --config random                         a study that is shipped
+  python -m study.fit --config my.yaml --seeds 3 --plan       what it would train
+  python -m study.fit --config my.yaml --optimizer.lr 1e-2    one setting changed
+  python -m study.fit --config random --vary.model.hidden "[[64], [256]]"
+  python -m study.fit --config my.yaml --print_config > whole.yaml
+
+Options override config files, wherever they stand. --seeds+ 7 adds to a list; --vary.KEY sets what
+varies, --vary replaces all of it, and a value for a varied key replaces its list. The optimizer is
+study.Adam with the arguments below, or class_path and arguments of any torch optimizer.
+"""
 
 
 class Request(NamedTuple):
-    """What a user of ``python -m study.fit`` asked for."""
+    """What a user of ``python -m study.fit`` asked for; ``replaced`` says what varies no more."""
 
     study: Study
     out: Path
     plan: bool
     shard: Shard
-
-
-def parser() -> ArgumentParser:
-    """Return the parser of ``python -m study.fit``."""
-    result = ArgumentParser(
-        prog="python -m study.fit",
-        description="Train every run of a study and leave records that can be trusted. Options "
-        "override config files, wherever they stand.",
-        exit_on_error=False,
-        allow_abbrev=False,
-        print_config=None,  # jsonargparse's own would print --plan, too, and not check values
-    )
-    result.add_argument(
-        "--config", action="append", help="Config file; of several, a later one overrides."
-    )
-    result.add_argument("--plan", action="store_true", help="Print what would be trained; stop.")
-    result.add_argument(
-        "--shard",
-        type=str,
-        help="Train the k-th of n shares of the runs: k/n (default: Slurm's numbers, or all).",
-    )
-    result.add_argument(
-        "--print_config", action="store_true", help="Print the whole config, to run again; stop."
-    )
-    docs = _attribute_docs(Study)
-    for field in dataclasses.fields(Study):
-        if field.name in ("base", "vary", "wandb"):
-            continue
-        result.add_argument(
-            f"--{field.name}",
-            type=_type_of(Study, field.name),
-            default=field.default,
-            help=docs[field.name],
-        )
-    help_vary = f"{docs['vary']} A later vary replaces an earlier one; --vary.KEY sets one list."
-    result.add_argument("--vary", type=dict[str, Any], default={}, help=help_vary)
-    result.add_argument(
-        "--evaluate_every", type=int, default=Run().evaluate_every, help=docs["evaluate_every"]
-    )
-    for subject, settings in SECTIONS.items():
-        docs = _attribute_docs(settings)
-        for field in dataclasses.fields(settings):
-            default = getattr(settings(), field.name)
-            result.add_argument(
-                f"--{subject}.{field.name}",
-                type=_type_of(settings, field.name),
-                default=list(default) if isinstance(default, tuple) else default,
-                help=docs[field.name],
-            )
-    result.add_argument("--optimizer", type=dict[str, Any], default={}, help=OPTIMIZER_HELP)
-    return result
-
-
-def _type_of(owner: type, name: str) -> Any:
-    """Return the type to parse a field as: lists for tuples, names checked by the field itself."""
-    annotation = inspect.get_annotations(owner, eval_str=True)[name]
-    return {tuple[int, ...]: list[int]}.get(annotation, annotation)
-
-
-def _attribute_docs(owner: type) -> dict[str, str]:
-    from docstring_parser import parse
-
-    return {
-        name.strip(): " ".join((param.description or "").split())
-        for param in parse(inspect.getdoc(owner) or "").params
-        for name in param.arg_name.split(",")
-    }
+    replaced: list[str]
 
 
 def read(argv: Sequence[str] | None = None) -> Request:
@@ -125,129 +72,112 @@ def read(argv: Sequence[str] | None = None) -> Request:
     SystemExit
         After ``--help`` and ``--print_config``.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    layers = [read_layer(path) for path in _config_paths(argv)]
+    words = _words(sys.argv[1:] if argv is None else argv)
+    asked = {name for name, _ in words if name in FLAGS}
+    if "help" in asked:
+        sys.stdout.write(help_text())
+        raise SystemExit(0)
+    layers = [read_layer(text) for name, text in words if name == "config"]
+    layers.append(_options([pair for pair in words if pair[0] not in FLAGS | OWN]))
+    values, replaced = merged(layers)
     try:
-        values = _parse(argv, layers)
         study = study_of(values)
     except BadInput as fault:
-        raise in_its_file(fault, layers, argv) from None
-    if values["print_config"]:
+        raise in_its_file(fault, layers) from None
+    if "print_config" in asked:
         sys.stdout.write(study_yaml(study))
-        if study.out is not None:
-            sys.stdout.write(dump_yaml({"out": study.out}))
+        sys.stdout.write(yaml_text.dump({"out": study.out}) if study.out is not None else "")
         raise SystemExit(0)
-    out = Path(study.out or f"results/{study.name}").expanduser()
-    shard = from_environment() if values["shard"] is None else parse(values["shard"])
-    return Request(study, out, bool(values["plan"]), shard)
+    shards = [parse(text) for name, text in words if name == "shard"] or [from_environment()]
+    out = named_folder(study.out or f"results/{study.name}", "out")
+    return Request(study, out, "plan" in asked, shards[-1], replaced)
 
 
-def _parse(argv: Sequence[str], layers: Sequence[Layer]) -> dict[str, Any]:
-    """Parse the command line on top of config files."""
-    below = Namespace()  # type: ignore[no-untyped-call]  # jsonargparse leaves it untyped
-    optimizer: dict[str, Any] = {}
-    for _, tree in layers:
-        for key, value in tree.items():
-            if key == "optimizer":
-                optimizer = _override(optimizer, value)
-            elif key in SECTIONS:
-                for name, setting in value.items():
-                    below[f"{key}.{name}"] = setting
-            else:
-                below[key] = value
-    arguments = parser()
-    argv, lists = _without_lists(argv)
-    try:
-        values = arguments.parse_args(argv, namespace=below).as_dict()
-    except ArgumentError as error:
-        raise parser_fault(str(error), arguments) from None
-    values["vary"] = one_level(values["vary"] or {}) | one_level(lists)
-    values["optimizer"] = _override(optimizer, optimizer_at_once(values["optimizer"] or {}))
-    return values
-
-
-def _without_lists(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Return a command line without its ``--vary.KEY`` options, and their values.
-
-    Of several below one subject the parser would keep only the last.
-    """
-    rest, lists = [], {}
-    words = iter(argv)
+def _words(argv: Sequence[str]) -> list[tuple[str, str]]:
+    """Return options and their texts; those of flags are empty."""
+    found, words = [], iter(argv)
     for word in words:
-        option, equals, value = word.partition("=")
-        if not option.startswith("--vary."):
-            rest.append(word)
-        elif equals or (value := next(words, "")):
-            key = option.removeprefix("--vary.")
-            try:
-                lists[key] = load_yaml(value)
-            except YAMLError:
-                raise BadInput(f"vary.{key}", "a list of values, e.g. [0, 1]", value) from None
-        else:
-            rest.append(word)
-    return rest, lists
+        option, equals, text = ("--help" if word == "-h" else word).partition("=")
+        name = option.removeprefix("--")
+        if name not in FLAGS and (name == option or not _is_key(name.rstrip("+"))):
+            raise _unknown(option)
+        if name in FLAGS and equals:
+            raise BadInput(name, "no value", text)
+        if name not in FLAGS and not equals:
+            text = next(words, "--")
+            if text.startswith("--"):
+                field = keys().get(name.rstrip("+"))
+                wanted = {"config": "a config file", "shard": "k/n, e.g. 1/4"}.get(name, "a value")
+                wanted = expected(field) if field else wanted
+                raise BadInput(name, wanted, hint="no value was given")
+        found.append((name, text))
+    return found
 
 
-def _override(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Lay an optimizer's settings over others; those of another class are left behind."""
-    ours, theirs = (each.get("class_path", "study.Adam") for each in (above, below))
-    keep = "class_path" not in above or ours == theirs
-    return {**below, **above} if keep else above
+def _is_key(name: str) -> bool:
+    known = name in OWN or name in keys() or name == "optimizer"
+    return known or name.startswith(("vary.", "optimizer."))
 
 
-def study_of(tree: Mapping[str, Any]) -> Study:
-    """Build the study that parsed values describe."""
-    parts = {
-        subject: make_settings(subject, settings, tree.get(subject) or {})
-        for subject, settings in SUBJECTS.items()
-    }
+def _unknown(option: str) -> BadInput:
+    known = [f"--{name}" for name in (*FLAGS, *OWN, *keys())]
+    own = [name for name in known if name.startswith(f"{option}.")]
+    hint = f"e.g. {own[0]}" if own else nearest(option, known)
+    if option.endswith((".yaml", ".yml")):
+        hint = f"did you mean '--config {option}'?"
+    return BadInput(option, "an option of study.fit", hint=hint or "see --help")
+
+
+def _options(words: Sequence[tuple[str, str]]) -> Layer:
+    """Return what options say as a layer; of one given twice the last counts."""
+    values: dict[str, Any] = {}
+    for option, text in words:
+        name, plus = option.rstrip("+"), "+" if option.endswith("+") else ""
+        value = _value(name, text)
+        subject, dot, rest = name.partition(".")
+        below = flat({subject: {rest: value} if dot else value})
+        if name == "vary":
+            values = {key: each for key, each in values.items() if not key.startswith("vary.")}
+        for key, each in below.items():
+            more = each if isinstance(each, list) else [each]
+            values[f"{key}{plus}"] = [*values.get(f"{key}+", []), *more] if plus else each
+    refuse_twice(values)
+    return Layer("", values, any(name == "vary" for name, _ in words))
+
+
+def _value(name: str, text: str) -> Any:
+    """Return an option's value: text as it stands where text is wanted, and otherwise YAML."""
+    field = keys().get(name)
+    if field is not None and takes_text(field):
+        return None if text == "null" and field.default is None else text
     try:
-        parts["optimizer"] = Optimizer.of(tree.get("optimizer") or {})
-    except BadInput as fault:
-        raise fault.under("optimizer") from None
-    base = Run(evaluate_every=tree.get("evaluate_every", 1), **parts)
-    wandb = make_settings("wandb", Wandb, tree.get("wandb") or {})
-    fields = [field.name for field in dataclasses.fields(Study)]
-    names = [name for name in fields if name not in ("base", "wandb")]
-    return Study(base=base, wandb=wandb, **{name: tree[name] for name in names if name in tree})
+        return yaml_text.load(text)
+    except YAMLError as error:
+        if field is not None:
+            return text  # which is then said to be no right value
+        problem = getattr(error, "problem", None) or str(error)
+        raise BadInput(name, "a value in YAML", text, problem) from None
 
 
-def study_yaml(study: Study) -> str:
-    """Return the config that makes this study again, every value written out."""
-    tree: dict[str, Any] = {
-        "name": study.name,
-        "seeds": study.seeds,
-        "vary": {key: list(values) for key, values in study.vary.items()},
-    }
-    for subject in SUBJECTS:
-        tree[subject] = _plain(dataclasses.asdict(getattr(study.base, subject)))
-    tree["optimizer"] = _plain(
-        {
-            "class_path": study.base.optimizer.class_path,
-            "init_args": dict(study.base.optimizer.init_args),
-        }
+def help_text() -> str:
+    """Return the help: examples, and the settings by subject, each with its default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m study.fit",
+        usage="python -m study.fit [--config FILE] [--KEY VALUE ...]",
+        description=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
-    tree |= {
-        "evaluate_every": study.base.evaluate_every,
-        "stack": study.stack,
-        "checkpoint_every": study.checkpoint_every,
-        "keep_weights": study.keep_weights,
-        "products": study.products,
-        "wandb": _plain(dataclasses.asdict(study.wandb)),
-    }
-    return dump_yaml(tree)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _config_paths(argv: Sequence[str]) -> list[str]:
-    pairs = itertools.pairwise([*argv, ""])
-    return [
-        after if arg == "--config" else arg.partition("=")[2]
-        for arg, after in pairs
-        if arg == "--config" or arg.startswith("--config=")
-    ]
+    study = parser.add_argument_group("study")
+    for name, text in (FLAGS | OWN).items():
+        study.add_argument(f"--{name}", help=text, metavar="" if name in FLAGS else name.upper())
+    groups = {"": study}
+    for subject in ("data", "model", "optimizer", "stop", "trainer", "wandb"):
+        groups[subject] = parser.add_argument_group(subject)
+    for key, field in keys().items():
+        subject, dot, _ = key.partition(".")
+        value = json.dumps(plain(field.default)).strip('"')
+        text = f"{field.description} Expects {expected(field)} (default: {value})"
+        group = groups[subject if dot else ""]
+        group.add_argument(f"--{key}", help=text.replace("%", "%%"), metavar="")
+    return parser.format_help()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from study.base.errors import BadInput
 from study.data.prepare import image_key
-from study.data.sources import SOURCES
 from study.runs.run import Run
 from study.runs.study import Study, by_program
 
@@ -56,7 +55,7 @@ def _shared_bytes(runs: Sequence[Run]) -> int:
 
 
 def _image_bytes(run: Run) -> int:
-    source = SOURCES[run.data.dataset]
+    source = run.data.source
     return (source.train_examples + source.test_examples) * source.features * 4
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cache, cached_property
+from typing import Any, NamedTuple, Self
 
-from study.base.errors import BadInput, check_fields, is_whole, setting, unknown_key
-from study.data.sources import SOURCES
-from study.runs.optimizer import Optimizer
-from study.runs.settings import Data, Model, Stop, Trainer, make_settings
+from pydantic import model_validator
+from pydantic.fields import FieldInfo
+
+from study.base.errors import BadInput, unknown_key
+from study.runs.declaring import Absent, Count, Settings, Subject, Whole
+from study.runs.optimizer import OWN, AdamSettings, Optimizer
+from study.runs.settings import Data, Model, Stop, Trainer
 
 Facts = dict[str, Any]
 
@@ -34,18 +35,8 @@ class _Common(NamedTuple):
     program: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Settings):
     """One network trained once.
-
-    Attributes
-    ----------
-    seed : int
-        Decides initial weights, label noise, order of examples, subset and random inputs.
-    data, model, optimizer, stop, trainer
-        The facts, by subject.
-    evaluate_every : int
-        Epochs between exact evaluations; the last epoch is always evaluated.
 
     Examples
     --------
@@ -56,72 +47,70 @@ class Run:
     True
     """
 
-    seed: int = setting(0, "a whole number of at least 0", is_whole)
+    seed: Whole = 0
+    """Decides initial weights, label noise, order of examples, subset and random inputs."""
     data: Data = Data()
     model: Model = Model()
-    optimizer: Optimizer = Optimizer()
     stop: Stop = Stop()
     trainer: Trainer = Trainer()
-    evaluate_every: int = setting(1, "a whole number of at least 1", lambda v: is_whole(v, 1))
+    optimizer: Optimizer = Optimizer()
+    evaluate_every: Count = 1
+    """Epochs between exact evaluations; the last epoch is always evaluated."""
 
-    def __post_init__(self) -> None:
-        check_fields(self)
+    @model_validator(mode="after")
+    def _precision_of_derived_gradients(self) -> Self:
         if self.trainer.precision == "bf16-mixed" and self.model.gradients == "derived":
-            raise BadInput(
-                "trainer.precision",
-                "32-true or 64-true with model.gradients: derived",
-                self.trainer.precision,
-                "set model.gradients: autograd",
-            )
+            wanted = "32-true or 64-true with model.gradients: derived"
+            hint = "set model.gradients: autograd"
+            raise BadInput("trainer.precision", wanted, self.trainer.precision, hint)
+        return self
 
     def facts(self) -> Facts:
         """Return every fact under its dotted key, lists as lists."""
-        facts: Facts = {"seed": self.seed}
-        for subject in ("data", "model", "stop", "trainer"):
-            settings = getattr(self, subject)
-            for field in dataclasses.fields(settings):
-                if field.metadata["fact"]:
-                    value = getattr(settings, field.name)
-                    facts[f"{subject}.{field.name}"] = (
-                        list(value) if isinstance(value, tuple) else value
-                    )
-        facts["optimizer.class_path"] = self.optimizer.class_path
-        for name, value in sorted(self.optimizer.init_args.items()):
-            facts[f"optimizer.{name}"] = list(value) if isinstance(value, tuple) else value
-        facts["evaluate_every"] = self.evaluate_every
+        facts: Facts = {}
+        for name, value in self.values().items():
+            below = value.facts() if isinstance(value, Subject) else None
+            facts |= {name: value} if below is None else {f"{name}.{k}": below[k] for k in below}
         return facts
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Run:
-        """Make the run that has these facts; keys left out keep their defaults.
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """Make the run with these settings by dotted key; those left out keep their defaults."""
+        return cls().with_settings(facts)
+
+    @classmethod
+    def of_record(cls, facts: Mapping[str, Any]) -> Self:
+        """Make a recorded run: facts younger than its record have their `Absent` values."""
+        own = facts.get("optimizer.class_path", OWN) == OWN
+        return cls.of({**absent(cls, own=own), **facts})
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """Return the run with some other settings by dotted key; all else stays, facts or not.
 
         Raises
         ------
         BadInput
             An unknown key, or a value out of its range.
         """
-        subjects: dict[str, dict[str, Any]] = {
-            name: {} for name in ("data", "model", "optimizer", "stop", "trainer")
-        }
-        own: dict[str, Any] = {}
-        for key, value in facts.items():
+        changed: dict[str, Any] = {}
+        below: dict[str, dict[str, Any]] = {}
+        known = declared(type(self))
+        for key, value in settings.items():
             subject, dot, name = key.partition(".")
-            if dot and subject in subjects:
-                subjects[subject][name] = value
-            elif key in ("seed", "evaluate_every"):
-                own[key] = value
+            if dot and (key in known or subject == "optimizer"):
+                below.setdefault(subject, {})[name] = value
+            elif key in type(self).model_fields:
+                changed[key] = value
             else:
-                raise unknown_key(key, fact_keys())
-        parts = {}
-        for name, make in (("data", Data), ("model", Model), ("stop", Stop), ("trainer", Trainer)):
-            parts[name] = make_settings(name, make, subjects[name])
-        try:
-            parts["optimizer"] = Optimizer.of(subjects["optimizer"])
-        except BadInput as fault:
-            raise fault.under("optimizer") from None
-        return cls(**own, **parts)
+                raise unknown_key(key, known)
+        for subject, values in below.items():
+            try:
+                changed[subject] = getattr(self, subject).changed(values)
+            except BadInput as fault:
+                raise fault.under(subject) from None
+        return self.changed(changed)
 
-    def with_seed(self, seed: int) -> Run:
+    def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone.
 
         Examples
@@ -129,10 +118,19 @@ class Run:
         >>> Run(evaluate_every=5).with_seed(3) == Run(seed=3, evaluate_every=5)
         True
         """
-        run = dataclasses.replace(self, seed=seed)
-        # Of 100,000 runs of a study these are the same few; to make them anew takes seconds.
-        run.__dict__["_common"] = self._common
+        Run(seed=seed)  # refuses what is no seed
+        return self.seeded(seed)
+
+    def seeded(self, seed: int) -> Self:
+        """Return what `with_seed` does, of a seed that is known to be right."""
+        # Of 100,000 runs of a study the rest is the same few; to make it anew takes seconds.
+        _ = self._common
+        run = self.model_copy(update={"seed": seed})
+        run.__dict__.pop("id", None)
         return run
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.id == other.id
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -153,33 +151,58 @@ class Run:
         facts = self.facts()
         shared = [
             *(f"data.{name}" for name in ("dataset", "train_examples", "batch_size")),
-            *(f"model.{field.name}" for field in dataclasses.fields(Model)),
+            *(f"model.{name}" for name in type(self.model).model_fields),
             "trainer.precision",
             "optimizer.class_path",
             "optimizer.fused",
         ]
+        program = tuple(f"{key}={facts.get(key)}" for key in shared)
+        for key, value in absent(type(self), own=self.optimizer.is_own).items():
+            if facts[key] == value:
+                del facts[key]
         before, after = (
             json.dumps({k: facts[k] for k in keys}, sort_keys=True, separators=(",", ":"))
             for keys in ([k for k in facts if k < "seed"], [k for k in facts if k > "seed"])
         )
-        return _Common(
-            text=(f'{before[:-1]},"seed":', f",{after[1:]}"),
-            program=tuple(f"{key}={facts.get(key)}" for key in shared),
-        )
+        return _Common((f'{before[:-1]},"seed":', f",{after[1:]}"), program)
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Sizes of all layers, from features to classes."""
-        source = SOURCES[self.data.dataset]
+        source = self.data.source
         return (source.features, *self.model.hidden, source.classes)
 
     @property
     def parameters(self) -> int:
         """How many numbers the network learns."""
-        widths = self.widths
-        return sum((n + 1) * m for n, m in itertools.pairwise(widths))
+        return sum((n + 1) * m for n, m in itertools.pairwise(self.widths))
+
+
+@cache
+def declared(of: type[Run] = Run) -> dict[str, FieldInfo]:
+    """Return every setting of a run with its dotted key, those of this package's Adam included."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in of.model_fields.items():
+        if not isinstance(field.default, Subject):
+            found[name] = field
+            continue
+        own = AdamSettings.model_fields if name == "optimizer" else {}
+        below = {**type(field.default).model_fields, **own}
+        found |= {f"{name}.{key}": below[key] for key in below}
+    return found
+
+
+@cache
+def absent(of: type[Run], *, own: bool) -> Facts:
+    """Return the facts that are younger than some records, with the values that those have."""
+    return {
+        key: mark.value
+        for key, field in declared(of).items()
+        for mark in field.metadata
+        if isinstance(mark, Absent) and (own or not key.startswith("optimizer."))
+    }
 
 
 def fact_keys() -> list[str]:
-    """Return the dotted keys of a default run."""
+    """Return the dotted keys of a default run's facts."""
     return list(Run().facts())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from study.base.errors import BadInput
 from study.runs.run import Run
-from study.runs.study import by_program
+from study.runs.study import MOST_RUNS, by_program
 
 
 class Shard(NamedTuple):
@@ -51,11 +51,11 @@ def _dealt(runs: Sequence[Run], sizes: Sequence[int], place: int) -> list[Run]:
     """
     turns = sorted(((i + 0.5) / size, at) for at, size in enumerate(sizes) for i in range(size))
     before: Counter[int] = Counter()
-    conditions = []
+    arms = []
     for run in runs:
-        conditions.append(before[run.seed])
+        arms.append(before[run.seed])
         before[run.seed] += 1
-    order = sorted(range(len(runs)), key=conditions.__getitem__)
+    order = sorted(range(len(runs)), key=arms.__getitem__)
     mine = sorted(i for i, (_, at) in zip(order, turns, strict=True) if at == place)
     return [runs[i] for i in mine]
 
@@ -68,9 +68,9 @@ def parse(text: str) -> Shard:
     BadInput
         Anything else, or a k that is not among the n.
     """
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
-        raise BadInput("--shard", "k/n with k from 1 to n, e.g. 1/4", text)
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]) <= MOST_RUNS:
+        raise BadInput("--shard", f"k/n with k from 1 to n, n at most {MOST_RUNS}, e.g. 1/4", text)
     return Shard(int(found[1]), int(found[2]))
 
 

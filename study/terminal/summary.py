@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from study.runs.study import Study
-from study.terminal.arms import arm_label, by_arm
+from study.terminal.arms import by_arm
 from study.terminal.tables import Column, Tables
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ METRICS = {
 
 HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
 COUNTED = ("diverged", "failed")  # and shown where there are any
-
-condition_label = arm_label  # its name until now
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from study.base.errors import BadInput, nearest, unknown_key
+from study.base.errors import BadInput, unknown_key
+from study.base.names import OPTIMIZER
 from study.nn.adam import Adam
 from study.runs.optimizer import Optimizer
 
@@ -23,19 +23,8 @@ def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:
     BadInput
         The class does not exist, or is not a torch optimizer.
     """
-    if settings.class_path == "study.Adam":
-        return Adam
     path = settings.class_path
-    module, _, name = path.rpartition(".")
-    try:
-        home = importlib.import_module(module)
-    except (ImportError, ValueError) as error:
-        expected = "a class that can be imported"
-        raise BadInput("optimizer.class_path", expected, path, str(error)) from None
-    found = getattr(home, name, None)
-    if found is None:
-        hint = nearest(name, vars(home)) or f"{module} has no {name}"
-        raise BadInput("optimizer.class_path", "a class that can be imported", path, hint)
+    found = OPTIMIZER.resolve(path, "optimizer.class_path")
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         raise BadInput("optimizer.class_path", "a subclass of torch.optim.Optimizer", path)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import logging
 import warnings
@@ -102,9 +101,8 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
             scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
             try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
     wanted = runs[0].trainer
-    bare = dataclasses.replace(wanted, callbacks=[], logger=[])
     try:
-        make_trainer(dataclasses.replace(runs[0], trainer=bare), [])
+        make_trainer(runs[0].with_settings({"trainer.callbacks": [], "trainer.logger": []}), [])
     except MisconfigurationException as error:
         expected = "an accelerator of this machine"
         raise BadInput("trainer.accelerator", expected, wanted.accelerator, str(error)) from None

@@ -13,7 +13,7 @@ from study.records.reading import EARLIER_HISTORY_COLUMNS, history_columns
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.summary import condition_label
+from study.terminal.arms import arm_label
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
 LONGEST_TITLE = 128  # of a run's name
@@ -119,7 +119,7 @@ def recorded_content(
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
     """Return where a run stands in W&B: its study's group, and in it its condition's."""
-    label, seed = condition_label(study.condition(run)), f", seed {run.seed}"
+    label, seed = arm_label(study.arm(run)), f", seed {run.seed}"
     return {
         "project": study.wandb.project,
         "entity": study.wandb.entity,
@@ -148,7 +148,7 @@ def config_of(
     return {
         "run": run.id,
         "study": study.name,
-        "condition": condition_label(study.condition(run)),
+        "condition": arm_label(study.arm(run)),
         **nested,
         "parameters": run.parameters,
         "data_hash": hashes[0],

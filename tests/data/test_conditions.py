@@ -15,7 +15,6 @@ from study.base import streams
 from study.base.errors import BadInput
 from study.data.conditions import (
     BLOCK,
-    CONDITIONS,
     destroyed,
     noisy_labels,
     normalized,
@@ -295,7 +294,6 @@ def test_a_misspelt_condition_or_normalisation_is_refused_with_the_nearest(
         normalized(pixels, "datset", mean=0, deviation=1)
 
 
-def test_a_condition_in_the_table_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CONDITIONS, "negative", lambda pixels, *_: 1 - pixels)
+def test_a_condition_from_outside_is_applied() -> None:
     pixels = images(3, 4)
-    assert np.array_equal(change(pixels, "negative"), 1 - pixels)
+    assert np.array_equal(change(pixels, "outside:negative"), 1 - pixels)

@@ -13,11 +13,9 @@ from torch import Tensor, nn
 
 from study.base.errors import BadInput
 from study.nn.gradients import METHODS
-from study.nn.losses import LOSSES as LOSS_TABLE
-from study.nn.losses import Loss, cross_entropy, loss_of, one_hot, squared_error
-from study.nn.mlp import ACTIVATIONS, Activation, sequential
+from study.nn.losses import cross_entropy, loss_of, one_hot, squared_error
+from study.nn.mlp import ACTIVATIONS, sequential
 from study.nn.products import layers
-from study.nn.softmax import BACKWARDS, BackwardRule
 
 LOSSES = ["cross_entropy", "squared_error"]
 TRUE_RULES = ["jacobian", "autograd", "fused"]
@@ -225,16 +223,10 @@ def test_a_misspelt_name_is_refused_when_a_method_is_built(
         METHODS[method](layers([3, 2], 4, {}), **how)
 
 
-@pytest.mark.parametrize("backward", [*RULES, "halved"])
-def test_objects_from_elsewhere_are_trained_by_hand_as_by_autograd(
-    backward: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(ACTIVATIONS, "silu", Activation(nn.functional.silu, nn.SiLU))
-    cubed = Loss(lambda p, labels: (p - one_hot(labels, p)).abs().pow(3).sum(-1).mean(-1))
-    monkeypatch.setitem(LOSS_TABLE, "cubed_error", cubed)
-    monkeypatch.setitem(BACKWARDS, "halved", BackwardRule(lambda g, p: g / 2))
+@pytest.mark.parametrize("backward", [*RULES, "outside:halved"])
+def test_objects_from_outside_are_trained_by_hand_as_by_autograd(backward: str) -> None:
     parameters, x, labels = problem([5, 4, 4, 3], batch=6, seed=0, runs=2)
-    how = {"activation": "silu", "loss": "cubed_error", "backward": backward}
+    how = {"activation": "outside:silu", "loss": "outside:cubed_error", "backward": backward}
     found = []
     for method in METHODS:
         with torch.no_grad():  # as in a training

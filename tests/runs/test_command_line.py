@@ -4,39 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_run import VALUES, facts
 
 from study.base.errors import BadInput
 from study.fit import main
 from study.runs import command_line as config
-from study.runs.command_line import read, study_yaml
-from study.runs.optimizer import Optimizer
-from study.runs.run import Run, fact_keys
-from study.runs.settings import Data
+from study.runs.command_line import help_text, read
+from study.runs.run import fact_keys
 from study.runs.study import Study
 
 Write = Callable[..., list[str]]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Return a function that writes configs and gives the options that read them."""
-
-    def write(*contents: str) -> list[str]:
-        options = []
-        for content in contents:
-            path = tmp_path / f"{len(list(tmp_path.iterdir()))} é.yaml"
-            path.write_text(content, encoding="utf-8")
-            options += ["--config", str(path)]
-        return options
-
-    return write
 
 
 # Defaults, layers, options
@@ -111,9 +89,9 @@ def test_vary_may_be_nested_like_the_rest_of_a_config(write: Write) -> None:
 
 def test_a_list_can_be_added_to_on_the_command_line(write: Write) -> None:
     options = write("seeds: [0, 3]\ntrainer: {callbacks: [{class_path: a.B}]}")
-    more = ["--seeds+", "7", "--trainer.callbacks+", "{class_path: c.D}"]
+    more = ["--seeds+", "7", "--seeds+=[8, 9]", "--trainer.callbacks+", "{class_path: c.D}"]
     study = read([*options, *more]).study
-    assert study.seeds == [0, 3, 7]
+    assert study.seeds == [0, 3, 7, 8, 9]
     assert study.base.trainer.callbacks == [{"class_path": "a.B"}, {"class_path": "c.D"}]
 
 
@@ -161,11 +139,27 @@ def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     keys = [key for key in fact_keys() if not key.startswith(("seed", "optimizer."))]
     keys += ["name", "seeds", "vary", "stack", "checkpoint_every", "keep_weights", "products"]
     keys += ["out"]
-    keys += ["optimizer", "data.root", "trainer.accelerator", "trainer.callbacks", "trainer.logger"]
+    keys += [
+        "optimizer.class_path",
+        "optimizer.lr",
+        "data.root",
+        "trainer.accelerator",
+        "trainer.callbacks",
+        "trainer.logger",
+    ]
     for key in [*keys, "config", "plan", "print_config"]:
         assert f"--{key} " in printed, key
     for key in ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "fused"):
-        assert key in printed
+        assert f"--optimizer.{key} " in printed
+
+
+def test_help_begins_with_examples_and_goes_subject_by_subject() -> None:
+    lines = help_text().splitlines()
+    assert lines[4].startswith("  python -m study.fit --config random")
+    heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    subjects = ["study", "data", "model", "optimizer", "stop", "trainer", "wandb"]
+    assert heads == [f"{subject}:" for subject in subjects]
+    assert "Expects a probability in [0, 1] (default: 0.0)" in " ".join(help_text().split())
 
 
 # What YAML leaves open
@@ -181,7 +175,6 @@ def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         (".5e-3", 5e-4),
         (".1", 0.1),
         ("+1e-3", 1e-3),
-        ("1_0e-3", 1e-2),
         ("1", 1.0),
     ],
 )
@@ -195,7 +188,7 @@ def test_numbers_are_numbers_however_they_are_written(
 
 def test_other_optimizers_get_numbers_as_well(write: Write) -> None:
     options = write(
-        "optimizer: {class_path: torch.optim.SGD, init_args: {lr: 1e-1, nesterov: yes}}"
+        "optimizer: {class_path: torch.optim.SGD, init_args: {lr: 1e-1, nesterov: true}}"
     )
     assert read(options).study.base.optimizer.init_args == {"lr": 0.1, "nesterov": True}
 
@@ -222,114 +215,6 @@ def test_a_tilde_in_out_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> N
     assert read(["--out", "~/results"]).out == Path("/home/somebody/results")
 
 
-# Written out and read again
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-TRICKY = st.sampled_from(["1e3", "1E-3", ".5e1", "2024-01-01", "null", "yes", "0x1F", "1:30", "~"])
-PLAIN = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | TEXT | TRICKY
-ARGUMENTS = st.dictionaries(
-    st.from_regex(r"[a-z_]{1,8}", fullmatch=True).filter(lambda name: name not in RESERVED),
-    PLAIN | st.floats(allow_nan=False, allow_infinity=False) | st.lists(PLAIN, max_size=3),
-    max_size=3,
-)
-RESERVED = {"class_path", "init_args"}
-PATH = st.from_regex(r"[a-z][a-z0-9_]*(\.[A-Z][A-Za-z0-9]*)+", fullmatch=True)
-CLASSES = st.lists(
-    st.fixed_dictionaries({"class_path": PATH}, optional={"init_args": ARGUMENTS}), max_size=2
-)
-
-
-@st.composite
-def studies(draw: st.DrawFn) -> Study:
-    """Draw any study: one run's facts, or a few varied, by any optimizer."""
-    base = draw(facts())
-    base |= {"trainer.callbacks": draw(CLASSES), "trainer.logger": draw(CLASSES)}
-    base["data.root"] = draw((TEXT | TRICKY).filter(str.strip))
-    if draw(st.booleans()):
-        base = {key: base[key] for key in base if not key.startswith("optimizer.")}
-        base["optimizer.class_path"] = "torch.optim.SGD"
-        base |= {f"optimizer.{key}": value for key, value in draw(ARGUMENTS).items()}
-    allowed = sorted(key for key in VALUES if not key.startswith("optimizer.") or key in base)
-    keys = draw(st.lists(st.sampled_from(allowed), unique=True, max_size=2))
-    vary = {
-        key: draw(st.lists(VALUES[key], min_size=1, max_size=3, unique_by=repr_of_value))
-        for key in keys
-    }
-    return Study(
-        name=draw(
-            TRICKY.filter(str.isalnum)
-            | st.from_regex(
-                r"[A-Za-z0-9][\w.-]*\Z", fullmatch=True, alphabet=st.characters(codec="ascii")
-            )
-        ),
-        seeds=draw(
-            st.integers(1, 4)
-            | st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3, unique=True)
-        ),
-        vary=vary,
-        base=Run.of(base),
-        stack=draw(st.just("auto") | st.integers(1, 100)),
-        checkpoint_every=draw(st.integers(1, 100)),
-        keep_weights=draw(st.booleans()),
-        products=draw(st.sampled_from(["auto", "blas", "onednn"])),
-    )
-
-
-def repr_of_value(value: Any) -> str:
-    """Return what equal values share: 1 and 1.0 are the same fact."""
-    return repr(float(value)) if isinstance(value, int) else repr(value)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("written") / "study.yaml"
-
-
-@given(studies())
-@settings(max_examples=80, deadline=None)
-def test_a_study_written_out_is_read_as_the_same_runs(written: Path, study: Study) -> None:
-    text = study_yaml(study)
-    written.write_text(text, encoding="utf-8")
-    again = read(["--config", str(written)]).study
-    assert [run.id for run in again.runs] == [run.id for run in study.runs]
-    assert study_yaml(again) == text
-    assert again.base.data.root == study.base.data.root
-    assert again.base.trainer.callbacks == study.base.trainer.callbacks
-    assert yaml.safe_load(text)["name"] == study.name  # as the folder's reader sees it
-
-
-def test_print_config_gives_a_config_that_runs_again(
-    write: Write, capsys: pytest.CaptureFixture[str]
-) -> None:
-    argv = [
-        *write("seeds: 2\noptimizer: {lr: 0.1}", "vary: {data.label_noise: [0, 1]}"),
-        *["--optimizer.betas", "[0.5, 0.6]", "--out", "out", "--data.root", "1e3"],
-    ]
-    with pytest.raises(SystemExit) as stop:
-        main([*argv, "--print_config"])
-    assert stop.value.code == 0
-    printed = capsys.readouterr().out
-    first, again = read(argv), read(write(printed))
-    assert [run.id for run in again.study.runs] == [run.id for run in first.study.runs]
-    assert again.study == first.study
-    assert (again.out, again.study.base.data.root) == (Path("out"), "1e3")
-    assert read([*write(printed), "--seeds", "5"]).study.seeds == 5
-
-
-def test_print_config_checks_values_first(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--print_config", "--data.label_noise", "1.5"]) == 2
-    assert capsys.readouterr().out == ""
-
-
-def test_a_study_made_in_python_is_written_with_tuples_as_lists() -> None:
-    base = Run(optimizer=Optimizer(init_args={"betas": (0.5, 0.5)}), data=Data(root="a"))
-    study = Study(seeds=(0, 1), vary={"model.hidden": ((8,), (4, 4))}, base=base)
-    tree = yaml.safe_load(study_yaml(study))
-    assert tree["seeds"] == [0, 1]
-    assert tree["vary"] == {"model.hidden": [[8], [4, 4]]}
-    assert tree["optimizer"]["init_args"]["betas"] == [0.5, 0.5]
-
-
 # Plans and exit statuses
 
 
@@ -341,7 +226,7 @@ def test_a_plan_says_runs_stacks_parameters_memory_and_steps(
     few = ["--data.dataset", "digits", "--seeds", "3", "--stack", "4", "--trainer.max_epochs", "2"]
     assert main(["--plan", "--vary", vary, *few]) == 0
     printed = capsys.readouterr().out
-    assert "12 runs (4 conditions x 3 seeds), 0 of them already recorded" in printed
+    assert "12 runs (4 arms x 3 seeds), 0 of them already recorded" in printed
     rows = [line.split("  ") for line in printed.splitlines()[2:]]
     rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     steps = 6 * 2 * 15  # runs, epochs, batches of 100 in 1,437 examples
@@ -357,7 +242,11 @@ def test_a_plan_says_runs_stacks_parameters_memory_and_steps(
     ("error", "status", "said"),
     [
         (BadInput("a", "b"), 2, "study.fit: a: expected b\n"),
-        (KeyboardInterrupt(), 130, "stopped at once; go on with: python -m study.fit --seeds 3\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "study.fit: stopped at once; go on with: python -m study.fit --seeds 3\n",
+        ),
         (OSError(28, "No space left"), 1, "study.fit: [Errno 28] No space left; go on with: "),
         (MemoryError(), 1, "study.fit: MemoryError; go on with: python -m study.fit --seeds 3\n"),
     ],
@@ -378,10 +267,3 @@ def test_the_exit_status_says_how_it_ended(
     assert printed.err.startswith(said)
     assert printed.err.count("\n") == 1
     assert printed.out == ""
-
-
-def test_the_configs_that_come_with_the_package_are_sound() -> None:
-    paths = sorted((Path(__file__).parents[2] / "configs").glob("[!w]*.yaml"))  # no sweep
-    assert paths
-    for path in paths:
-        assert read(["--config", str(path)]).study.name == path.stem

@@ -19,7 +19,7 @@ def test_runs_are_the_product_of_all_lists_seed_by_seed() -> None:
     study = Study(seeds=2, vary=vary)
     found = [(run.seed, run.data.label_noise, run.model.loss) for run in study.runs]
     assert found == list(itertools.product(range(2), *vary.values()))
-    assert study.conditions == [
+    assert study.arms == [
         {"data.label_noise": noise, "model.loss": loss}
         for noise, loss in itertools.product(*vary.values())
     ]
@@ -69,7 +69,7 @@ def test_all_of_the_base_reaches_every_run() -> None:
 
 def test_a_runs_condition_is_what_varies() -> None:
     study = Study(vary={"model.hidden": [[8], []], "optimizer.lr": [1, 2]})
-    assert [study.condition(run) for run in study.runs] == [
+    assert [study.arm(run) for run in study.runs] == [
         {"model.hidden": [8], "optimizer.lr": 1.0},
         {"model.hidden": [8], "optimizer.lr": 2.0},
         {"model.hidden": [], "optimizer.lr": 1.0},
@@ -110,7 +110,7 @@ def test_runs_are_grouped_by_program_in_the_order_they_first_appear() -> None:
         ({"vary": {"data.root": ["a"]}}, "^vary.data.root: expected one of data.dataset"),
         ({"vary": {1: [2]}}, "^vary: expected a mapping of dotted keys"),
         ({"vary": None}, "^vary: expected a mapping of dotted keys"),
-        ({"name": "a b"}, "^name: expected letters, digits"),
+        ({"name": "a b"}, "^name: expected at most 128 letters, digits"),
         ({"out": " "}, "^out: expected a folder"),
         ({"out": "a\0b"}, "^out: expected a folder"),
     ],

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from study.base.errors import BadInput
+from study.base.names import ACTIVATION
 from study.nn import products
 from study.nn.adam import Adam
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
-from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
+from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, WholeBatch
 from study.training.optimizers import make_optimizer, numbers_of, restore, saved
@@ -170,7 +171,7 @@ class Engine(ABC):
     ) -> Float[Tensor, "batch classes"]:
         """Return what a slot's network makes of many images."""
         rows = self.rows[slot]
-        act = ACTIVATIONS[self.network.activation].in_place
+        act = ACTIVATION.resolve_as(self.network.activation, "activation", Activation).in_place
         h = images.to(rows[0].dtype)
         for layer, weight, bias in zip(self.layers, rows[::2], rows[1::2], strict=True):
             h = layer.evaluation(h, weight, None).add_(bias)
