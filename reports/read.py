@@ -23,6 +23,7 @@ from study.records.reading import (
     pictured,
     read_config,
 )
+from study.runs.progress import FAILED
 from study.runs.run import fact_keys
 from study.runs.study import varied_keys
 from study.terminal.arms import arm_label
@@ -225,6 +226,10 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
             expected, hint = "a path in the locale's encoding", "set LC_ALL=C.UTF-8"
             raise BadInput(str(folder), expected, hint=hint) from None
     left_out += [str(warning.message) for warning in caught]
+    failed = runs["status"] == FAILED
+    if failed.any():
+        left_out.append(f"{folder}: {failed.sum()} runs that failed")
+        runs = runs[~failed].reset_index(drop=True)
     arms = _arms(runs, varied_keys(config.get("vary") or {}))
     return _Part(config, runs.assign(study=config["name"], arm=arms), history)
 

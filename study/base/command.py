@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
-from study.base.errors import BadInput, nearest
+from study.base.errors import BadInput, CodeFailed, nearest
 from study.base.interrupt import StoppedAtOnce
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -82,7 +82,7 @@ def run_command(
             return _say(f"{name}: {fault}", BAD_INPUT)
         except (KeyboardInterrupt, StoppedAtOnce):
             return _say(f"{name}: stopped at once{_then(again(argv))}", INTERRUPTED)
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, CodeFailed) as error:
             what = " ".join((str(error) or type(error).__name__).split())
             return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
 

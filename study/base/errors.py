@@ -51,6 +51,10 @@ class NotPermitted(BadInput):
     """A file or folder that this user may not read: what it holds is not known."""
 
 
+class CodeFailed(Exception):
+    """Code of the user's raised an error that belongs to no run; commands exit with status 1."""
+
+
 def _short(found: object, limit: int = 120) -> str:
     try:
         text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))

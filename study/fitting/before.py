@@ -1,34 +1,113 @@
-"""What is tried before a study begins to train, so that nothing is written when it cannot."""
+"""What is found out and tried before a study begins to train, so that nothing is written before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from study.base.files import take_leftovers_away
 from study.data.prepare import DataCache
+from study.fitting.leftovers import drop_locks, drop_states
 from study.records.writing import Folder
+from study.runs.command_line import Request
+from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
-from study.runs.study import Study
+from study.wandb.ledger import Ledger
 
 
-def check(study: Study, folder: Folder, pending: Sequence[Run], cache: DataCache) -> dict[str, str]:
-    """Load the data, and make the Trainer and each optimizer that the runs name.
+class Work(NamedTuple):
+    """What a request leaves to do.
 
-    Returns
-    -------
-    dict
-        The checksum of each data set.
+    Attributes
+    ----------
+    request
+        What was asked for.
+    folder
+        The study's folder.
+    share
+        The runs of this process's share.
+    ended
+        The ids of runs that have ended.
+    pending
+        Those of the share that have not.
+    plans
+        The stacks that these are trained in.
+    unsent
+        The ids of ended runs of the share that W&B lacks.
+    """
+
+    request: Request
+    folder: Folder
+    share: Sequence[Run]
+    ended: set[str]
+    pending: Sequence[Run]
+    plans: Sequence[StackPlan]
+    unsent: set[str]
+
+
+def work_of(request: Request) -> Work:
+    """Find out what a request leaves to do; writes nothing.
+
+    Raises
+    ------
+    BadInput
+        A folder that is another study's, or a network that is too large.
+    """
+    study = request.study
+    folder = Folder(request.out, study.name)
+    ended = folder.ended()
+    share = request.shard.take(study.runs)
+    pending = [run for run in share if run.id not in ended]
+    unsent = {run.id for run in share if run.id in ended}
+    unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
+    return Work(request, folder, share, ended, pending, plan(study, pending), unsent)
+
+
+def check_outside(work: Work) -> None:
+    """Check the callbacks and loggers that a study names.
+
+    Raises
+    ------
+    BadInput
+        One that cannot be made, or that would stop or change runs.
+    """
+    trainer = work.request.study.base.trainer
+    if work.pending and (trainer.callbacks or trainer.logger):
+        # Only then, as a plan is to be there before torch can be imported.
+        from study.training.trainer import check_classes, quiet
+
+        quiet()
+        check_classes(work.request.study, work.pending)
+
+
+def tidy(work: Work) -> None:
+    """Take away what processes that were killed have left."""
+    out = work.request.out
+    drop_locks(out, (run.id for run in work.share if run.id in work.ended))
+    if work.request.shard.number == 1:  # one for all
+        take_leftovers_away(out)
+        drop_states(out, work.ended)
+
+
+def begin(work: Work) -> DataCache:
+    """Load the data, try all classes that runs name, and begin the folder; return the data.
 
     Raises
     ------
     BadInput
         A data set is missing or not the one this study began with, or a class cannot be made.
     """
+    from study.runs.config import study_yaml
     from study.training.trainer import check_classes, quiet
 
     quiet()
-    checksums = {run.data.dataset: cache.source(run.data)[1] for run in pending}
+    cache = DataCache()
+    checksums = {run.data.dataset: cache.source(run.data)[1] for run in work.pending}
     for dataset, checksum in checksums.items():
-        folder.check_source(dataset, checksum)
-    if pending:
-        check_classes(study, pending)
-    return checksums
+        work.folder.check_source(dataset, checksum)
+    if work.pending:
+        check_classes(work.request.study, work.pending)
+    work.folder.begin(study_yaml(work.request.study))
+    for dataset, checksum in checksums.items():
+        work.folder.check_source(dataset, checksum, begin=True)
+    return cache

@@ -72,6 +72,11 @@ class Session:
         Further ones that look on.
     say
         Shows a line.
+
+    Attributes
+    ----------
+    failed : dict
+        The errors of runs that failed, by id.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Session:
         self.study, self.folder, self.cache = study, folder, cache
         self.observers, self.say = observers, say
         self.task, self.locks, self.wandb = task, Locks(folder.path, task), wandb
+        self.failed: dict[str, str] = {}
         self.interrupt = Interrupt(say)
         stopped = lambda: self.interrupt.requested  # noqa: E731  # shorter than a method
         self.queue = Queue(self.locks, folder.ended, self._is_recorded, stopped, say)
@@ -104,7 +110,7 @@ class Session:
         Returns
         -------
         bool
-            Whether all of them ended; false: interrupted, states saved.
+            Whether all of them ended, be it that they failed; false: interrupted, states saved.
         """
         planned = [run for each in plans for run in each.runs]
         with self.interrupt, self.task:
@@ -113,14 +119,15 @@ class Session:
                 stopped = False
                 while plans and not stopped:
                     stopped = not all(map(self._train_plan, plans))
-                    plans = [] if stopped else plan(self.study, self.queue.free(planned))
+                    left = [run for run in planned if run.id not in self.failed]
+                    plans = [] if stopped else plan(self.study, self.queue.free(left))
                 if not stopped and not self.interrupt.requested:
                     self.wandb.tell_sweep()
                 self.wandb.close(lambda: self.interrupt.requested)
             finally:
                 self.wandb.kill()
             self.folder.check_there()
-            ended = self.folder.ended()
+            ended = self.folder.ended() | self.failed.keys()
             if all(run.id in ended for run in planned):
                 return True
             self.task.state = INTERRUPTED
@@ -160,6 +167,10 @@ class Session:
 
     def _recorded(self, done: Sequence[Recorded]) -> None:
         """Let go of runs that are recorded, or send them to W&B, which lets go of them later."""
+        failed = {each.progress.run.id: str(each.progress.error) for each in done if each.failed}
+        self.failed |= failed
+        self.locks.release(failed)
+        done = [each for each in done if not each.failed]
         if self.wandb.mode == "off":
             self.locks.release(each.progress.run.id for each in done)
         for each in done:

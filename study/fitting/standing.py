@@ -10,6 +10,7 @@ from typing import Any
 from study.records.parquet import ended_runs
 from study.records.reading import read_config
 from study.runs.config import study_in
+from study.runs.progress import FAILED
 from study.runs.run import Run
 from study.sharing.locks import held_locks
 from study.sharing.tasks import TRAINING, Watch, tasks_of
@@ -41,15 +42,21 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     holders = held_locks(folder)
     tasks = judged(folder, watch or Watch(folder))
     columns = ended_runs(folder, ["run", "status", "epochs"])
+    # Of a run that failed and was trained again, what came out then.
+    columns.sort(key=lambda row: row[1] != FAILED)
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
+    again = {run for run, task in holders.items() if task in alive} - {
+        run for run, (status, _) in rows.items() if status != FAILED
+    }
+    rows = {run: row for run, row in rows.items() if run not in again}
     held = {run: task for run, task in holders.items() if run in wanted and run not in rows}
     training = {run for run, task in held.items() if task in alive}
     missing: dict[str, list[int]] = {}
     for id_, run in wanted.items():
         if id_ not in rows and id_ not in training:
             missing.setdefault(arm_label(study.arm(run)), []).append(run.seed)
-    known = [epochs for _, epochs in rows.values()]
+    known = [epochs for status, epochs in rows.values() if status != FAILED]
     left = [run for id_, run in wanted.items() if id_ not in rows]
     return Status(
         name=study.name,

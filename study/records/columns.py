@@ -20,6 +20,8 @@ RUN = {
     "labels_hash": "The sha256 of the examples chosen and the labels trained on.",
     "weights_hash": "The sha256 of the trained weights.",
     "environment": "The name of the file in `environment/` that describes the machine.",
+    "error": "Of a failed run, the error; empty otherwise. Such a run has no history, no weights "
+    "and no hashes, and the next start trains it again.",
 }
 
 _OF_BATCH = "on a fixed batch of 100 training examples"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from study.base.errors import BadInput
 from study.base.files import sha256, unreadable, write_whole
+from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +30,21 @@ KINDS = ("history", "predictions", "runs")  # in the order they are written
 def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
     """Write the tables of some runs, by kind, as one part and return its name."""
     ids = tables["runs"]["run"].to_pylist()
-    name = sha256([run.encode() for run in ids])[:16]
+    failed = failed_in(tables["runs"])
+    # A run that failed once has another part when it is trained again.
+    name = sha256([(f"{run} failed" if run in failed else run).encode() for run in ids])[:16]
     for kind in KINDS:
         if kind in tables:
             write_whole(folder / kind / f"{name}.parquet", _parquet(tables[kind]))
     return name
+
+
+def failed_in(rows: pa.Table) -> set[str]:
+    """Return the ids of the runs in some rows that failed."""
+    if "status" not in rows.column_names:
+        return set()
+    pairs = zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True)
+    return {run for run, status in pairs if status == FAILED}
 
 
 def merge_parts(folder: Path, names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import yaml
 from study.base.errors import BadInput
 from study.base.files import unreadable
 from study.records.parquet import concatenate, each_part, read_part, read_parts
+from study.runs.progress import FAILED
 from study.runs.run import Run, fact_keys
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         A row for each run that ended: ``run`` (its id), ``seed``, every fact under its dotted key
         (lists as JSON text), ``facts`` (all of them as JSON; the id is their hash), ``status``
         (fitted: it has an ``epochs_to_fit``; finished: it never fitted; diverged: its loss became
-        NaN or infinite), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
+        NaN or infinite; failed: code that it names raised the ``error``, and the row has no hashes
+        and no history), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
         ``seconds`` (its share of the time its stack trained), ``data_hash``, ``labels_hash``,
         ``weights_hash``, ``environment``.
     history
@@ -104,8 +106,16 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not parts["runs"]:
         return pd.DataFrame(columns=run_columns()), pd.DataFrame(columns=history_columns())
     frames = [concatenate(parts[kind]).to_pandas() for kind in ("runs", "history")]
-    runs_frame = frames[0].drop_duplicates("run").sort_values(["seed", "run"])
+    # Of a run that failed and was trained again, the row that says what came out.
+    runs_frame = frames[0].sort_values("status", key=lambda each: each == FAILED, kind="stable")
+    runs_frame = runs_frame.drop_duplicates("run").sort_values(["seed", "run"])
+    if "error" not in runs_frame:  # records of an earlier version
+        runs_frame["error"] = None
+    errors = runs_frame["error"].astype(object)  # of one type, be there any or none
+    runs_frame["error"] = errors.where(errors.notna(), None)
     history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
+    if history_frame.empty:
+        history_frame = pd.DataFrame(columns=history_columns())
     return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
 
 
@@ -196,20 +206,24 @@ def records_by_run(
     parts, damaged = read_parts(folder, holding=runs)
     _warn(damaged)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    failed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
         epochs: dict[str, dict[int, dict[str, Any]]] = {}
         for entry in history.to_pylist():
             epochs.setdefault(entry["run"], {})[entry["epoch"]] = entry
         for row in rows.to_pylist():
             its = epochs.get(row["run"], {})
-            found.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
-    return found
+            of = failed if row["status"] == FAILED else found
+            of.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+    return {**failed, **found}
 
 
 def recorded(
     folder: Path, root: str | None = None
 ) -> list[tuple[Run, dict[str, Any], list[dict[str, Any]]]]:
     """Return each recorded run, made again from its facts, with its row and its history.
+
+    Not those that failed: they have no result.
 
     Parameters
     ----------
@@ -225,7 +239,7 @@ def recorded(
     """
     config = read_config(folder)
     root = root or config.get("data", {}).get("root", "data")
-    found = records_by_run(folder).values()
+    found = [each for each in records_by_run(folder).values() if each[0]["status"] != FAILED]
     result = []
     for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
         run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
@@ -267,6 +281,7 @@ def run_columns() -> list[str]:
         "labels_hash",
         "weights_hash",
         "environment",
+        "error",
     ]
 
 

@@ -11,7 +11,7 @@ from study.records.environment import environment
 from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder, weights_hash
 from study.runs.events import LiveStack, Observer, Outcome
-from study.runs.progress import Progress
+from study.runs.progress import FAILED, Progress
 from study.runs.study import Study
 
 Row = Mapping[str, Any]
@@ -23,6 +23,11 @@ class Recorded(NamedTuple):
     progress: Progress
     row: Row
     predictions: Sequence[Row]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has no result."""
+        return self.progress.status == FAILED
 
 
 class Recorder(Observer):
@@ -81,10 +86,17 @@ class Recorder(Observer):
         done: list[Recorded] = []
         history: list[Row] = []
         for progress in stack.ended:
+            if progress.status == FAILED:
+                done.append(Recorded(progress, self._row(progress), []))
+                continue
             outcome = stack.outcome(progress)
             if self.study.keep_weights:
                 self.folder.write_weights(progress.run.id, outcome.weights)
-            row = self._row(progress, outcome, stack.hashes(progress))
+            results = {
+                **dict(zip(("data_hash", "labels_hash"), stack.hashes(progress), strict=True)),
+                "weights_hash": weights_hash(outcome.weights),
+            }
+            row = self._row(progress, **results)
             history += progress.history
             done.append(Recorded(progress, row, self._predictions(progress, outcome)))
         predictions = [row for each in done for row in each.predictions]
@@ -98,7 +110,13 @@ class Recorder(Observer):
             for row in outcome.predictions
         ]
 
-    def _row(self, progress: Progress, outcome: Outcome, hashes: tuple[str, str]) -> Row:
+    def _row(
+        self,
+        progress: Progress,
+        data_hash: str | None = None,
+        labels_hash: str | None = None,
+        weights_hash: str | None = None,
+    ) -> Row:
         run = progress.run
         return {
             "run": run.id,
@@ -111,8 +129,9 @@ class Recorder(Observer):
             **data_sizes(run),
             "outside": outside_hashes(run),
             "seconds": progress.seconds,
-            "data_hash": hashes[0],
-            "labels_hash": hashes[1],
-            "weights_hash": weights_hash(outcome.weights),
+            "data_hash": data_hash,
+            "labels_hash": labels_hash,
+            "weights_hash": weights_hash,
             "environment": self._environment_hash,
+            "error": progress.error,
         }

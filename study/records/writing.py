@@ -29,6 +29,7 @@ from study.base.errors import BadInput, NotPermitted
 from study.base.files import gone, sha256, write_first, write_whole
 from study.records.parquet import as_table, ended_runs, merge_parts, write_part
 from study.records.reading import read_config
+from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,7 +159,9 @@ class Folder:
         predictions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Write the rows of runs that ended, their histories and their predictions as one part."""
-        tables = {"history": as_table(history), "runs": as_table(rows)}
+        # A run that failed has no history, and a part always has one.
+        epochs = as_table(history) if history else as_table([{"run": "", "epoch": 0}]).slice(1)
+        tables = {"history": epochs, "runs": as_table(rows)}
         if predictions:
             tables["predictions"] = as_table(predictions)
         self._written.append(write_part(self.path, tables))
@@ -171,12 +174,15 @@ class Folder:
     def ended(self) -> set[str]:
         """Return the ids of runs that have ended: those with a row and a history.
 
+        Not those that failed, which the next start trains again.
+
         Raises
         ------
         BadInput, OSError
             Records that cannot be read; a run in them may have ended.
         """
-        return {run for (run,) in ended_runs(self.path, ["run"], self._ended)}
+        rows = ended_runs(self.path, ["run", "status"], self._ended)
+        return {run for run, status in rows if status != FAILED}
 
 
 def check_folder(path: Path, name: str) -> None:

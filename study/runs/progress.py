@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRAINING, FITTED, FINISHED, DIVERGED = "training", "fitted", "finished", "diverged"
+FAILED = "failed"
 
 
+LONGEST_ERROR = 1_000  # characters
 SAVED = ("epoch", "status", "epochs_to_fit", "seconds", "history")
 
 
@@ -30,13 +32,16 @@ class Progress:
         Epochs trained so far.
     status
         ``training``, or how it ended: ``fitted`` (it has an ``epochs_to_fit``), ``finished`` (it
-        never fitted) or ``diverged`` (a loss that is no number).
+        never fitted), ``diverged`` (a loss that is no number) or ``failed`` (code that it names
+        raised an error).
     epochs_to_fit
         First epoch at whose end all training labels (or the share its stop names) were right.
     seconds
         Its share of the time its stack has trained.
     history
         A row for each evaluated epoch.
+    error
+        Of a failed run, the error on one line.
     state
         Saved tensors to go on from; None starts from the seed.
     resumed_at
@@ -49,6 +54,7 @@ class Progress:
     epochs_to_fit: int | None = None
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
     state: Mapping[str, Tensor] | None = None
     resumed_at: int = 0
 
@@ -73,6 +79,11 @@ class Progress:
         for name in SAVED:
             setattr(self, name, saved[name])
         self.state, self.resumed_at = state, self.epoch
+
+    def fail(self, error: Exception) -> None:
+        """End the run with an error."""
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        self.status, self.error, self.state = FAILED, text[:LONGEST_ERROR], None
 
     def judge(self, row: Mapping[str, float]) -> None:
         """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""

@@ -32,9 +32,13 @@ def _plain(value: Any) -> str:
 
 def by_arm(study: Study, runs: Iterable[Run]) -> dict[tuple[str, ...], list[Run]]:
     """Group runs by their arm, named by its parts, in the order in which each first appears."""
+    # Of 100,000 runs only the first of each arm is put into words: the others follow seed by seed.
+    number = len(study.arms)
+    words = [tuple(arm_parts(study.arm(run))) for run in study.runs[:number]]
+    names = {run.id: words[index % number] for index, run in enumerate(study.runs)}
     arms: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
-        arms.setdefault(tuple(arm_parts(study.arm(run))), []).append(run)
+        arms.setdefault(names[run.id], []).append(run)
     return arms
 
 

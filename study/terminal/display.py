@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.runs.events import LiveStack, Observer
-from study.runs.progress import DIVERGED, FINISHED, FITTED, TRAINING, Progress
+from study.runs.progress import DIVERGED, FAILED, FINISHED, FITTED, TRAINING, Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.arms import by_arm
@@ -22,7 +22,7 @@ from study.terminal.tables import Column, Tables
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_PICTURES = 0.25
-STYLES = {FITTED: "green", FINISHED: "", DIVERGED: "red"}
+STYLES = {FITTED: "green", FINISHED: "", DIVERGED: "red", FAILED: "red"}
 Arm = tuple[str, ...]
 
 
@@ -123,7 +123,7 @@ class Display(Observer):
         counts = Counter(each.status for each in self.taken_up)
         waiting = len(self.runs) - len(self.taken_up)
         said = [f"{counts[TRAINING] + waiting} runs training"]
-        said += [f"{counts[status]} {status}" for status in STYLES]
+        said += [f"{counts[s]} {s}" for s in STYLES if counts[s] or s != FAILED]
         parts = [f"epoch {max((each.epoch for each in self.taken_up), default=0)}", ", ".join(said)]
         for arm, members in self._progress().items():
             train, test = accuracies(members)

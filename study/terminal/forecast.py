@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from study.runs.packing import core_seconds
-from study.runs.progress import Progress
+from study.runs.progress import FAILED, TRAINING, Progress
 from study.runs.run import Run
 
 # Found with the curves of tests/terminal/curves.csv (mnist5k): with these the time left is within a
@@ -71,7 +71,7 @@ def forecast(
 def _of_arm(runs: Sequence[Progress], waiting: Sequence[Run], share: float) -> Forecast:
     first = runs[0].run if runs else waiting[0]
     longest = float(first.trainer.max_epochs)
-    ended = [float(each.epoch) for each in runs if not each.training]
+    ended = [float(each.epoch) for each in runs if each.status not in (TRAINING, FAILED)]
     guesses = {each.run.id: _length(each, ended) for each in runs if each.training}
     told = ended + [guess for guess in guesses.values() if guess is not None]
     # Of a run that has no curve yet, the others of its arm tell; without any, there is a bound.

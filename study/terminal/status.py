@@ -11,7 +11,7 @@ from rich.console import Group
 from study.terminal.tables import Column, Tables
 
 DONE, STILL_TRAINING, STOPPED = 0, 3, 4
-TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task
+TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task; the last of a run, too
 ENDED = ("done", "interrupted")
 MOST_NAMED = 20  # arms of which runs are missing
 MOST_TASKS = 40  # and those that ended are only counted
@@ -54,6 +54,11 @@ class Status:
     seconds_left: float | None
 
     @property
+    def failed(self) -> int:
+        """How many runs failed; the next start trains them again."""
+        return self.ended.get(FAILED, 0)
+
+    @property
     def waiting(self) -> int:
         """How many runs nobody has begun."""
         return self.runs - sum(self.ended.values()) - self.training - self.lost
@@ -65,24 +70,27 @@ class Status:
 
     @property
     def exit_status(self) -> int:
-        """0 all done, 3 some task trains, 4 runs are left and nobody trains."""
-        if sum(self.ended.values()) == self.runs:
+        """0 all done, 3 some task trains, 4 runs are left, or failed, and nobody trains."""
+        if sum(self.ended.values()) == self.runs and not self.failed:
             return DONE
         return STILL_TRAINING if any(t["state"] == TRAINING for t in self.tasks) else STOPPED
 
 
 def shown(status: Status) -> Group:
     """Return a status as a person reads it."""
-    ended = ", ".join(f"{number} {name}" for name, number in sorted(status.ended.items()))
+    done = {name: number for name, number in sorted(status.ended.items()) if name != FAILED}
+    ended = ", ".join(f"{number} {name}" for name, number in done.items())
     head = [
-        f"{status.name}: {sum(status.ended.values())} of {status.runs} runs done"
+        f"{status.name}: {sum(done.values())} of {status.runs} runs done"
         + (f" ({ended})" if ended else ""),
         f"{status.training} training, {status.waiting} waiting, {status.lost} lost"
         + (f"; {status.other} recorded of earlier configs" if status.other else ""),
     ]
+    if status.failed:
+        head.append(f"{status.failed} failed: the next start of the same command trains them again")
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
-    elif status.exit_status == STOPPED:
+    elif status.exit_status == STOPPED and status.missing:
         nobody = "nobody trains: start the same command again, it goes on"
         head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
         arms = list(status.missing.items())

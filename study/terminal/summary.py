@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from study.runs.progress import DIVERGED, FAILED
+from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.arms import by_arm
+from study.terminal.arms import arm_label, by_arm
 from study.terminal.tables import Column, Tables
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ METRICS = {
 }
 
 HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
-COUNTED = ("diverged", "failed")  # and shown where there are any
+COUNTED = (DIVERGED, FAILED)  # and shown where there are any
+
+MOST_ERRORS = 10  # that are shown
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
@@ -82,10 +86,27 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
     ends += [
         Column(status, cells, style="red")
         for status, cells in counts.items()
-        if status == "diverged" or set(cells) != {"0"}
+        if status == DIVERGED or set(cells) != {"0"}
     ]
     values = [Column(HEADINGS[metric], cells) for metric, cells in metrics.items()]
     return Tables("arm", list(arms), [values, ends])
+
+
+def show_failed(study: Study, failed: Mapping[str, str], console: Console) -> None:
+    """Print how many runs failed, and one of them for each error."""
+    if not failed:
+        return
+    console.print(f"{len(failed)} failed: the same command trains them again", style="red")
+    errors: dict[str, list[Run]] = {}
+    for run in study.runs:
+        if run.id in failed:
+            errors.setdefault(failed[run.id], []).append(run)
+    for error, runs in list(errors.items())[:MOST_ERRORS]:
+        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        label = arm_label(study.arm(runs[0]))
+        console.print(f"  {label}, seed {runs[0].seed}{more}: {error}", soft_wrap=True)
+    if len(errors) > MOST_ERRORS:
+        console.print(f"  and {len(errors) - MOST_ERRORS} errors more")
 
 
 def show(study: Study, runs: pd.DataFrame, history: pd.DataFrame, console: Console) -> None:

@@ -135,6 +135,8 @@ class StackBatches:
 
     def __iter__(self) -> Iterator[StackBatch]:
         epoch = {}
+        if not self.data.stack.training:  # all of them have failed
+            return
         for index in self.data.stack.training:
             slot = self.data.stack.slots[index]
             tensors = self.data.tensors(slot)
@@ -228,7 +230,10 @@ class StudyData(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Load the data of the runs that have a slot."""
         for slot in self.stack.slots:
-            self.tensors(slot)
+            try:
+                self.tensors(slot)
+            except Exception as error:  # whatever a condition of the user's raises
+                self.stack.fail(slot, error)
 
     def tensors(self, slot: Progress) -> RunTensors:
         """Return the data of a slot's run, loading it when it is new."""

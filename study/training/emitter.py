@@ -102,8 +102,10 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say what the epoch brought."""
-        slots = self.module.stack.slots
-        self._ended = [s for s in slots if not s.training and s.run.id not in self._told]
+        stack = self.module.stack
+        # A run that failed at once may have given its slot to another already.
+        ended = dict.fromkeys(s for s in (*stack.failed, *stack.slots) if not s.training)
+        self._ended = [s for s in ended if s.run.id not in self._told]
         self._told.update(progress.run.id for progress in self._ended)
         for observer in self.observers:
             observer.epoch_ended(self)

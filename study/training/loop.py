@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from study.base.errors import BadInput
 from study.base.interrupt import StoppedAtOnce
 from study.data.prepare import DataCache
 from study.runs.events import Observer
@@ -15,6 +16,7 @@ from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.datamodule import StudyData
 from study.training.emitter import Emitter, weights_of
+from study.training.failures import of_callback, out_of_memory
 from study.training.stack import Stack
 from study.training.stack_module import StudyModule
 from study.training.trainer import make_trainer
@@ -53,11 +55,13 @@ def train_stack(
     ------
     StoppedAtOnce
         A signal came before an observer took it over.
+    CodeFailed
+        A callback or logger of the user's raised an error.
     """
     slots = [progress for _, progress in zip(range(size), more, strict=False)]
     if not slots:
         return True
-    stack = Stack(slots, more=more)
+    stack = Stack(slots, more=more, keep_going=True)
     data = StudyData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
     on_cpu = trainer.strategy.root_device.type == "cpu"
@@ -66,6 +70,10 @@ def train_stack(
         trainer.fit(module, data)
     except SystemExit:  # Lightning's way out on a signal
         raise StoppedAtOnce from None
+    except Exception as error:
+        if isinstance(error, (BadInput, OSError)) or out_of_memory(error):
+            raise
+        raise of_callback(error) or error from None
     return stack.done
 
 
@@ -100,14 +108,6 @@ def in_memory(train: Callable[[int], bool], size: int, say: Callable[[str], None
             torch.cuda.empty_cache()
         say(f"out of memory with {size} runs at once: trying {size // 2}")
         size //= 2
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory was too small."""
-    said = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        text in said for text in ("can't allocate memory", "out of memory", "alloc_failed")
-    )
 
 
 class Retrained(NamedTuple):

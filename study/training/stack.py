@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from study.base.errors import BadInput
 from study.runs.progress import Progress
 from study.runs.run import Run
+from study.training.failures import is_a_run_s
 
 
 class Stack:
@@ -21,6 +22,13 @@ class Stack:
         How many are trained at once; None takes all.
     more
         Runs that come after those, each asked for when a slot is about to be free.
+    keep_going
+        Whether the others go on when one run's own code raises an error; else it is raised.
+
+    Attributes
+    ----------
+    failed : list of Progress
+        The runs that ended so.
 
     Raises
     ------
@@ -29,7 +37,12 @@ class Stack:
     """
 
     def __init__(
-        self, slots: Sequence[Progress], size: int | None = None, more: Iterable[Progress] = ()
+        self,
+        slots: Sequence[Progress],
+        size: int | None = None,
+        more: Iterable[Progress] = (),
+        *,
+        keep_going: bool = False,
     ) -> None:
         if not slots:
             raise BadInput("runs", "at least one run", 0)
@@ -43,6 +56,7 @@ class Stack:
         self.all = list(slots)
         self._waiting = itertools.chain(slots[size:], self._noted(more))
         self._next = next(self._waiting, None)
+        self.keep_going, self.failed = keep_going, list[Progress]()
 
     def _noted(self, more: Iterable[Progress]) -> Iterator[Progress]:
         for slot in more:
@@ -70,6 +84,24 @@ class Stack:
     def done(self) -> bool:
         """Whether no run is left to train."""
         return self._next is None and not self.training
+
+    @property
+    def waits(self) -> bool:
+        """Whether a run waits for a slot."""
+        return self._next is not None
+
+    def fail(self, progress: Progress, error: Exception) -> None:
+        """End a run with the error that its own code raised; raise any other.
+
+        Raises
+        ------
+        Exception
+            The error, if it is not the run's alone, or if this stack does not keep going.
+        """
+        if not self.keep_going or not is_a_run_s(error):
+            raise error
+        progress.fail(error)
+        self.failed.append(progress)
 
     def refill(self) -> None:
         """Give the slots of ended runs to those that wait."""

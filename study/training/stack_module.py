@@ -17,7 +17,7 @@ from torch import Tensor
 
 from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
-from study.runs.progress import DIVERGED, Progress
+from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, StudyData, WholeBatch
 from study.training.engine import Running, chosen_routes, make_engine
@@ -180,18 +180,34 @@ class StudyModule(pl.LightningModule):
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
         self._put_off_stop()
         self.engine.check_untouched()
+        self._running = Running.zeros(len(self.stack.slots), self.device)
+        while self._take_in():
+            pass  # the slot of a run that failed at once goes to the next
+        self._began = time.perf_counter()
+
+    def _take_in(self) -> bool:
+        """Give free slots to waiting runs; return whether a slot is free again, and a run waits."""
         self.stack.refill()
-        new = [i for i, slot in enumerate(self.stack.slots) if self._loaded[i] is not slot]
+        slots = self.stack.slots
+        new = [i for i, s in enumerate(slots) if s.training and self._loaded[i] is not s]
         for index in new:
-            slot = self.stack.slots[index]
+            self._load(index)
+        self.engine.note_weights()
+        self._evaluate_all([i for i in new if slots[i].training and slots[i].epoch == 0])
+        return self.stack.waits and any(slots[i].status == FAILED for i in new)
+
+    def _load(self, index: int) -> None:
+        """Put a newcomer's weights and state into its slot."""
+        slot = self.stack.slots[index]
+        try:
+            if self.study_data is not None:
+                self.study_data.tensors(slot)
             held = self._held[index] is slot
             self.engine.load(index, slot.run, slot.state, keep_weights=held)
-            self._loaded[index] = self._held[index] = slot
-            slot.state = None
-        self.engine.note_weights()
-        self._running = Running.zeros(len(self.stack.slots), self.device)
-        self._evaluate_all([index for index in new if self.stack.slots[index].epoch == 0])
-        self._began = time.perf_counter()
+        except Exception as error:  # whatever code that the run names raises
+            self.stack.fail(slot, error)
+        self._loaded[index] = self._held[index] = slot
+        slot.state = None
 
     def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
         """Take the batch's steps of every run that trains."""
@@ -220,7 +236,7 @@ class StudyModule(pl.LightningModule):
         for index in training:
             slot = self.stack.slots[index]
             slot.seconds += share
-            if not finite[index]:
+            if not finite[index] and slot.status != FAILED:
                 slot.status = DIVERGED
         for name in rows[0] if rows else ():
             # A value may be missing: a run without noise has no redrawn labels to be right about.
@@ -259,15 +275,20 @@ class StudyModule(pl.LightningModule):
             return []
         data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
         model = self.stack.first.model
-        rows = self.engine.each(
-            lambda at: (
-                evaluate(self._network(at), data[at])
-                | probe(self._network(at), data[at], model.loss, model.backward)
-            ),
-            indices,
-        )
-        running = self._running
-        for index, row in zip(indices, rows, strict=True):
+
+        def row_of(at: int) -> dict[str, float] | Exception:
+            try:
+                row = evaluate(self._network(at), data[at])
+                return row | probe(self._network(at), data[at], model.loss, model.backward)
+            except Exception as error:  # whatever code that the run names raises
+                return error
+
+        rows, running = [], self._running
+        for index, row in zip(indices, self.engine.each(row_of, indices), strict=True):
+            if isinstance(row, Exception):
+                self.stack.fail(self.stack.slots[index], row)
+                continue
+            rows.append(row)
             row["running_cross_entropy"] = float(
                 running.cross_entropy[index] / running.examples[index]
             )

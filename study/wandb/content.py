@@ -207,6 +207,7 @@ def run_row(
             "labels_hash": config["labels_hash"],
             "weights_hash": summary["weights_hash"],
             "environment": environment,
+            "error": None,  # runs that failed are not sent
         }
     except (KeyError, TypeError, ValueError) as error:
         hint = f"{type(error).__name__}: {error}"
