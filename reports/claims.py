@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from reports.effects import EFFECTS, Effect
+from reports.effects import EFFECT, Effect
 from study.base.errors import BadInput, unknown_key
 from study.runs import yaml_text
 
@@ -119,10 +119,7 @@ class Claim:
     @cached_property
     def statistic(self) -> Effect:
         """The effect that ``effect`` names."""
-        found = EFFECTS.resolve(self.effect, "effect")
-        if not isinstance(found, Effect):
-            raise BadInput("effect", "a reports.effects.Effect", f"{self.effect}: {type(found)}")
-        return found
+        return EFFECT.resolve_as(self.effect, "effect", Effect)
 
     @cached_property
     def margins(self) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from reports.figures import FIGURES
+from reports.figures import FIGURE
 from reports.output import complain
 from study.base.errors import BadInput
 
@@ -45,8 +45,8 @@ def figure_names(more: Sequence[str]) -> list[str]:
         A name that is neither a figure of this package nor ``package.module:object``.
     """
     for name in more:
-        FIGURES.check(name, "--figures")
-    return list(dict.fromkeys([*FIGURES.names(), *more]))
+        FIGURE.check(name, "--figures")
+    return list(dict.fromkeys([*FIGURE.names(), *more]))
 
 
 def status_of(program: str, do: Callable[[], None]) -> int:

@@ -8,17 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.names import Kind
 from reports.statistics import Values
+from study.base.names import Kind
 
-EFFECTS = Kind(
-    "effect",
-    {
-        "difference": "reports.effects:DIFFERENCE",
-        "ratio": "reports.effects:RATIO",
-        "share": "reports.effects:SHARE",
-    },
-)
+EFFECT = Kind("an effect", "reports.effects", "EFFECTS")
 
 
 def unchanged(value: float) -> float:
@@ -79,3 +72,5 @@ def _reached(a: Values, b: Values) -> Values:
 DIFFERENCE = Effect("difference", _difference)
 RATIO = Effect("ratio", _log_ratio, math.log, math.exp, least=0.0)
 SHARE = Effect("share of runs", _reached, least=0.0, most=1.0, of_runs=True)
+
+EFFECTS: dict[str, Effect] = {"difference": DIFFERENCE, "ratio": RATIO, "share": SHARE}

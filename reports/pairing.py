@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.claims import Claim
-from reports.names import is_outside
 from reports.read import Records, facts_of
 from study.base.errors import BadInput, unknown_key
+from study.base.names import is_path
 from study.runs.run import Run, fact_keys
 
 
@@ -21,7 +21,7 @@ def check(claim: Claim, records: Records) -> None:
     """
     try:
         records.check_metric(claim.metric)
-        if is_outside(claim.metric) and "best" in (claim.at, claim.against):
+        if is_path(claim.metric) and "best" in (claim.at, claim.against):
             raise BadInput("at", "largest or smallest, for a metric of your own", "best")
         known = {*fact_keys(), *facts_of(records)}
         unread = _has_optimizer_without_runs(claim, records)

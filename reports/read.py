@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import study
-from reports.names import Kind, is_outside
 from study.base.errors import BadInput, nearest
+from study.base.names import imported, is_path
+from study.data.sources import SOURCES
 from study.records.reading import (
     history_columns,
     load_images,
@@ -24,7 +25,7 @@ from study.records.reading import (
 )
 from study.runs.run import fact_keys
 from study.runs.study import varied_keys
-from study.terminal.summary import condition_label as arm_label
+from study.terminal.arms import arm_label
 
 # A diverged run has no number for its loss: it counts as the worst there is.
 WORST = {
@@ -135,14 +136,14 @@ class Records:
         columns = [*history_columns(), *self.history.select_dtypes("number")]
         known = [name for name in dict.fromkeys(columns) if name not in ("run", "epoch", "seed")]
         known += OUTCOMES
-        if metric not in known and not is_outside(metric):
+        if metric not in known and not is_path(metric):
             hint = nearest(metric, known) or "or package.module:function of your own"
             raise BadInput("metric", f"one of {', '.join(known)}", metric, hint)
 
     def _column(self, metric: str) -> pd.Series:
         if metric in self.history.columns:
             return self.history[metric]
-        column = Kind("metric", {}).resolve(metric, "metric")(self.history)
+        column = imported(metric, "metric", "a metric")(self.history)
         if not isinstance(column, pd.Series) or not column.index.equals(self.history.index):
             raise BadInput(metric, "to return a number a row of history", type(column).__name__)
         return column
@@ -226,6 +227,19 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     left_out += [str(warning.message) for warning in caught]
     arms = _arms(runs, varied_keys(config.get("vary") or {}))
     return _Part(config, runs.assign(study=config["name"], arm=arms), history)
+
+
+def image_shape(run: pd.Series) -> tuple[int, ...]:
+    """Return the shape of a run's images; records of the first version leave it to the source."""
+    recorded = run.get("image_shape")
+    shape = json.loads(recorded) if isinstance(recorded, str) else None
+    return tuple(shape or SOURCES[run["data.dataset"]].shape)
+
+
+def tested_on(run: pd.Series) -> int:
+    """Return how many images a run was tested on; as of `image_shape`, where it is not recorded."""
+    recorded = run.get("test_examples")
+    return int(SOURCES[run["data.dataset"]].test_examples if pd.isna(recorded) else recorded)
 
 
 def shown_first(runs: pd.DataFrame) -> pd.DataFrame:

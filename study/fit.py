@@ -108,7 +108,7 @@ def _train(
     study, say = request.study, functools.partial(console.print, soft_wrap=True)
     task = Task(folder.path, str(request.shard))
     wandb = WandbObserver(study, study_yaml(study), folder.path, say)
-    with Display(study, sum(len(each.runs) for each in plans), console) as display:
+    with Display(study, [run for each in plans for run in each.runs], console) as display:
         return Session(study, folder, cache, task, wandb, [display], say).train(plans, unsent)
 
 

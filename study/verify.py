@@ -98,7 +98,7 @@ def verify_run(
 
     path = folder / "environment" / f"{row['environment']}.json"
     try:
-        environment = json.loads(path.read_text())
+        environment = json.loads(path.read_text(encoding="utf-8"))
         torch.set_num_threads(environment["threads"])
         tolerance = float(environment["tolerance"])
         routes = dict(environment["routes"])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,9 +206,25 @@ def test_a_plan_trains_and_writes_nothing(
     assert fit(config, tmp_path / "out", "--plan") == 0
     assert not (tmp_path / "out").exists()
     printed = capsys.readouterr().out
-    assert "4 runs (2 arms x 2 seeds)" in printed
-    assert "2,410 a run" in printed  # (64 + 1) 32 + (32 + 1) 10
-    assert "at most 72" in printed  # 4 runs, 6 epochs, 3 batches
+    assert "4 runs (2 arms x 2 seeds), 0 of them already recorded" in printed
+    parameters = (64 + 1) * 32 + (32 + 1) * 10
+    stack = f"stack 1: 4 runs, 4 at once; layers 64-32-10, {parameters:,} parameters a run"
+    assert stack in printed
+    assert "at most 72 steps" in printed  # 4 runs, 6 epochs, 3 batches
+    assert "  label_noise 0; label_noise 1\n" in printed
+    assert re.search(r"at most about 1 min on \d+ cores? of a CPU", printed)
+
+
+def test_the_plan_of_a_study_that_is_recorded_says_that_nothing_is_left(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "out") == 0
+    capsys.readouterr()
+    assert fit(config, tmp_path / "out", "--plan") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "small: 4 runs (2 arms x 2 seeds), 4 of them already recorded",
+        "nothing is left to train",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,9 +347,83 @@ def test_a_signal_before_the_first_step_is_no_success(
     assert len(study.load(tmp_path / "out")[0]) == 4
 
 
-def signal_to(pid: int | None, number: signal.Signals) -> None:
-    import os
+def command_line(config: Path, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "study.fit", "--config", str(config), "--out", str(out), *more]
 
+
+@pytest.mark.parametrize(
+    ("closed", "environment"),
+    [
+        ("| true", {}),
+        ("| head -1 >/dev/null", {}),
+        pytest.param("2>&1 | true", {"FORCE_COLOR": "1"}, id="a live table"),
+        pytest.param(">&- 2>&-", {}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_closed_output_stops_no_training(
+    closed: str, environment: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    words = shlex.join(command_line(config, tmp_path / "out"))
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{words} {closed}"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(study.load(tmp_path / "out")[0]) == 4
+
+
+def test_in_the_plainest_locale_a_path_with_an_accent_is_trained_in_and_read(
+    config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "\u00e9t\u00e9"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    argv = command_line(config, out, "--wandb.mode", "offline", "--data.root", str(out))
+    environment = {**os.environ, **plain}
+    for command in (argv, argv, [sys.executable, "-m", "study.status", str(out)]):
+        done = subprocess.run(command, env=environment, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"\nW&B: " not in done.stdout  # that is how a failure of the client begins
+    assert str(out).encode() in subprocess.run(argv, env=environment, capture_output=True).stdout
+    assert len(list(out.glob("wandb/offline-run-*"))) == 4
+    runs, _ = study.load(out)
+    assert len(runs) == 4
+    assert study.load_network(out, runs["run"][0])
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed"])
+def test_a_folder_that_is_removed_stops_the_training_with_a_line_and_stays_removed(
+    how: str, config: Path, tmp_path: Path
+) -> None:
+    out, log = tmp_path / "out", tmp_path / "log"
+    argv = ["--config", str(config), "--out", str(out), "--trainer.max_epochs", "100000"]
+    process = fit_process(argv, log)
+    wait_for(lambda: any(out.glob("checkpoints/*")))
+    out.rename(tmp_path / "elsewhere")
+    if how == "removed":
+        shutil.rmtree(tmp_path / "elsewhere")
+    process.join(60)
+    assert process.exitcode == 1
+    (line,) = [line for line in log.read_text().splitlines() if line.startswith("study.fit: ")]
+    assert f"the study's folder has gone: '{out}'" in line
+    assert "Traceback" not in log.read_text()
+    assert not out.exists()
+
+
+def test_a_folder_that_is_being_removed_gets_no_more_records(config: Path, tmp_path: Path) -> None:
+    out, log = tmp_path / "out", tmp_path / "log"
+    argv = ["--config", str(config), "--out", str(out), "--trainer.max_epochs", "100000"]
+    process = fit_process([*argv, "--checkpoint_every", "1000000"], log)
+    wait_for(lambda: any(out.glob("claims/*")))
+    (out / "study.yaml").unlink()
+    process.join(60)
+    assert process.exitcode == 1
+    assert not list(out.glob("checkpoints/*"))
+    assert "the study's folder has gone" in log.read_text()
+
+
+def signal_to(pid: int | None, number: signal.Signals) -> None:
     assert pid is not None
     os.kill(pid, number)
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reports.names import Kind
-from study.base.errors import BadInput
+from study.base.names import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,20 +22,18 @@ if TYPE_CHECKING:
 
 MOST_SINGLE = 200  # more faint lines than this cannot be told apart
 
-FIGURES = Kind(
-    "figure",
-    {
-        "learning_curves": "reports.figures.learning_curves:FIGURE",
-        "memorization": "reports.figures.memorization:FIGURE",
-        "time_to_fit": "reports.figures.time_to_fit:FIGURE",
-        "loss_backward": "reports.figures.loss_backward:FIGURE",
-        "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",
-        "paired_slopes": "reports.figures.paired_slopes:FIGURE",
-        "seed_spread": "reports.figures.seed_spread:FIGURE",
-        "gallery": "reports.figures.gallery:FIGURE",
-        "forest": "reports.figures.forest:FIGURE",
-    },
-)
+FIGURE = Kind("a figure", "reports.figures", "FIGURES")
+FIGURES = {
+    "learning_curves": "reports.figures.learning_curves:FIGURE",
+    "memorization": "reports.figures.memorization:FIGURE",
+    "time_to_fit": "reports.figures.time_to_fit:FIGURE",
+    "loss_backward": "reports.figures.loss_backward:FIGURE",
+    "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",
+    "paired_slopes": "reports.figures.paired_slopes:FIGURE",
+    "seed_spread": "reports.figures.seed_spread:FIGURE",
+    "gallery": "reports.figures.gallery:FIGURE",
+    "forest": "reports.figures.forest:FIGURE",
+}
 
 
 @dataclass(frozen=True)
@@ -96,10 +93,7 @@ def figure(name: str) -> Figure:
     BadInput
         An unknown name, an object that cannot be imported or is no `Figure`.
     """
-    found = FIGURES.resolve(name, "--figures")
-    if not isinstance(found, Figure):
-        raise BadInput("--figures", "a reports.figures.Figure", f"{name}: {type(found).__name__}")
-    return found
+    return FIGURE.resolve_as(name, "--figures", Figure)
 
 
 def few(table: pd.DataFrame, single: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import matplotlib.pyplot as plt
@@ -10,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.figures import Figure
-from reports.read import Records, shown_first
-from study.data.sources import SOURCES
+from reports.read import Records, image_shape, shown_first
 
 COLUMNS = 12
 
@@ -24,7 +24,7 @@ def data(records: Records) -> pd.DataFrame:
     if runs.empty:
         return pd.DataFrame()
     run = shown_first(runs).iloc[0]
-    shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(dataset=run["data.dataset"])
+    shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(shape=json.dumps(image_shape(run)))
     return shown.sort_values("place")
 
 
@@ -32,7 +32,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw the images in one grid, three numbers under each: trained, true, said."""
     ax = ax or plt.gca()
     table = data(records)
-    shape = SOURCES[table["dataset"].iloc[0]].shape
+    shape = tuple(json.loads(table["shape"].iloc[0]))
     height, width = shape[0] + 12, shape[1] + 4
     rows = math.ceil(len(table) / COLUMNS)
     canvas = np.full((rows * height, COLUMNS * width, *shape[2:]), 255, dtype=np.uint8)

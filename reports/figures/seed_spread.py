@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.figures import Figure
-from reports.read import Records
+from reports.read import Records, tested_on
 from reports.style import COLOURS
-from study.data.sources import SOURCES
 
 
 def data(records: Records) -> pd.DataFrame:
@@ -21,7 +20,7 @@ def data(records: Records) -> pd.DataFrame:
         values = runs["run"].map(accuracy).to_numpy(dtype=float)
         if len(values) < 3:
             continue
-        mean, examples = values.mean(), SOURCES[runs["data.dataset"].iloc[0]].test_examples
+        mean, examples = values.mean(), tested_on(runs.iloc[0])
         rows.append(
             {
                 "study": study,

@@ -66,6 +66,7 @@ def _report(arguments: argparse.Namespace) -> None:
         drawn = [describe(name, records, verdicts)[0] for name in names]
         out = arguments.out or arguments.folders[0] / "report" / "wandb.json"
         report = spec(records, verdicts, drawn, at, arguments.title)
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, as_json(report, at).encode("utf-8", "backslashreplace"))
         say(str(out))
         return

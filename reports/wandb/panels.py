@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 REPORT = "report"  # the job type of the run that holds the figures
 CLAIMS = "claims"  # its table
-ARM = "condition"  # what study.wandb calls a run's arm in its config
+ARM = "arm"  # what study.wandb calls a run's arm in its config
 COLUMNS = (
     *(f"config:{ARM}.value", "config:seed.value", "summary:status", "summary:epochs_to_fit"),
     *(f"summary:{metric}" for metric in METRICS),

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
 from study.base.errors import BadInput, nearest
@@ -21,6 +23,10 @@ from study.base.interrupt import StoppedAtOnce
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 # What is written where a terminal's encoding lacks a sign.
 PLAIN = str.maketrans({"±": "+-", "–": "-", "−": "-", "…": "...", "×": "x", "━": "-", "╸": "-"})
+# What stands in a path for each byte that the file system's encoding could not read.
+UNDECODED = frozenset(map(chr, range(0xDC80, 0xDD00)))
+# A pipe whose reader has gone, a terminal that hung up.
+UNHEARD = (errno.EPIPE, errno.EIO)
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,7 +75,9 @@ def run_command(
     argv = sys.argv[1:] if argv is None else list(argv)
     with steady_output():
         try:
-            return command(argv)
+            status = command(argv)
+            sys.stdout.flush()
+            return status
         except BadInput as fault:
             return _say(f"{name}: {fault}", BAD_INPUT)
         except (KeyboardInterrupt, StoppedAtOnce):
@@ -93,26 +101,41 @@ def steady_output() -> Iterator[None]:
     """Let standard output and error neither stop the command nor refuse a sign.
 
     When the reader of a pipe is gone, what is written goes nowhere. A sign that the encoding lacks
-    is written in plain letters.
+    is written in plain letters. What was closed from the start is opened to go nowhere.
     """
+    _open_what_is_closed()
     codecs.register_error("study.plain", _in_plain_letters)
     before = sys.stdout, sys.stderr
-    for stream in before:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="study.plain")
-    sys.stdout, sys.stderr = (cast("TextIO", _Steady(stream)) for stream in before)
-    try:
-        yield
-        sys.stdout.flush()
-    finally:
-        sys.stdout, sys.stderr = before
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        streams = [nowhere if stream is None else stream for stream in before]
+        for stream in streams:
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="study.plain")
+        sys.stdout, sys.stderr = (cast("TextIO", _Steady(stream)) for stream in streams)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = before
 
 
-def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+def _open_what_is_closed() -> None:
+    """Open closed standard descriptors, lest a file of records get one of their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one; a child is to have it, too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    signs = error.object[error.start : error.end]
-    return "".join(c if ord(c) < 128 else "?" for c in signs.translate(PLAIN)), error.end
+    signs = error.object[error.start : error.end].translate(PLAIN)
+    plain = "".join(c if ord(c) < 128 or c in UNDECODED else "?" for c in signs)
+    if any(c in UNDECODED for c in plain):
+        return plain.encode("ascii", "surrogateescape"), error.end
+    return plain, error.end
 
 
 class _Steady:
@@ -128,18 +151,20 @@ class _Steady:
         """Write, or let it go nowhere."""
         try:
             return int(self._stream.write(text))
-        except BrokenPipeError:
-            self._nowhere()
+        except OSError as error:
+            self._nowhere(error)
             return len(text)
 
     def flush(self) -> None:
         """Flush, or let it go nowhere."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._nowhere()
+        except OSError as error:
+            self._nowhere(error)
 
-    def _nowhere(self) -> None:
+    def _nowhere(self, error: OSError) -> None:
+        if error.errno not in UNHEARD:
+            raise error
         # The file descriptor itself, so that neither a child nor the interpreter's exit fails.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())

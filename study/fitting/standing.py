@@ -13,8 +13,8 @@ from study.runs.config import study_in
 from study.runs.run import Run
 from study.sharing.locks import held_locks
 from study.sharing.tasks import TRAINING, Watch, tasks_of
+from study.terminal.arms import arm_label
 from study.terminal.status import LOST, Status, rate_of
-from study.terminal.summary import condition_label
 
 
 def look(folder: Path, watch: Watch | None = None) -> Status:
@@ -48,7 +48,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
     missing: dict[str, list[int]] = {}
     for id_, run in wanted.items():
         if id_ not in rows and id_ not in training:
-            missing.setdefault(condition_label(study.arm(run)), []).append(run.seed)
+            missing.setdefault(arm_label(study.arm(run)), []).append(run.seed)
     known = [epochs for _, epochs in rows.values()]
     left = [run for id_, run in wanted.items() if id_ not in rows]
     return Status(

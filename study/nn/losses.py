@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.base.names import BACKWARD, LOSS
-from study.nn.refusals import refuse_labels, refuse_probabilities
+from study.nn.loss_inputs import refuse_labels, refuse_probabilities
 from study.nn.softmax import BackwardRule
 
 

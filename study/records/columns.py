@@ -10,6 +10,11 @@ RUN = {
     "epochs": "The number of epochs trained.",
     "epochs_to_fit": "The first epoch at which the run fitted its labels; empty if it never did.",
     "parameters": "How many numbers the network learns.",
+    "image_shape": "The shape of the data set's images, as JSON.",
+    "classes": "How many classes the data set has.",
+    "test_examples": "How many images the test set has.",
+    "outside": "The sha256 of the source of each object of your own that the facts name, as JSON; "
+    "empty if there is none.",
     "seconds": "The run's share of the time for which its stack trained.",
     "data_hash": "The sha256 of the data set's content.",
     "labels_hash": "The sha256 of the examples chosen and the labels trained on.",

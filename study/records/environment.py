@@ -63,7 +63,7 @@ def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
     """
     for path in sorted((folder / "environment").glob("*.json")):
         try:
-            found = json.loads(path.read_text())
+            found = json.loads(path.read_text(encoding="utf-8"))
             there = (found["processor"], found["device"], found["packages"]["torch"])
             routes = dict(found["routes"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -155,7 +155,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
         found = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=10,
             check=True,
         )
@@ -167,7 +168,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def processor() -> str:
     """Return the processor's model name."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

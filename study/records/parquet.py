@@ -195,7 +195,8 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
 
     try:
         # A file by itself: read_table looks for many, which takes longer than to read a small one.
-        with pq.ParquetFile(path) as file:
+        # Opened here, as pyarrow takes no path that the locale's encoding cannot read.
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
             table = file.read(columns=columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return None

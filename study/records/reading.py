@@ -258,6 +258,7 @@ def read_environment(folder: Path, name: str) -> dict[str, Any]:
 def run_columns() -> list[str]:
     """Return the columns of ``runs`` for a study with this package's Adam."""
     outcome = ["facts", "status", "epochs", "epochs_to_fit", "parameters", "seconds"]
+    outcome += ["image_shape", "classes", "test_examples", "outside"]
     return [
         "run",
         *fact_keys(),

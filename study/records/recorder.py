@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from study.records.checkpoints import CheckpointWriter
 from study.records.environment import environment
+from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder, weights_hash
 from study.runs.events import LiveStack, Observer, Outcome
 from study.runs.progress import Progress
@@ -107,6 +108,8 @@ class Recorder(Observer):
             "epochs": progress.epoch,
             "epochs_to_fit": progress.epochs_to_fit,
             "parameters": run.parameters,
+            **data_sizes(run),
+            "outside": outside_hashes(run),
             "seconds": progress.seconds,
             "data_hash": hashes[0],
             "labels_hash": hashes[1],

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput, NotPermitted
-from study.base.files import sha256, write_first, write_whole
+from study.base.files import gone, sha256, write_first, write_whole
 from study.records.parquet import as_table, ended_runs, merge_parts, write_part
 from study.records.reading import read_config
 
@@ -61,8 +61,9 @@ class Folder:
 
     def begin(self, config: str) -> None:
         """Create the folder and write the config; number and keep an earlier one that differs."""
+        self.path.mkdir(parents=True, exist_ok=True)  # the only time: nobody makes it again
         target = self.path / "study.yaml"
-        earlier = target.read_text() if target.exists() else None
+        earlier = target.read_text(encoding="utf-8") if target.exists() else None
         if earlier == config:
             return
         if earlier is not None:
@@ -71,6 +72,21 @@ class Folder:
                 number += 1
             write_whole(self.path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
+
+    def check_there(self) -> None:
+        """Raise when the folder has been removed, or is being removed, since it was begun.
+
+        Raises
+        ------
+        FileNotFoundError
+            It has.
+        """
+        try:
+            there = (self.path / "study.yaml").exists()
+        except OSError:  # a file server that fails for a moment
+            return
+        if not there:
+            raise gone(self.path)
 
     def check_source(self, dataset: str, checksum: str, *, begin: bool = False) -> None:
         """Check that a data set is still the one that this study began with.

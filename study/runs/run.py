@@ -13,6 +13,7 @@ from pydantic import model_validator
 from pydantic.fields import FieldInfo
 
 from study.base.errors import BadInput, unknown_key
+from study.base.names import Kind
 from study.runs.declaring import Absent, Count, Settings, Subject, Whole
 from study.runs.optimizer import OWN, AdamSettings, Optimizer
 from study.runs.settings import Data, Model, Stop, Trainer
@@ -166,6 +167,17 @@ class Run(Settings):
         )
         return _Common((f'{before[:-1]},"seed":', f",{after[1:]}"), program)
 
+    def outside(self) -> dict[str, tuple[Kind, str]]:
+        """Return the names of the user's own objects by dotted key, with what they are."""
+        return {
+            key: (kind, value)
+            for key, field in declared(type(self)).items()
+            for kind in field.metadata
+            if isinstance(kind, Kind)
+            for value in [_at(self, key)]
+            if kind.is_outside(value)
+        }
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Sizes of all layers, from features to classes."""
@@ -176,6 +188,11 @@ class Run(Settings):
     def parameters(self) -> int:
         """How many numbers the network learns."""
         return sum((n + 1) * m for n, m in itertools.pairwise(self.widths))
+
+
+def _at(run: Run, key: str) -> Any:
+    subject, _, name = key.partition(".")
+    return getattr(getattr(run, subject), name)
 
 
 @cache

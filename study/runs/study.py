@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from study.base.errors import BadInput, nearest, unknown_key
-from study.base.names import Kind
 from study.runs.declaring import Count, Folder, Says, Settings, Switch, Whole, plain
 from study.runs.optimizer import OWN, Optimizer
-from study.runs.run import Facts, Run, declared, fact_keys
+from study.runs.run import Facts, Run, fact_keys
 from study.runs.settings import Wandb
 
 MOST_RUNS = 100_000
@@ -130,12 +129,8 @@ class Study(Settings):
             An object that cannot be had, or more examples than its source has.
         """
         for run in {(run.program, run.data): run for run in self._of_one_seed}.values():
-            for key, field in declared().items():
-                subject, _, name = key.partition(".")
-                for kind in (each for each in field.metadata if isinstance(each, Kind)):
-                    value = getattr(getattr(run, subject), name)
-                    if kind.is_outside(value):
-                        kind.resolve(value, key)
+            for key, (kind, name) in run.outside().items():
+                kind.resolve(name, key)
             try:
                 run.data.check_sizes()
             except BadInput as fault:

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+from study.base.files import make_room
 from study.sharing.tasks import Task, Watch
 
 
@@ -50,7 +51,7 @@ class Locks:
             The tasks that had the run before, the last one first; None when a task that lives has
             it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_room(self.folder)
         while True:
             before = self.history(run)
             if before and before[0] == self.task.name:

@@ -132,7 +132,13 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
     environment = {**os.environ, "STUDY_ROOT": str(Path(study.__file__).resolve().parents[1])}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=120,
         )
     except subprocess.TimeoutExpired:
         hint = "see with squeue whether it took the job"

@@ -136,14 +136,19 @@ def identity() -> dict[str, Any]:
         "pid": os.getpid(),
         "born": _born(os.getpid()),
         "job": None if job is None else "_".join([job, *(n for n in numbers if n is not None)]),
-        "restarts": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        "restarts": _restarts(os.environ.get("SLURM_RESTART_COUNT", "")),
     }
+
+
+def _restarts(text: str) -> int:
+    """Return how often Slurm has started this job again; 0 for what Slurm cannot have written."""
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _machine() -> str:
     """Name the booted system and its numbering of processes: containers have one each."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
@@ -152,7 +157,7 @@ def _machine() -> str:
 def _born(pid: int) -> str | None:
     """Return when a process of this machine began, None when there is none."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
     # A zombie has ended; only its parent has not asked for its status yet.
@@ -179,7 +184,7 @@ def read_task(folder: Path, name: str) -> dict[str, Any] | None:
         It cannot be read just now.
     """
     try:
-        content = json.loads((folder / "tasks" / f"{name}.json").read_text())
+        content = json.loads((folder / "tasks" / f"{name}.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return content if isinstance(content, dict) and "beat" in content else None

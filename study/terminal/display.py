@@ -1,11 +1,12 @@
-"""What a person sees while a study trains: a live table on a terminal, plain lines elsewhere."""
+"""What a person sees while a study trains: live tables on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -13,31 +14,39 @@ from rich.text import Text
 
 from study.runs.events import LiveStack, Observer
 from study.runs.progress import DIVERGED, FINISHED, FITTED, TRAINING, Progress
+from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.summary import condition_label
+from study.terminal.arms import by_arm
+from study.terminal.forecast import Forecast, forecast
+from study.terminal.tables import Column, Tables
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_PICTURES = 0.25
+STYLES = {FITTED: "green", FINISHED: "", DIVERGED: "red"}
+Arm = tuple[str, ...]
 
 
 class Display(Observer):
-    """Shows epochs, runs by status, accuracy by condition, and the time left.
+    """Shows epochs, runs by status, accuracy by arm, and the time left.
 
     Parameters
     ----------
     study
         The study that trains.
     runs
-        How many runs are to be trained now.
+        The runs that are to be trained now.
     console
-        Where to show it; a live table if that is a terminal.
+        Where to show it; live tables if that is a terminal.
     """
 
-    def __init__(self, study: Study, runs: int, console: Console) -> None:
-        self.study, self.runs, self.console = study, runs, console
+    def __init__(self, study: Study, runs: Sequence[Run], console: Console) -> None:
+        self.runs, self.console = runs, console
+        self._arms = by_arm(study, runs)
         self._taken_up: dict[str, Progress] = {}
         self._batches = 0.0
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._began = self._shown = time.monotonic()
+        self._began: float | None = None
+        self._shown = time.monotonic()
 
     def __enter__(self) -> Display:
         if self._live:
@@ -46,15 +55,16 @@ class Display(Observer):
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            self._live.update(self.table(), refresh=True)
+            self._live.update(self.tables(), refresh=True)
             self._live.stop()
 
     def stack_began(self, stack: LiveStack) -> None:
         """Take in another stack's runs, but not the stack, which may be large."""
         self._taken_up.update({each.run.id: each for each in stack.taken_up})
+        self._began = time.monotonic() if self._began is None else self._began
 
     @property
-    def slots(self) -> list[Progress]:
+    def taken_up(self) -> list[Progress]:
         """The runs that have been taken up, in all stacks so far; one taken up again, as last."""
         return list(self._taken_up.values())
 
@@ -63,7 +73,7 @@ class Display(Observer):
         self.stack_began(stack)
         self._batches = 0.0
         if self._live:
-            self._live.update(self.table(), refresh=True)
+            self._picture()
         elif time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
             self.console.print(self.line(), markup=False, highlight=False, soft_wrap=True)
@@ -74,98 +84,116 @@ class Display(Observer):
 
     def batch_ended(self, stack: LiveStack, share: float) -> None:
         """Move the bar inside long epochs."""
-        if self._live and time.monotonic() - self._shown >= 0.25:
+        self._batches = share
+        self._picture()
+
+    def _picture(self) -> None:
+        if self._live and time.monotonic() - self._shown >= SECONDS_BETWEEN_PICTURES:
             self._shown = time.monotonic()
-            self._batches = share
-            self._live.update(self.table(), refresh=True)
+            self._live.update(self.tables(self.console.size.height), refresh=True)
 
-    def counts(self, slots: Sequence[Progress]) -> dict[str, int]:
-        """Return how many of some runs are in each status."""
-        counts = dict.fromkeys((TRAINING, FITTED, FINISHED, DIVERGED), 0)
-        for slot in slots:
-            counts[slot.status] += 1
-        return counts
+    def forecast(self) -> Forecast:
+        """Foresee what is left."""
+        arms = (
+            (
+                [self._taken_up[run.id] for run in runs if run.id in self._taken_up],
+                [run for run in runs if run.id not in self._taken_up],
+            )
+            for runs in self._arms.values()
+        )
+        return forecast(arms, self._batches)
 
-    def fraction(self) -> float:
-        """Return the share of the expected epochs that is done."""
-        expected = self._expected_epochs()
-        active = sum(slot.training for slot in self.slots)
-        done = sum(slot.epoch for slot in self.slots) + self._batches * active
-        return min(done / expected, 1.0) if expected else 0.0
-
-    def _expected_epochs(self) -> float:
-        """Guess all runs' epochs: a condition's ended runs tell of its others."""
-        total, known = 0.0, 0
-        for slots in self._by_condition().values():
-            ended = [slot.epoch for slot in slots if not slot.training]
-            guess = sum(ended) / len(ended) if ended else None
-            for slot in slots:
-                longest = slot.run.trainer.max_epochs
-                if not slot.training:
-                    total += slot.epoch
-                else:
-                    total += max(slot.epoch + 1, longest if guess is None else guess)
-            known += len(slots)
-        return total * (self.runs / known) if known else 0.0
-
-    def time_left(self) -> str:
+    def time_left(self, foreseen: Forecast) -> str:
         """Return a guess in words, from the rate so far."""
-        done = sum(slot.epoch - slot.resumed_at for slot in self.slots)
-        left = self._expected_epochs() * (1 - self.fraction())
-        if done <= 0:
+        seconds = foreseen.seconds(time.monotonic() - (self._began or 0.0))
+        if self._began is None or seconds is None:
             return "time left not known yet"
-        seconds = int(left * (time.monotonic() - self._began) / done)
-        return f"about {seconds // 60}:{seconds % 60:02d} left"
+        return f"{'at most' if foreseen.at_most else 'about'} {clock(seconds)} left"
 
-    def _by_condition(self) -> dict[str, list[Progress]]:
-        groups: dict[str, list[Progress]] = {}
-        for slot in self.slots:
-            groups.setdefault(condition_label(self.study.arm(slot.run)), []).append(slot)
-        return groups
+    def _progress(self) -> dict[Arm, list[Progress]]:
+        """Return the runs that have been taken up, by arm."""
+        found = {
+            arm: [self._taken_up[run.id] for run in runs if run.id in self._taken_up]
+            for arm, runs in self._arms.items()
+        }
+        return {arm: members for arm, members in found.items() if members}
 
     def line(self) -> str:
         """Return one line that says it all."""
-        counts = self.counts(self.slots)
-        waiting = self.runs - len(self.slots)
+        counts = Counter(each.status for each in self.taken_up)
+        waiting = len(self.runs) - len(self.taken_up)
         said = [f"{counts[TRAINING] + waiting} runs training"]
-        said += [f"{counts[status]} {status}" for status in (FITTED, FINISHED, DIVERGED)]
-        parts = [f"epoch {max((slot.epoch for slot in self.slots), default=0)}", ", ".join(said)]
-        for label, slots in self._by_condition().items():
-            train, test = accuracies(slots)
-            parts.append(f"{label} train {train} test {test}")
-        return "; ".join([*parts, self.time_left()])
+        said += [f"{counts[status]} {status}" for status in STYLES]
+        parts = [f"epoch {max((each.epoch for each in self.taken_up), default=0)}", ", ".join(said)]
+        for arm, members in self._progress().items():
+            train, test = accuracies(members)
+            parts.append(f"{', '.join(arm)} train {train} test {test}")
+        return "; ".join([*parts, self.time_left(self.forecast())])
 
-    def table(self) -> Group:
-        """Return the live table."""
-        table = Table(box=None, header_style="bold")
-        headings = ("condition", "epoch", "training", "fitted", "finished", "diverged")
-        for heading in (*headings, "train acc.", "test acc."):
-            table.add_column(heading, justify="left" if heading == "condition" else "right")
-        for label, slots in self._by_condition().items():
-            counts = self.counts(slots)
-            train, test = accuracies(slots)
-            epochs = f"{min(s.epoch for s in slots)}–{max(s.epoch for s in slots)}"
-            table.add_row(
-                Text(label),
-                epochs,
-                str(counts[TRAINING]),
-                Text(str(counts[FITTED]), style="green"),
-                str(counts[FINISHED]),
-                Text(str(counts[DIVERGED]), style="red" if counts[DIVERGED] else ""),
-                train,
-                test,
-            )
-        bar = ProgressBar(total=1.0, completed=self.fraction(), width=40)
-        elapsed = int(time.monotonic() - self._began)
-        note = Text(f"{elapsed // 60}:{elapsed % 60:02d} gone, {self.time_left()}", style="dim")
+    def tables(self, height: int | None = None) -> Group:
+        """Return the live tables; as many arms as a height has room for, those that train first."""
+        foot = self._foot()
+        arms = self._progress()
+        order = sorted(arms, key=lambda arm: not any(each.training for each in arms[arm]))
+        shown = len(order)
+        while True:
+            chosen = {arm: arms[arm] for arm in arms if arm in set(order[:shown])}
+            left_out = len(arms) - shown
+            note = [Text(f"and {left_out} arms more", style="dim")] if left_out else []
+            picture = Group(_of_arms(chosen), *note, foot)
+            lines = len(self.console.render_lines(picture, pad=False))
+            if height is None or lines <= height or shown <= 1:
+                return picture
+            shown = max(1, min(shown - 1, shown * height // lines))
+
+    def _foot(self) -> RenderableType:
+        foreseen = self.forecast()
+        whole = foreseen.done + foreseen.left
+        done = foreseen.done / whole if whole else 0.0
+        gone = clock(time.monotonic() - self._began if self._began is not None else 0.0)
+        note = Text(f"{gone} gone, {self.time_left(foreseen)}", style="dim")
         foot = Table.grid(padding=(0, 1))
-        foot.add_row(bar, note)
-        return Group(table, foot)
+        foot.add_row(ProgressBar(total=1.0, completed=done, width=30), note)
+        return foot
 
 
-def accuracies(slots: Sequence[Progress]) -> tuple[str, str]:
+def _of_arms(arms: Mapping[Arm, Sequence[Progress]]) -> Tables:
+    """Return tables of some arms, a column for each way to end that there is."""
+    counts = [Counter(each.status for each in members) for members in arms.values()]
+    epochs = [sorted({each.epoch for each in members}) for members in arms.values()]
+    reached = ["–".join(map(str, dict.fromkeys((each[0], each[-1])))) for each in epochs]
+    means = [accuracies(members) for members in arms.values()]
+    columns = [
+        Column("epoch", reached),
+        Column("train acc.", [train for train, _ in means]),
+        Column("test acc.", [test for _, test in means]),
+    ]
+    ends = [Column(TRAINING, [str(count[TRAINING]) for count in counts])]
+    ends += [
+        Column(status, [str(count[status]) for count in counts], style)
+        for status, style in STYLES.items()
+        if any(count[status] for count in counts)
+    ]
+    return Tables("arm", list(arms), [columns, ends])
+
+
+def clock(seconds: float) -> str:
+    """Return a time in minutes and seconds, or hours.
+
+    Examples
+    --------
+    >>> clock(61.7), clock(7_380)
+    ('1:01', '2 h 03 min')
+    """
+    minutes = int(seconds) // 60
+    if minutes < 60:
+        return f"{minutes}:{int(seconds) % 60:02d}"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def accuracies(runs: Sequence[Progress]) -> tuple[str, str]:
     """Return mean train and test accuracy at the last evaluation of some runs, as percentages."""
-    rows: list[Mapping[str, float]] = [slot.history[-1] for slot in slots if slot.history]
+    rows: list[Mapping[str, float]] = [each.history[-1] for each in runs if each.history]
     if not rows:
         return "–", "–"
     means = [sum(row[f"{part}_accuracy"] for row in rows) / len(rows) for part in ("train", "test")]

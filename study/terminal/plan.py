@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from study.runs.packing import StackPlan
+from study.runs.packing import StackPlan, core_seconds, usable_cores
 from study.runs.shards import Shard
 from study.runs.study import Study
+from study.terminal.arms import by_arm, packed
+
+MOST_NAMED = 24  # arms of a stack
 
 
 def show(
@@ -21,23 +25,46 @@ def show(
 ) -> None:
     """Print a plan for a share of a study's runs, of which some have ended."""
     recorded = sum(run.id in ended for run in study.runs)
+    arms = by_arm(study, study.runs)
     console.print(
-        f"{study.name}: {len(study.runs)} runs "
-        f"({len(study.arms)} arms x {len(study.runs) // len(study.arms)} seeds), "
-        f"{recorded} of them already recorded"
+        f"{study.name}: {counted(len(study.runs), 'run')} ({counted(len(arms), 'arm')} x "
+        f"{counted(len(study.runs) // len(arms), 'seed')}), {recorded} of them already recorded"
     )
     if shard.of > 1:
-        console.print(f"share {shard}: {len(shard.take(study.runs))} runs")
-    table = Table("stack", "runs", "at once", "layers", "parameters", "steps", "memory", box=None)
+        console.print(f"share {shard}: {counted(len(shard.take(study.runs)), 'run')}")
     for number, each in enumerate(plans, start=1):
-        first = each.runs[0]
-        table.add_row(
-            str(number),
-            str(len(each.runs)),
-            str(each.size),
-            "-".join(map(str, first.widths)),
-            f"{first.parameters:,} a run",
-            f"at most {each.steps:,}",
-            f"about {each.bytes / 2**20:,.0f} MiB",
-        )
-    console.print(table)
+        _stack(study, number, each, console)
+    console.print(duration(plans) if plans else "nothing is left to train")
+
+
+def _stack(study: Study, number: int, each: StackPlan, console: Console) -> None:
+    first, indent = each.runs[0], 2
+    console.print(
+        f"stack {number}: {counted(len(each.runs), 'run')}, {each.size} at once; "
+        f"layers {'-'.join(map(str, first.widths))}, {first.parameters:,} parameters a run, "
+        f"at most {each.steps:,} steps, about {each.bytes / 2**20:,.0f} MiB"
+    )
+    arms = [", ".join(arm) for arm in by_arm(study, each.runs)]
+    if len(arms) > MOST_NAMED:
+        arms[MOST_NAMED:] = [f"and {len(arms) - MOST_NAMED} more"]
+    lines = packed(arms, console.width - indent, "; ", indent="")
+    console.print(Text("\n".join(" " * indent + line for line in lines), overflow="fold"))
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "arm"), counted(1_200, "run")
+    ('1 arm', '1,200 runs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(plans: Sequence[StackPlan]) -> str:
+    """Return how long a plan may take on this machine's cores."""
+    cores = usable_cores()
+    seconds = core_seconds([run for each in plans for run in each.runs]) / cores
+    minutes = math.ceil(seconds / 60)
+    return f"at most about {minutes:,} min on {counted(cores, 'core')} of a CPU"

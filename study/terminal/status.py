@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+
+from study.terminal.tables import Column, Tables
 
 DONE, STILL_TRAINING, STOPPED = 0, 3, 4
 TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task
@@ -36,7 +36,7 @@ class Status:
     other
         How many runs of earlier configs are recorded beside.
     missing
-        The seeds of runs that have not ended and that nobody trains, by condition.
+        The seeds of runs that have not ended and that nobody trains, by arm.
     tasks
         What each task last wrote, ``state`` replaced by ``lost`` when it is gone without a word.
     seconds_left
@@ -85,31 +85,33 @@ def shown(status: Status) -> Group:
     elif status.exit_status == STOPPED:
         nobody = "nobody trains: start the same command again, it goes on"
         head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
-        conditions = list(status.missing.items())
-        head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in conditions[:MOST_NAMED]]
-        if len(conditions) > MOST_NAMED:
-            head.append(f"  and of {len(conditions) - MOST_NAMED} conditions more")
-    table = Table(box=None, header_style="bold")
-    headings = ("task", "where", "share", "state", "training", "recorded", "epochs/s", "epoch")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in headings[:4] else "right")
+        arms = list(status.missing.items())
+        head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in arms[:MOST_NAMED]]
+        if len(arms) > MOST_NAMED:
+            head.append(f"  and of {len(arms) - MOST_NAMED} arms more")
     rows = status.tasks
     if len(rows) > MOST_TASKS:
         rows = [task for task in rows if task["state"] not in ENDED]
         head.append(f"{len(status.tasks)} tasks, of which {len(status.tasks) - len(rows)} ended")
-    for task in rows:
-        epochs = list(task["runs"].values()) if task["state"] == TRAINING else []
-        table.add_row(
-            Text(task["task"]),
-            Text(task["host"] + (f" job {task['job']}" if task["job"] else "")),
-            task["share"],
-            Text(task["state"], style="red" if task["state"] in (LOST, FAILED) else ""),
-            str(len(epochs)),
-            str(task["ended"]),
-            f"{rate_of(task):.2f}",
-            f"{min(epochs)}–{max(epochs)}" if epochs else "",
-        )
-    return Group(*head, table)
+    return Group(*head, _tasks(rows))
+
+
+def _tasks(tasks: Sequence[Mapping[str, Any]]) -> Tables:
+    """Return tables of tasks, each with where it is."""
+    labels = [
+        [task["task"], task["host"], *([f"job {task['job']}"] if task["job"] else [])]
+        for task in tasks
+    ]
+    epochs = [list(task["runs"].values()) if task["state"] == TRAINING else [] for task in tasks]
+    columns = [
+        Column("share", [task["share"] for task in tasks], justify="left"),
+        Column("state", [task["state"] for task in tasks], "red", (LOST, FAILED), "left"),
+        Column("training", [str(len(each)) for each in epochs]),
+        Column("recorded", [str(task["ended"]) for task in tasks]),
+        Column("epochs/s", [f"{rate_of(task):.2f}" for task in tasks]),
+        Column("epoch", [f"{min(each)}–{max(each)}" if each else "" for each in epochs]),
+    ]
+    return Tables("task", labels, [columns], separator=" ")
 
 
 def seeds_in_words(seeds: Sequence[int]) -> str:

@@ -1,17 +1,17 @@
-"""The table at the end: each condition's losses, accuracies and time to fit over its seeds."""
+"""The tables at the end: each arm's losses, accuracies and time to fit over its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from study.runs.study import Study
+from study.terminal.arms import by_arm
+from study.terminal.tables import Column, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,21 +23,8 @@ METRICS = {
     "test_accuracy": "test accuracy",
 }
 
-
-def condition_label(condition: Mapping[str, Any]) -> str:
-    """Return a condition in words: ``label_noise 0.5, backward identity``.
-
-    Examples
-    --------
-    >>> condition_label({"data.label_noise": 1, "model.hidden": [256]})
-    'label_noise 1, hidden [256]'
-    """
-    parts = [f"{key.rpartition('.')[2]} {_plain(value)}" for key, value in condition.items()]
-    return ", ".join(parts) or "all runs"
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
+COUNTED = ("diverged", "failed")  # and shown where there are any
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
@@ -66,46 +53,46 @@ def written(values: Sequence[float] | NDArray[np.float64], digits: int) -> str:
     return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
-def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Table:
-    """Return the final table of a study's recorded runs.
+def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
+    """Return the final tables of a study's recorded runs.
 
-    Losses are cross-entropies whatever was trained. Runs that diverged are counted, and left out of
-    the means of losses that are no numbers.
+    Losses are cross-entropies whatever was trained. Runs that diverged or failed are counted, and
+    left out of the means of what they have no numbers of.
     """
-    table = Table(box=None, header_style="bold")
-    table.add_column("condition", no_wrap=True)
-    for heading in (*METRICS.values(), "epochs to fit", "fitted", "diverged"):
-        table.add_column(heading, justify="right")
     # Not groupby().last(), which would pass over the missing values of a run that diverged.
     last = history.sort_values("epoch").drop_duplicates("run", keep="last").set_index("run")
     by_id = runs.set_index("run")
-    arms: dict[str, list[str]] = {}
-    for run in study.runs:
-        if run.id in by_id.index:
-            arms.setdefault(condition_label(study.arm(run)), []).append(run.id)
-    for label, ids in arms.items():
-        rows, ended = last.loc[ids], by_id.loc[ids]
-        cells = []
-        for metric in METRICS:
-            values = rows[metric].to_numpy(dtype=np.float64)
-            cells.append(written(values[np.isfinite(values)], 4 if "entropy" in metric else 3))
-        to_fit = ended["epochs_to_fit"].dropna().to_numpy(dtype=np.float64)
-        table.add_row(
-            Text(label),
-            *cells,
-            written(to_fit, 1),
-            f"{len(to_fit)}/{len(ended)}",
-            str(int((ended["status"] == "diverged").sum())),
-        )
-    return table
+    arms = by_arm(study, (run for run in study.runs if run.id in by_id.index))
+    metrics: dict[str, list[str]] = {metric: [] for metric in METRICS}
+    to_fit: list[str] = []
+    fitted: list[str] = []
+    counts: dict[str, list[str]] = {status: [] for status in COUNTED}
+    for members in arms.values():
+        ended = by_id.loc[[run.id for run in members]]
+        rows = last.reindex(ended.index)
+        for metric, cells in metrics.items():
+            numbers = rows[metric].to_numpy(dtype=np.float64)
+            cells.append(written(numbers[np.isfinite(numbers)], 4 if "entropy" in metric else 3))
+        epochs = ended["epochs_to_fit"].dropna().to_numpy(dtype=np.float64)
+        to_fit.append(written(epochs, 1))
+        fitted.append(f"{len(epochs)}/{len(ended)}")
+        for status, cells in counts.items():
+            cells.append(str(int((ended["status"] == status).sum())))
+    ends = [Column("epochs to fit", to_fit), Column("fitted", fitted)]
+    ends += [
+        Column(status, cells, style="red")
+        for status, cells in counts.items()
+        if status == "diverged" or set(cells) != {"0"}
+    ]
+    values = [Column(HEADINGS[metric], cells) for metric, cells in metrics.items()]
+    return Tables("arm", list(arms), [values, ends])
 
 
 def show(study: Study, runs: pd.DataFrame, history: pd.DataFrame, console: Console) -> None:
-    """Print the final table with a line that says what its numbers are."""
+    """Print the final tables with a line that says what their numbers are."""
     console.print(summary(study, runs, history))
     console.print(
         "mean ± 95% interval over seeds at each run's last epoch; losses are cross-entropies in "
         "nats; test labels are true",
         style="dim",
-        soft_wrap=True,
     )

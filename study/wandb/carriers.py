@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from study.base.files import stale
+from study.base.files import make_room, stale
 from study.wandb.client import own_folder, quiet_settings
 from study.wandb.content import PREDICTIONS, Content
 from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger
@@ -37,7 +37,7 @@ class Offline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = Ledger(folder)
-        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        make_room(folder / "wandb")
         for left in stale(folder / "wandb", f"{PARTIAL}*"):
             shutil.rmtree(left, ignore_errors=True)
 
@@ -69,7 +69,7 @@ class Online:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = Ledger(folder)
-        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        make_room(folder / "wandb")
         self.live: dict[str, wandb.Run] = {}
         self.lacks: dict[str, int] = {}  # the first epoch that the server does not have
         self.unconfirmed: dict[str, wandb.Run] = {}
@@ -247,7 +247,7 @@ def fill(run: wandb.Run, content: Content, folder: Path) -> None:
     run.summary.update(content.summary)
     files = Path(run.dir)
     if content.predictions:
-        (files / PREDICTIONS).write_text(json.dumps(content.predictions))
+        (files / PREDICTIONS).write_text(json.dumps(content.predictions), encoding="utf-8")
         run.save(str(files / PREDICTIONS), base_path=str(files), policy="now")
     for name in content.images:
         (files / "images").mkdir(exist_ok=True)

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
+from study.records.provenance import data_sizes, outside_hashes
 from study.records.reading import EARLIER_HISTORY_COLUMNS, history_columns
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.summary import condition_label
+from study.terminal.arms import arm_label
 
 LONGEST_NAME = 64  # of a job type and a tag, in W&B
 LONGEST_TITLE = 128  # of a run's name
 PREDICTIONS = "predictions.json"
+OF_DATA = ("image_shape", "classes", "test_examples", "outside")
 OUTCOME = ("status", "epochs", "epochs_to_fit", "seconds", "weights_hash")
 
 
@@ -109,7 +111,7 @@ def recorded_content(
     for run, row, history in recorded(folder):
         if run.id in wanted:
             environment = json.loads(
-                (folder / "environment" / f"{row['environment']}.json").read_text()
+                (folder / "environment" / f"{row['environment']}.json").read_text(encoding="utf-8")
             )
             hashes = (row["data_hash"], row["labels_hash"])
             config = config_of(study, run, study_yaml, hashes, environment)
@@ -119,7 +121,7 @@ def recorded_content(
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
     """Return where a run stands in W&B: its study's group, and in it its condition's."""
-    label, seed = condition_label(study.arm(run)), f", seed {run.seed}"
+    label, seed = arm_label(study.arm(run)), f", seed {run.seed}"
     return {
         "project": study.wandb.project,
         "entity": study.wandb.entity,
@@ -148,7 +150,7 @@ def config_of(
     return {
         "run": run.id,
         "study": study.name,
-        "condition": condition_label(study.arm(run)),
+        "arm": arm_label(study.arm(run)),
         **nested,
         "parameters": run.parameters,
         "data_hash": hashes[0],
@@ -156,6 +158,8 @@ def config_of(
         "environment": dict(environment),
         "record": {
             "facts": json.dumps(run.facts()),
+            **data_sizes(run),
+            "outside": outside_hashes(run),
             "environment": json.dumps(environment),
             "study": study_yaml,
         },
@@ -197,6 +201,7 @@ def run_row(
             "epochs": int(summary["epochs"]),
             "epochs_to_fit": None if to_fit is None else int(to_fit),
             "parameters": run.parameters,
+            **{name: config["record"].get(name) for name in OF_DATA},
             "seconds": float(summary["seconds"]),
             "data_hash": config["data_hash"],
             "labels_hash": config["labels_hash"],

@@ -46,7 +46,9 @@ class Ledger:
     def online(self, run: str) -> dict[str, str]:
         """Return a run's ``id`` on the server and its ``state``; empty when it has none."""
         try:
-            content: Any = json.loads((self.folder / "online" / f"{run}.json").read_text())
+            content: Any = json.loads(
+                (self.folder / "online" / f"{run}.json").read_text(encoding="utf-8")
+            )
             return {"id": content["id"], "state": content["state"]}
         except (OSError, ValueError, KeyError, TypeError):
             return {}

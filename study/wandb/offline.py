@@ -54,7 +54,7 @@ def read_offline(folder: Path) -> Fetched:
     said = folder / "files" / PREDICTIONS
     if said.is_file():
         try:
-            fetched.predictions.extend(json.loads(said.read_text()))
+            fetched.predictions.extend(json.loads(said.read_text(encoding="utf-8")))
         except ValueError as error:
             raise BadInput(str(said), "predictions as JSON", hint=str(error)) from None
     for path in sorted((folder / "files" / "images").glob("*.npy")):

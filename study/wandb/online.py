@@ -64,7 +64,7 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
                 file.download(root=folder, exist_ok=True)
         said = Path(folder) / PREDICTIONS
         if said.is_file():
-            fetched.predictions.extend(json.loads(said.read_text()))
+            fetched.predictions.extend(json.loads(said.read_text(encoding="utf-8")))
         for path in sorted((Path(folder) / "images").glob("*.npy")):
             fetched.images.append(path.read_bytes())
     return fetched

@@ -36,6 +36,8 @@ class Courier:
         package = str(Path(study.__file__).resolve().parents[1])
         paths = [package, os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+        # The client's own files take no path that the locale's encoding cannot read.
+        environment["PYTHONUTF8"] = "1"
         if mode == "offline":
             environment["WANDB_MODE"] = "offline"
         self._process = subprocess.Popen(
@@ -45,7 +47,8 @@ class Courier:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
         self._published: list[str] = []

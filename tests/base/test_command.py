@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,10 +70,43 @@ def test_a_closed_output_does_not_stop_a_command() -> None:
     assert said == "done\n"
 
 
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_an_output_that_was_closed_from_the_start_takes_no_file_s_place(
+    closed: str, tmp_path: Path
+) -> None:
+    code = f"""
+import os, sys
+from study.base.command import run_command
+def command(argv):
+    with open({str(tmp_path / "file")!r}, "w", encoding="utf-8") as file:
+        assert file.fileno() > 2
+        os.system("echo from a child; echo from a child >&2")
+        print("said"), print("said", file=sys.stderr, flush=True)
+        file.write("content")
+    return 0
+sys.exit(run_command(command, [], "x"))
+"""
+    done = subprocess.run(["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, code], check=False)
+    assert done.returncode == DONE
+    assert (tmp_path / "file").read_text() == "content"
+
+
+def test_a_disk_that_takes_no_output_is_a_failure() -> None:
+    code = (
+        "import sys; from study.base.command import run_command\n"
+        "sys.exit(run_command(lambda argv: print('lost') or 0, [], 'x'))"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode != DONE
+    assert done.stderr.startswith(b"x: [Errno 28] No space left on device\n")
+
+
 def test_a_sign_that_the_encoding_lacks_is_written_in_plain_letters() -> None:
     code = (
         "from study.base.command import run_command\n"
-        "run_command(lambda argv: print('1 \\u00b1 2 \\u2013 3 \\u00e9') or 0, [], 'x')"
+        "said = '1 \\u00b1 2 \\u2013 3 \\u00e9 \\udcc3\\udca9'\n"
+        "run_command(lambda argv: print(said) or 0, [], 'x')"
     )
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code],
@@ -80,4 +114,5 @@ def test_a_sign_that_the_encoding_lacks_is_written_in_plain_letters() -> None:
         capture_output=True,
         check=True,
     )
-    assert done.stdout.split(b"\n")[0] == b"1 +- 2 - 3 ?"
+    # A path's bytes that the encoding cannot read are written as they are.
+    assert done.stdout.split(b"\n")[0] == b"1 +- 2 - 3 ? \xc3\xa9"

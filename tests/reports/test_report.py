@@ -59,7 +59,7 @@ def test_everything_is_there(report: Path) -> None:
     for table in ("verdicts", "arms"):
         for suffix in ("csv", "md", "tex"):
             assert (report / "tables" / f"{table}.{suffix}").stat().st_size > 100
-    for name in FIGURES.names():
+    for name in FIGURES:
         for suffix in ("pdf", "png", "csv"):
             assert (report / "figures" / f"{name}.{suffix}").stat().st_size > 100
 
@@ -155,7 +155,7 @@ def test_a_figure_without_data_is_named_and_the_rest_is_drawn(
     assert "figure loss_backward" in (out / "report" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES.names() if not figure(name).of_verdicts])
+@pytest.mark.parametrize("name", [name for name in FIGURES if not figure(name).of_verdicts])
 def test_a_figure_is_drawn_from_a_notebook(name: str, results: Path) -> None:
     records, its = read([results]), figure(name)
     axes = plt.figure().gca()

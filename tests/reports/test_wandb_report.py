@@ -139,7 +139,7 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     assert filters(figures) == [("group", "=", GROUP), ("jobType", "=", "report")]
     [runset] = grid["metadata"]["runSets"]
     assert runset["project"] == {"entityName": "us", "name": "ours"}
-    assert runset["grouping"] == [{"section": "config", "name": "condition.value"}]
+    assert runset["grouping"] == [{"section": "config", "name": "arm.value"}]
     *lines, bars = panels(grid)
     assert [line["config"]["metrics"] for line in lines] == [
         ["train_cross_entropy"],
@@ -153,11 +153,11 @@ def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     for panel in (*lines, bars):
         config = panel["config"]
         grouped = (config["groupBy"], config["groupAgg"], config["groupArea"])
-        assert grouped == ("condition.value", "mean", "stddev")
+        assert grouped == ("arm.value", "mean", "stddev")
     images, claims = panels(figures)
     keys = images["config"]["mediaKeys"]
     assert "figures/learning_curves" in keys
-    assert set(keys) <= {f"figures/{name}" for name in FIGURES.names()}
+    assert set(keys) <= {f"figures/{name}" for name in FIGURES}
     assert "claims" in json.dumps(claims)
     ids = [panel["__id__"] for each in (grid, figures) for panel in panels(each)]
     assert len(set(ids)) == len(ids)

@@ -22,6 +22,7 @@ from study.sharing.tasks import (
     LAPSE_SECONDS,
     Task,
     Watch,
+    identity,
     read_task,
     tasks_of,
 )
@@ -126,6 +127,16 @@ def test_an_earlier_start_of_this_slurm_job_is_gone_at_once(
     watch = Watch(tmp_path)
     assert watch.gone("before") is gone
     assert not watch.gone("neighbour")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("", 0), ("x", 0), ("-1", 0), ("1.5", 0), ("\u0663", 0), ("2", 2)]
+)
+def test_a_count_of_restarts_that_slurm_cannot_have_given_counts_as_none(
+    text: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", text)
+    assert identity()["restarts"] == number
 
 
 def test_the_same_slurm_job_on_another_node_is_gone_once_its_beats_stand_still(

@@ -29,7 +29,7 @@ def stack_of(slots: list[Progress]) -> LiveStack:
 
 def display(*, terminal: bool) -> tuple[Display, list[Progress], Console]:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
-    shown = Display(STUDY, len(STUDY.runs), console)
+    shown = Display(STUDY, STUDY.runs, console)
     slots = [Progress(run) for run in STUDY.runs]
     shown.stack_began(stack_of(slots))
     return shown, slots, console
@@ -37,10 +37,11 @@ def display(*, terminal: bool) -> tuple[Display, list[Progress], Console]:
 
 def at(slot: Progress, epoch: int, train: float, test: float, status: str = "training") -> None:
     slot.epoch, slot.status = epoch, status
-    slot.history.append({"train_accuracy": train, "test_accuracy": test})
+    row = {"epoch": epoch, "train_accuracy": train, "test_accuracy": test}
+    slot.history.append({**row, "train_cross_entropy": 1.0})
 
 
-def test_a_line_counts_runs_by_status_and_averages_by_condition() -> None:
+def test_a_line_counts_runs_by_status_and_averages_by_arm() -> None:
     shown, slots, _ = display(terminal=False)
     at(slots[0], 4, 1.0, 0.9, FITTED)
     at(slots[1], 5, 0.2, 0.1)
@@ -52,25 +53,49 @@ def test_a_line_counts_runs_by_status_and_averages_by_condition() -> None:
     assert "label_noise 1 train 30.0% test 10.0%" in line
 
 
-def test_the_share_done_learns_from_runs_that_ended() -> None:
-    shown, slots, _ = display(terminal=False)
-    assert shown.fraction() == 0
-    for slot in slots:
-        at(slot, 5, 0.5, 0.5)
-    assert shown.fraction() == pytest.approx(0.5)
-    slots[0].status = FITTED  # its condition's other run is expected to end soon, too
-    assert shown.fraction() == pytest.approx(20 / (5 + 6 + 10 + 10))
-
-
 def test_the_time_left_is_what_the_rate_so_far_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"now": 100.0}
     monkeypatch.setattr("study.terminal.display.time.monotonic", lambda: clock["now"])
     shown, slots, _ = display(terminal=False)
-    assert shown.time_left() == "time left not known yet"
+    assert shown.time_left(shown.forecast()) == "time left not known yet"
     for slot in slots:
         at(slot, 2, 0.5, 0.5)
     clock["now"] += 30
-    assert shown.time_left() == "about 2:00 left"
+    assert shown.time_left(shown.forecast()) == "about 2:00 left"
+
+
+def test_runs_that_wait_for_a_place_take_as_long_as_others_of_their_arm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr("study.terminal.display.time.monotonic", lambda: clock["now"])
+    study = Study(seeds=4, base=Run.of({"trainer.max_epochs": 50, "stop.train_accuracy": 1.0}))
+    shown = Display(study, study.runs, Console(file=io.StringIO(), width=80))
+    first = Progress(study.runs[0])
+    shown.stack_began(stack_of([first]))
+    clock["now"] = 2.0
+    at(first, 2, 0.5, 0.5)
+    assert shown.time_left(shown.forecast()) == "at most 3:18 left"  # 48 + 3 x 50 epochs
+    clock["now"] = 10.0
+    at(first, 10, 1.0, 0.5, FITTED)
+    assert shown.time_left(shown.forecast()) == "about 0:30 left"
+
+
+def test_a_small_terminal_shows_the_arms_that_still_train_and_counts_the_others() -> None:
+    noises = [round(0.05 * number, 2) for number in range(20)]
+    study = Study(seeds=1, vary={"data.label_noise": noises})
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=12)
+    shown = Display(study, study.runs, console)
+    slots = [Progress(run) for run in study.runs]
+    shown.stack_began(stack_of(slots))
+    for slot in slots[:15]:
+        at(slot, 4, 1.0, 0.9, FITTED)
+    lines = ["".join(s.text for s in line) for line in console.render_lines(shown.tables(12))]
+    assert len(lines) <= 12
+    assert "left" in lines[-1]
+    for number, noise in enumerate(noises):
+        assert (f"label_noise {noise:g} " in "\n".join(lines)) == (number >= 15 or number < 4)
+    assert "and 11 arms more" in lines[-2]
 
 
 def test_plain_lines_come_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:

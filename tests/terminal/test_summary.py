@@ -13,7 +13,8 @@ from scipy import stats
 
 from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.summary import condition_label, mean_interval, summary, written
+from study.terminal.arms import arm_label
+from study.terminal.summary import mean_interval, summary, written
 
 
 def test_the_interval_is_student_s() -> None:
@@ -30,13 +31,13 @@ def test_one_value_has_no_interval_and_none_has_no_mean() -> None:
 
 
 def test_labels_use_the_last_part_of_the_key() -> None:
-    assert condition_label({"data.label_noise": 0.0, "model.loss": "squared_error"}) == (
+    assert arm_label({"data.label_noise": 0.0, "model.loss": "squared_error"}) == (
         "label_noise 0, loss squared_error"
     )
-    assert condition_label({}) == "all runs"
+    assert arm_label({}) == "all runs"
 
 
-def test_each_condition_is_a_row_and_diverged_runs_are_counted_not_averaged() -> None:
+def test_each_arm_is_a_row_and_diverged_runs_are_counted_not_averaged() -> None:
     study = Study(seeds=3, vary={"data.label_noise": [0, 1]})
     runs, history = [], []
     for run in study.runs:
@@ -73,5 +74,5 @@ def test_only_the_study_s_own_runs_are_in_its_table() -> None:
         [{"run": run, "epoch": 0, **dict.fromkeys(metrics, 0.25)} for run in frame["run"]]
     )
     table = summary(study, frame, history)
-    assert table.row_count == 1
-    assert list(table.columns[-2].cells) == ["0/1"]
+    assert list(table.labels) == [("all runs",)]
+    assert [column.cells for column in table.groups[1]] == [["–"], ["0/1"], ["0"]]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.base.errors import BadInput
-from study.nn.refusals import refuse_labels, refuse_probabilities
+from study.nn.loss_inputs import refuse_labels, refuse_probabilities
 
 some = settings(max_examples=100, deadline=None, derandomize=True)
 

@@ -1,0 +1,133 @@
+"""Tables that fit a terminal: nothing is cut, and no line is longer than the console is wide.
+
+Where a table is too wide, its labels fold between their parts first; then its columns are shown one
+group below the other, each with the labels again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.table import Table
+from rich.text import Text
+
+from study.base.command import PLAIN
+from study.terminal.arms import INDENT, packed
+
+GAP = 2  # between columns
+
+
+class Column(NamedTuple):
+    """A column.
+
+    Attributes
+    ----------
+    heading
+        What stands above it.
+    cells
+        A text a row.
+    style
+        How what stands out is shown: all cells that are no zero, or those among ``outstanding``.
+    outstanding
+        The cells that stand out.
+    justify
+        On which side its cells are aligned.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    style: str = ""
+    outstanding: Collection[str] | None = None
+    justify: Literal["left", "right"] = "right"
+
+    @property
+    def width(self) -> int:
+        """How wide its widest cell is."""
+        return max(cell_len(text) for text in (self.heading, *self.cells))
+
+    def styled(self, row: int) -> Text:
+        """Return a cell in its style."""
+        text = self.cells[row]
+        out = text != "0" if self.outstanding is None else text in self.outstanding
+        return Text(text, style=self.style if out else "")
+
+    def plain(self) -> Column:
+        """Return it in the letters of any encoding."""
+        cells = [text.translate(PLAIN) for text in self.cells]
+        return self._replace(heading=self.heading.translate(PLAIN), cells=cells)
+
+
+class Tables:
+    """Labelled rows in as few tables as the width of the console allows.
+
+    Parameters
+    ----------
+    heading
+        What stands above the labels.
+    labels
+        The parts of each row's label.
+    groups
+        Columns that are kept together if they can be.
+    separator
+        Stands between a label's parts.
+    """
+
+    def __init__(
+        self,
+        heading: str,
+        labels: Sequence[Sequence[str]],
+        groups: Sequence[Sequence[Column]],
+        separator: str = ", ",
+    ) -> None:
+        self.heading, self.labels = heading, labels
+        self.groups, self.separator = groups, separator
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
+        groups = self.groups
+        if options.ascii_only:
+            groups = [[column.plain() for column in group] for group in groups]
+        for number, columns in enumerate(self.split(groups, options.max_width)):
+            if number:
+                yield ""
+            yield self._table(columns, options.max_width)
+
+    def split(self, groups: Sequence[Sequence[Column]], width: int) -> list[list[Column]]:
+        """Return the columns of each table."""
+        tables: list[list[Column]] = []
+        for group in groups:
+            if tables and self._fits([*tables[-1], *group], width):
+                tables[-1] += group
+            else:
+                tables += self._halved(list(group), width)
+        return tables
+
+    def _halved(self, columns: list[Column], width: int) -> list[list[Column]]:
+        if len(columns) == 1 or self._fits(columns, width):
+            return [columns]
+        half = (len(columns) + 1) // 2
+        return self._halved(columns[:half], width) + self._halved(columns[half:], width)
+
+    def _fits(self, columns: Sequence[Column], width: int) -> bool:
+        return self._narrowest() + sum(GAP + column.width for column in columns) <= width
+
+    def _narrowest(self) -> int:
+        """Return how wide the labels are when each of their parts has a line of its own."""
+        return max(
+            cell_len(line)
+            for label in (*self.labels, [self.heading])
+            for line in packed(label, 0, self.separator)
+        )
+
+    def _table(self, columns: Sequence[Column], width: int) -> Table:
+        room = max(width - sum(GAP + column.width for column in columns), len(INDENT) + 1)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP // 2))
+        table.add_column(self.heading, overflow="fold")
+        for column in columns:
+            table.add_column(Text(column.heading), justify=column.justify, overflow="fold")
+        for number, label in enumerate(self.labels):
+            cells = (column.styled(number) for column in columns)
+            table.add_row(Text("\n".join(packed(label, room, self.separator))), *cells)
+        return table
