@@ -125,12 +125,16 @@ def restore(
     if state is not None and not keep_weights:
         load_weights(optimizer.param_groups[group]["params"], state)
     numbers = optimizer.param_groups[group]
-    numbers.update(_numbers(settings))
+    fresh = _made(settings, [{"params": numbers["params"]}])
+    numbers.update(fresh.defaults)
     # torch keeps step counters on the CPU unless a kernel on the device reads them.
     device_counts = isinstance(optimizer, Adam) or numbers.get("fused") or numbers.get("capturable")
     for name, parameter in _named(numbers["params"]):
         optimizer.state.pop(parameter, None)
         if state is None:
+            # Some classes, like torch 2.13's Adagrad, fill the state in their constructor only.
+            if parameter in fresh.state:
+                optimizer.state[parameter] = fresh.state[parameter]
             continue
         prefix = f"optimizer.{name}."
         for key, value in state.items():

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from study.base.errors import BadInput
 from study.nn.adam import Adam
@@ -19,6 +20,26 @@ from study.training.optimizers import make_optimizer, optimizer_class, restore, 
 
 WIDTHS = [7, 5, 3]
 
+
+class Eager(torch.optim.SGD):
+    """Averages gradients in a state that its constructor makes, and only its constructor."""
+
+    def __init__(self, params: ParamsT, lr: float) -> None:
+        super().__init__(params, lr=lr)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["average"] = torch.zeros_like(parameter)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Add a tenth of each gradient to its average, and go down the average."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                average = self.state[parameter]["average"]
+                average.mul_(0.9).add_(parameter.grad, alpha=0.1)
+                parameter.sub_(average, alpha=group["lr"])
+
+
 CHOICES = {
     "Adam": Optimizer.of({"lr": 0.01}),
     "Adam, written": Optimizer.of({"lr": 0.01, "fused": False, "weight_decay": 0.1}),
@@ -27,6 +48,7 @@ CHOICES = {
     "AdamW": Optimizer.of({"class_path": "torch.optim.AdamW", "lr": 0.01, "amsgrad": True}),
     "RMSprop": Optimizer.of({"class_path": "torch.optim.RMSprop", "lr": 0.01, "momentum": 0.5}),
     "Adagrad": Optimizer.of({"class_path": "torch.optim.Adagrad", "lr": 0.1, "lr_decay": 0.01}),
+    "Eager": Optimizer.of({"class_path": f"{__name__}.Eager", "lr": 0.1}),
     "NAdam": Optimizer.of({"class_path": "torch.optim.NAdam", "lr": 0.01}),
 }
 EACH = pytest.mark.parametrize("name", sorted(CHOICES))
