@@ -158,9 +158,9 @@ def test_a_run_whose_evaluation_raises_an_error_fails_in_that_epoch(
     assert (failed["epochs"], failed["error"]) == (2, "AttributeError: no such measure")
     others, other_history = study.load(whole)
     rest = others[others["run"] != failed["run"]]
-    assert rest["weights_hash"].tolist() == runs.dropna(subset="weights_hash")[
-        "weights_hash"
-    ].tolist()
+    assert (
+        rest["weights_hash"].tolist() == runs.dropna(subset="weights_hash")["weights_hash"].tolist()
+    )
     rest_history = other_history[other_history["run"] != failed["run"]].reset_index(drop=True)
     pd.testing.assert_frame_equal(history, rest_history, check_exact=True)
 

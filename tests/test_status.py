@@ -159,7 +159,7 @@ def test_status_load_and_the_next_start_count_the_same_runs(
     assert study.load(folder)[0]["run"].tolist() == [second]
     assert Folder(folder, "small").ended() == {second}
     assert fit(["--config", str(folder / "study.yaml"), "--out", str(folder), "--plan"]) == 0
-    assert "4 runs (2 conditions x 2 seeds), 1 of them already recorded" in capsys.readouterr().out
+    assert "4 runs (2 arms x 2 seeds), 1 of them already recorded" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_a_record_that_cannot_be_read_is_one_line_and_nothing_is_trained_over_it
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     real = pq.ParquetFile
 
-    def open_part(path: Path, **how: Any) -> Any:
-        if path == part:
+    def open_part(opened: Any, **how: Any) -> Any:
+        if Path(opened.name) == part:
             raise error
-        return real(path, **how)
+        return real(opened, **how)
 
     monkeypatch.setattr(pq, "ParquetFile", open_part)
     commands = {
