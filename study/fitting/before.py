@@ -51,9 +51,11 @@ def work_of(request: Request) -> Work:
     Raises
     ------
     BadInput
-        A folder that is another study's, or a network that is too large.
+        An object of the user's that cannot be had, a folder that is another study's, or a network
+        that is too large.
     """
     study = request.study
+    study.check_outside()
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
