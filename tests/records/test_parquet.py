@@ -16,7 +16,8 @@ from study.records.writing import Folder
 
 
 def row(number: int) -> dict[str, Any]:
-    return {"run": f"run{number:03d}", "seed": number, "facts": "{}", "model.hidden": [number]}
+    run = {"run": f"run{number:03d}", "seed": number, "facts": "{}", "model.hidden": [number]}
+    return {**run, "status": "finished"}
 
 
 def write(folder: Folder, numbers: range) -> None:

@@ -165,7 +165,7 @@ def test_a_task_whose_file_cannot_be_read_for_a_moment_is_not_gone(
     assert list(tasks_of(tmp_path)) == ["far"]
 
 
-def fails_as_a_file_server(self: Path) -> str:
+def fails_as_a_file_server(self: Path, encoding: str | None = None) -> str:
     raise OSError(errno.ESTALE, "Stale file handle")
 
 
