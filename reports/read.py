@@ -220,11 +220,7 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     config = read_config(folder)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            runs, history = study.load(folder)
-        except UnicodeEncodeError:  # pyarrow opens no path that is not in the locale's encoding
-            expected, hint = "a path in the locale's encoding", "set LC_ALL=C.UTF-8"
-            raise BadInput(str(folder), expected, hint=hint) from None
+        runs, history = study.load(folder)
     left_out += [str(warning.message) for warning in caught]
     failed = runs["status"] == FAILED
     if failed.any():

@@ -33,6 +33,8 @@ def _fit(argv: Sequence[str]) -> int:
 
     console, study = make_console(), request.study
     work = work_of(request)
+    for each in request.replaced:
+        console.print(each, soft_wrap=True)
     if request.plan:
         check_outside(work)
         show(study, work.plans, request.shard, work.ended, console)

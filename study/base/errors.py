@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -80,13 +82,19 @@ def unknown_key(key: str, names: Iterable[str]) -> BadInput:
 
 def checked_path(text: str) -> str:
     """Return text that can name a file or folder; raise `BadInput` for what no system takes."""
-    try:
-        sound = bool(text.encode().strip()) and "\0" not in text
-    except UnicodeEncodeError:  # half of a character, or bytes that are no UTF-8
-        sound = False
-    if not sound:
+    if not text.strip() or "\0" in text or not _is_text(text):
         raise BadInput("", "a folder", text)
     return text
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, or bytes that the locale cannot show
+        with contextlib.suppress(UnicodeError):
+            return bool(os.fsencode(text).decode())
+        return False
+    return True
 
 
 def named_folder(text: str, key: str) -> Path:

@@ -51,9 +51,11 @@ def work_of(request: Request) -> Work:
     Raises
     ------
     BadInput
-        A folder that is another study's, or a network that is too large.
+        A folder that is another study's, a network that is too large, or an object of the user's
+        that cannot be had.
     """
     study = request.study
+    study.check_outside()  # before plans, which need sizes of the user's own data sets
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)

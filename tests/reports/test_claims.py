@@ -73,7 +73,7 @@ def test_the_margin_of_a_ratio_is_written_as_a_ratio(margin: float) -> None:
         ("above: 0", "within: 1", "a lower and a higher bound"),
         ("above: 0", "effect: ratioo\n  above: 1", "did you mean 'ratio'?"),
         ("above: 0", "effect: [ratio]\n  above: 1", "one of difference, ratio, share"),
-        ("above: 0", "effect: no.module:x\n  above: 1", "an importable effect"),
+        ("above: 0", "effect: no.module:x\n  above: 1", "an effect that can be imported"),
         ("above: 0", "effect: math:pi\n  above: 1", "a reports.effects.Effect"),
         ("against: 0.5", "against: end", "one of first, last"),
         ("against: 0.5", "at: 2.5\n  against: 0.5", "or an epoch, found 2.5"),

@@ -269,7 +269,7 @@ def test_a_ratio_is_judged_by_the_margin_that_is_written(
         ({"metric": "test_acuracy"}, "did you mean 'test_accuracy'"),
         ({"metric": "status"}, "c.metric"),
         ({"metric": "model.hidden"}, "c.metric"),
-        ({"metric": "no.module:metric"}, "an importable metric"),
+        ({"metric": "no.module:metric"}, "a metric that can be imported"),
         ({"metric": "outside_metrics:gap", "at": "best"}, "largest or smallest"),
     ],
 )

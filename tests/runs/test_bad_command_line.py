@@ -143,7 +143,7 @@ def test_a_sound_plan_imports_nothing_heavy_either(tmp_path: Path) -> None:
     sound = Case("sound", ["--out", "new", "--plan"], "", "")
     answer = answers([sound], tmp_path)["sound"]
     assert answer["status"] == 0
-    assert "1 runs (1 arms x 1 seeds)" in answer["out"]
+    assert "1 run (1 arm x 1 seed)" in answer["out"]
     assert (answer["err"], answer["imported"], answer["left"]) == ("", [], False)
 
 

@@ -227,14 +227,10 @@ def test_a_plan_says_runs_stacks_parameters_memory_and_steps(
     assert main(["--plan", "--vary", vary, *few]) == 0
     printed = capsys.readouterr().out
     assert "12 runs (4 arms x 3 seeds), 0 of them already recorded" in printed
-    rows = [line.split("  ") for line in printed.splitlines()[2:]]
-    rows = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     steps = 6 * 2 * 15  # runs, epochs, batches of 100 in 1,437 examples
-    assert [row[:6] for row in rows] == [
-        ["1", "6", "4", "64-8-10", "610 a run", f"at most {steps}"],
-        ["2", "6", "4", "64-10", "650 a run", f"at most {steps}"],
-    ]
-    assert all("MiB" in row[6] for row in rows)
+    for stack, layers, parameters in ((1, "64-8-10", 610), (2, "64-10", 650)):
+        said = f"stack {stack}: 6 runs, 4 at once; layers {layers}, {parameters} parameters a run,"
+        assert f"{said} at most {steps} steps, about " in " ".join(printed.split())
     assert list(tmp_path.iterdir()) == []
 
 
