@@ -19,7 +19,7 @@ from reports.read import read as read_for_reports
 from study.fit import main
 from study.records.reading import history_columns, recorded, run_columns
 from study.status import main as status
-from study.training import stack_module
+from study.training import stack_evaluation
 
 FAILING = "STUDY_TEST_FAILING_SEEDS"
 
@@ -141,7 +141,7 @@ def test_when_all_runs_fail_there_is_no_history(
 def test_a_run_whose_evaluation_raises_an_error_fails_in_that_epoch(
     config: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = stack_module.evaluate
+    evaluate = stack_evaluation.evaluate
     calls = {"number": 0}
 
     def sometimes(network: Any, data: Any) -> dict[str, float]:
@@ -150,7 +150,7 @@ def test_a_run_whose_evaluation_raises_an_error_fails_in_that_epoch(
             raise AttributeError("no such measure")
         return evaluate(network, data)
 
-    monkeypatch.setattr(stack_module, "evaluate", sometimes)
+    monkeypatch.setattr(stack_evaluation, "evaluate", sometimes)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert fit(config, tmp_path / "out", "--seeds", "3") == 1
     runs, history = study.load(tmp_path / "out")
@@ -171,7 +171,7 @@ def test_memory_and_files_that_are_missing_are_no_run_s_own_fault(
     def full(network: Any, data: Any) -> dict[str, float]:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(stack_module, "evaluate", full)
+    monkeypatch.setattr(stack_evaluation, "evaluate", full)
     assert fit(config, tmp_path / "out") == 1
     assert study.load(tmp_path / "out")[0].empty
 
