@@ -13,10 +13,12 @@ import pytorch_lightning as pl
 from helpers import SMALL
 from numpy.typing import NDArray
 from test_fit import compare
+from torch import Tensor
 
 import study
 from reports.read import read as read_for_reports
 from study.fit import main
+from study.nn.losses import Loss
 from study.records.reading import history_columns, recorded, run_columns
 from study.status import main as status
 from study.training import stack_evaluation
@@ -31,6 +33,13 @@ def breaks(
     if str(seed) in os.environ.get(FAILING, "").split():
         raise ZeroDivisionError(f"no images\nfor seed {seed}")
     return pixels
+
+
+def _never(p: Tensor, labels: Tensor) -> Tensor:
+    raise ZeroDivisionError("no loss\nat all")
+
+
+no_loss = Loss(_never)
 
 
 class Clumsy(pl.Callback):
@@ -206,3 +215,14 @@ def test_an_error_in_a_stack_of_the_user_s_own_is_raised_as_it_is(
     run = study.Run.of({"data.dataset": "digits", "data.inputs": "test_fit_failures:breaks"})
     with pytest.raises(ZeroDivisionError):
         study.StudyData([run]).setup()
+
+
+def test_an_error_in_code_that_a_stack_shares_is_one_line_that_says_where(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "out", "--model.loss", "test_fit_failures:no_loss") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a stack with test_fit_failures:breaks, test_fit_failures:no_loss raised" in line
+    assert "ZeroDivisionError: no loss at all" in line
+    assert f"{Path(__file__).name}, line " in line
+    assert "go on with: python -m study.fit" in line
