@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.command import figure_names, parser, status_of
-from reports.output import complain, flush, say
+from reports.arguments import figure_names, parser
+from study.base.command import DONE, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the report is written, 2 on bad input."""
+    return run_command(_report, argv, "reports")
+
+
+def _report(argv: Sequence[str]) -> int:
     about = "Turn the records of studies into figures, tables, verdicts and a page."
     options = parser("reports", about)
     options.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
     options.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
     arguments = options.parse_args(argv)
-    return status_of("reports", lambda: _report(arguments))
-
-
-def _report(arguments: argparse.Namespace) -> None:
     names = figure_names(arguments.figures)
     # Late, so that a wrong name is reported before anything heavy is imported.
     from reports.build import build
 
     out = arguments.out or arguments.folders[0] / "report"
     for line in build(arguments.folders, out, arguments.style, arguments.claims, names):
-        complain(f"left out: {line}")
-    say(str(out / "index.html"))
+        print(f"left out: {line}", file=sys.stderr)
+    print(out / "index.html")
+    return DONE
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    finally:
-        flush()
+    sys.exit(main())

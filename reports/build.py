@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reports import output, page, tables, wording
+from reports import page, tables, wording
 from reports.claims import SHIPPED, load_claims
 from reports.drawing import draw_all
 from reports.explain import explain
@@ -40,12 +40,12 @@ def build(
     tables.write(arms, out / "tables", "arms")
     drawn = draw_all(figures, records, verdicts, out / "figures", style)
     explanations = {each.claim.id: explain(each, records) for each in verdicts}
-    output.write(out / "claims.md", _claims_markdown(verdicts, explanations))
+    wording.write(out / "claims.md", _claims_markdown(verdicts, explanations))
     left_out = [*records.left_out, *(f"figure {d.name}: {d.why_not}" for d in drawn if d.why_not)]
     html = page.render(
         records, verdicts, explanations, arms, drawn, folders, left_out, out / "figures"
     )
-    output.write(out / "index.html", html)
+    wording.write(out / "index.html", html)
     return left_out
 
 

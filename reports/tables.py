@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import output, wording
+from reports import wording
 from reports.read import Records
 from reports.verdicts import Verdict
 from study.terminal.summary import METRICS, written
@@ -54,8 +54,8 @@ def arm_table(records: Records) -> pd.DataFrame:
 def write(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write a table as ``name``.csv, .md and .tex."""
     table.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
-    output.write(folder / f"{name}.md", markdown(table))
-    output.write(folder / f"{name}.tex", latex(table))
+    wording.write(folder / f"{name}.md", markdown(table))
+    wording.write(folder / f"{name}.tex", latex(table))
 
 
 def markdown(table: pd.DataFrame) -> str:

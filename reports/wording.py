@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from reports.claims import Claim
 from reports.verdicts import Verdict
@@ -85,3 +86,8 @@ def finding(verdict: Verdict) -> str:
     """Return a verdict's effect and what was claimed of it, in a sentence without its end."""
     claim = verdict.claim
     return f"{scale(claim).capitalize()} {effect(verdict)}, asked {asked(claim)}"
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file in UTF-8; what UTF-8 has no bytes for is written as an escape."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -13,7 +13,7 @@ from study.base.command import Parser, run_command
 from study.fitting.standing import look
 from study.sharing.tasks import Watch
 from study.terminal.console import console as make_console
-from study.terminal.status import STILL_TRAINING, shown
+from study.terminal.study_status import STILL_TRAINING, shown
 
 SECONDS_BETWEEN_LOOKS = 5.0
 

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from study.data.sources import Images, Source
+from study.data.readers import Images
+from study.data.sources import Source
 from study.nn.losses import Loss, chosen_probabilities, one_hot
 from study.nn.mlp import Activation
 from study.nn.softmax import BackwardRule

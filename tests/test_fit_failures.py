@@ -13,13 +13,15 @@ import pytorch_lightning as pl
 from helpers import SMALL
 from numpy.typing import NDArray
 from test_fit import compare
+from torch import Tensor
 
 import study
 from reports.read import read as read_for_reports
 from study.fit import main
+from study.nn.losses import Loss
 from study.records.reading import history_columns, recorded, run_columns
 from study.status import main as status
-from study.training import stack_module
+from study.training import stack_evaluation
 
 FAILING = "STUDY_TEST_FAILING_SEEDS"
 
@@ -31,6 +33,13 @@ def breaks(
     if str(seed) in os.environ.get(FAILING, "").split():
         raise ZeroDivisionError(f"no images\nfor seed {seed}")
     return pixels
+
+
+def _never(p: Tensor, labels: Tensor) -> Tensor:
+    raise ZeroDivisionError("no loss\nat all")
+
+
+no_loss = Loss(_never)
 
 
 class Clumsy(pl.Callback):
@@ -141,7 +150,7 @@ def test_when_all_runs_fail_there_is_no_history(
 def test_a_run_whose_evaluation_raises_an_error_fails_in_that_epoch(
     config: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluate = stack_module.evaluate
+    evaluate = stack_evaluation.evaluate
     calls = {"number": 0}
 
     def sometimes(network: Any, data: Any) -> dict[str, float]:
@@ -150,7 +159,7 @@ def test_a_run_whose_evaluation_raises_an_error_fails_in_that_epoch(
             raise AttributeError("no such measure")
         return evaluate(network, data)
 
-    monkeypatch.setattr(stack_module, "evaluate", sometimes)
+    monkeypatch.setattr(stack_evaluation, "evaluate", sometimes)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert fit(config, tmp_path / "out", "--seeds", "3") == 1
     runs, history = study.load(tmp_path / "out")
@@ -171,7 +180,7 @@ def test_memory_and_files_that_are_missing_are_no_run_s_own_fault(
     def full(network: Any, data: Any) -> dict[str, float]:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(stack_module, "evaluate", full)
+    monkeypatch.setattr(stack_evaluation, "evaluate", full)
     assert fit(config, tmp_path / "out") == 1
     assert study.load(tmp_path / "out")[0].empty
 
@@ -206,3 +215,14 @@ def test_an_error_in_a_stack_of_the_user_s_own_is_raised_as_it_is(
     run = study.Run.of({"data.dataset": "digits", "data.inputs": "test_fit_failures:breaks"})
     with pytest.raises(ZeroDivisionError):
         study.StudyData([run]).setup()
+
+
+def test_an_error_in_code_that_a_stack_shares_is_one_line_that_says_where(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(config, tmp_path / "out", "--model.loss", "test_fit_failures:no_loss") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a stack with test_fit_failures:breaks, test_fit_failures:no_loss raised" in line
+    assert "ZeroDivisionError: no loss at all" in line
+    assert f"{Path(__file__).name}, line " in line
+    assert "go on with: python -m study.fit" in line

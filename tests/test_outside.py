@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 import study
-from study.data.sources import Images
+from study.data.readers import Images
 from study.nn.losses import Loss
 from study.nn.mlp import Activation
 from study.nn.softmax import BackwardRule

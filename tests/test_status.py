@@ -28,7 +28,7 @@ from study.sharing import tasks
 from study.sharing.locks import Locks
 from study.sharing.tasks import Task
 from study.status import main
-from study.terminal.status import DONE, STILL_TRAINING, STOPPED, in_words, shown
+from study.terminal.study_status import DONE, STILL_TRAINING, STOPPED, in_words, shown
 from study.verify import main as verify
 
 

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.command import BAD_INPUT, FAILED, figure_names, parser, status_of
-from reports.output import complain, flush, say
+from reports.arguments import figure_names, parser
+from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 2 bad input, 1 a server that does not take it."""
+    return run_command(_main, argv, "reports.wandb")
+
+
+def _main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     from reports.wandb.send import NotSent, prepare_client
 
     prepare_client()
     try:
-        return status_of("reports.wandb", lambda: _report(arguments))
+        _report(arguments)
     except NotSent as fault:
-        complain(f"reports.wandb: {fault}")
+        print(f"reports.wandb: {fault}", file=sys.stderr)
         return FAILED
+    return DONE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     made = parser(
         "reports.wandb",
         "Make a report in W&B of studies whose runs are there: the verdicts of their records, "
@@ -61,14 +67,14 @@ def _report(arguments: argparse.Namespace) -> None:
     verdicts = judge_all(claims, records)
     at = places(records, arguments.entity, arguments.project)
     for line in records.left_out:
-        complain(f"left out: {line}")
+        print(f"left out: {line}", file=sys.stderr)
     if arguments.dry_run:
         drawn = [describe(name, records, verdicts)[0] for name in names]
         out = arguments.out or arguments.folders[0] / "report" / "wandb.json"
         report = spec(records, verdicts, drawn, at, arguments.title)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, as_json(report, at).encode("utf-8", "backslashreplace"))
-        say(str(out))
+        print(out)
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         figures = Path(folder) / "figures"
@@ -77,7 +83,7 @@ def _report(arguments: argparse.Namespace) -> None:
         entity, run = send_run(at[0], verdicts, drawn, figures)
         # The server has said by now which entity is the account's own.
         at = [each._replace(entity=each.entity or entity) for each in at]
-        say(send_report(spec(records, verdicts, drawn, at, arguments.title, run)))
+        print(send_report(spec(records, verdicts, drawn, at, arguments.title, run)))
 
 
 def _check_library() -> None:
@@ -89,11 +95,9 @@ def _check_library() -> None:
 
 
 if __name__ == "__main__":
-    status = BAD_INPUT
     try:
         status = main()
-    except SystemExit as asked:  # argparse's, after its help or a wrong option
-        status = asked.code if isinstance(asked.code, int) else BAD_INPUT
-    flush()
+    except SystemExit as asked:  # argparse's, after its help
+        status = asked.code if isinstance(asked.code, int) else FAILED
     # Not by way of W&B's own clean-up, which waits for servers.
     os._exit(status)

@@ -78,6 +78,9 @@ def run_command(
             status = command(argv)
             sys.stdout.flush()
             return status
+        except SystemExit:  # after --help
+            sys.stdout.flush()
+            raise
         except BadInput as fault:
             return _say(f"{name}: {fault}", BAD_INPUT)
         except (KeyboardInterrupt, StoppedAtOnce):
@@ -92,7 +95,7 @@ def _then(line: str) -> str:
 
 
 def _say(line: str, status: int) -> int:
-    print(line, file=sys.stderr)
+    print(line, file=sys.stderr, flush=True)
     return status
 
 

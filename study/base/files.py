@@ -66,6 +66,20 @@ def gone(folder: Path) -> FileNotFoundError:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file by one rename, so that a reader sees the old one or the new one."""
+    with _written(path, content) as temporary:
+        temporary.replace(path)
+
+
+def write_first(path: Path, content: bytes) -> bytes:
+    """Write a file unless somebody else has, and return what it holds."""
+    with _written(path, content) as temporary, contextlib.suppress(FileExistsError):
+        path.hardlink_to(temporary)
+    return path.read_bytes()
+
+
+@contextlib.contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file under a name of its own beside ``path``, which goes unless it is renamed."""
     make_room(path.parent)
     # Opened by name, not by tempfile: that would keep the file from everybody but its owner.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
@@ -74,30 +88,11 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except FileNotFoundError:
-        raise gone(path.parent) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_first(path: Path, content: bytes) -> bytes:
-    """Write a file unless somebody else has, and return what it holds."""
-    make_room(path.parent)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(temporary)
+        yield temporary
     except FileNotFoundError:
         raise gone(path.parent) from None
     finally:
         temporary.unlink(missing_ok=True)
-    return path.read_bytes()
 
 
 def unreadable(path: Path, error: OSError) -> NotPermitted | OSError:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.data.conditions import destroyed, noisy_labels, normalized, subset
-from study.data.sources import Images, load_images, source_of
+from study.data.readers import Images
+from study.data.sources import load_images, source_of
 
 T = TypeVar("T", bound=np.generic)
 
@@ -116,16 +117,10 @@ class DataCache:
             if data.train_examples is None
             else subset(data.train_examples, available, seed)
         )
-        noisy = noisy_labels(
-            images.train_labels, data.label_noise, classes, seed, scheme=data.label_scheme
-        )
+        noise, scheme = data.label_noise, data.label_scheme
+        noisy = noisy_labels(images.train_labels, noise, classes, seed, scheme=scheme)
         test_noisy = noisy_labels(
-            images.test_labels,
-            data.label_noise,
-            classes,
-            seed,
-            scheme=data.label_scheme,
-            stream="test_labels",
+            images.test_labels, noise, classes, seed, scheme=scheme, stream="test_labels"
         )
 
         def chosen(array: NDArray[T]) -> NDArray[T]:

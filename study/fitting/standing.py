@@ -15,7 +15,7 @@ from study.runs.run import Run
 from study.sharing.locks import held_locks
 from study.sharing.tasks import TRAINING, Watch, tasks_of
 from study.terminal.arms import arm_label
-from study.terminal.status import LOST, Status, rate_of
+from study.terminal.study_status import LOST, Status, rate_of
 
 
 def look(folder: Path, watch: Watch | None = None) -> Status:

@@ -24,7 +24,21 @@ from study.nn.products import Layer
 from study.nn.softmax import BackwardRule, probabilities
 
 
-class DerivedGradients:
+class Gradients:
+    """A way to compute gradients: how a run's network, loss and backward rule are looked up.
+
+    Parameters and errors are those of `DerivedGradients`.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
+    ) -> None:
+        self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
+        self.loss = LOSS.resolve_as(loss, "loss", Loss)
+        self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
+
+
+class DerivedGradients(Gradients):
     """Computes gradients by the equations above.
 
     An instance keeps buffers between calls, so only one thread may use it at a time.
@@ -45,10 +59,8 @@ class DerivedGradients:
     def __init__(
         self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
     ) -> None:
+        super().__init__(layers, activation=activation, loss=loss, backward=backward)
         self.layers = layers
-        self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
-        self.loss = LOSS.resolve_as(loss, "loss", Loss)
-        self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
         self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
@@ -98,15 +110,8 @@ class DerivedGradients:
         return self._buffers[x.shape]
 
 
-class AutogradGradients:
+class AutogradGradients(Gradients):
     """Computes gradients by PyTorch's autograd; the arguments are those of `DerivedGradients`."""
-
-    def __init__(
-        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
-    ) -> None:
-        self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
-        self.loss = LOSS.resolve_as(loss, "loss", Loss)
-        self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
 
     def __call__(
         self,

@@ -188,10 +188,7 @@ def loss_of(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``z``.
     """
-    which, rule = (
-        LOSS.resolve_as(loss, "loss", Loss),
-        BACKWARD.resolve_as(backward, "backward", BackwardRule),
-    )
+    which, rule = _resolved(loss, backward)
     refuse_labels(labels, z)
     return which.of_logits(z, labels, rule)
 
@@ -220,10 +217,7 @@ def gradient_at_logits(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``p``.
     """
-    which, rule = (
-        LOSS.resolve_as(loss, "loss", Loss),
-        BACKWARD.resolve_as(backward, "backward", BackwardRule),
-    )
+    which, rule = _resolved(loss, backward)
     refuse_labels(labels, p)
     return which.at_logits(p, labels, rule)
 

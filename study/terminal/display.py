@@ -17,8 +17,8 @@ from study.runs.progress import DIVERGED, FAILED, FINISHED, FITTED, TRAINING, Pr
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.arms import by_arm
+from study.terminal.folded_tables import Column, Tables
 from study.terminal.forecast import Forecast, forecast
-from study.terminal.tables import Column, Tables
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_PICTURES = 0.25

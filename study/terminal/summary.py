@@ -13,7 +13,7 @@ from study.runs.progress import DIVERGED, FAILED
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.arms import arm_label, by_arm
-from study.terminal.tables import Column, Tables
+from study.terminal.folded_tables import Column, Tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from types import TracebackType
 
 import pytorch_lightning as pl
@@ -9,6 +10,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from study.base.errors import CodeFailed
+from study.runs.run import Run
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -25,6 +27,21 @@ def is_a_run_s(error: Exception) -> bool:
     What the machine lacks, others lack, too: memory, and files that cannot be read.
     """
     return not isinstance(error, OSError) and not out_of_memory(error)
+
+
+def of_shared_code(run: Run, error: Exception) -> CodeFailed | None:
+    """Return the fault of the user's own code that every run of a stack shares, None without any.
+
+    A stack's loss, backward rule, activation and optimizer train all of its runs together, so an
+    error there is no single run's.
+    """
+    names = [name for _, name in run.outside().values() if not name.startswith("torch.")]
+    if not names:
+        return None
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename}, line {place.lineno}"
+    said = f"{type(error).__name__}: {error} ({where})"
+    return CodeFailed(f"a stack with {', '.join(sorted(names))} raised {said}")
 
 
 def of_callback(error: Exception) -> CodeFailed | None:

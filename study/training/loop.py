@@ -16,7 +16,7 @@ from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.datamodule import StudyData
 from study.training.emitter import Emitter, weights_of
-from study.training.failures import of_callback, out_of_memory
+from study.training.failures import of_callback, of_shared_code, out_of_memory
 from study.training.stack import Stack
 from study.training.stack_module import StudyModule
 from study.training.trainer import make_trainer
@@ -73,7 +73,7 @@ def train_stack(
     except Exception as error:
         if isinstance(error, (BadInput, OSError)) or out_of_memory(error):
             raise
-        raise of_callback(error) or error from None
+        raise of_callback(error) or of_shared_code(stack.first, error) or error from None
     return stack.done
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,11 @@ from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.datamodule import StackBatch, StudyData, WholeBatch
 from study.training.engine import Running, chosen_routes, make_engine
-from study.training.evaluation import FitCheck, Network, evaluate, metrics, predictions, probe
+from study.training.evaluation import FitCheck, metrics
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
+from study.training.stack_evaluation import StackEvaluation
 
 
 class StudyModule(pl.LightningModule):
@@ -231,7 +231,9 @@ class StudyModule(pl.LightningModule):
         for index in training:
             self.stack.slots[index].epoch += 1
         due = {index for index in training if self.stack.slots[index].due or not finite[index]}
-        rows = self._evaluate_all(sorted(due | self._just_fitted(set(training) - due)))
+        if self._evaluation:
+            due |= self._evaluation.just_fitted(set(training) - due)
+        rows = self._evaluate_all(sorted(due))
         share = (time.perf_counter() - self._began) / max(len(training), 1)
         for index in training:
             slot = self.stack.slots[index]
@@ -246,64 +248,21 @@ class StudyModule(pl.LightningModule):
         if self.stack.done or self._stopped:
             self.trainer.should_stop = True
 
-    def _just_fitted(self, indices: Collection[int]) -> set[int]:
-        """Return which of some slots' runs fit the labels they train on for the first time.
-
-        So that `epochs_to_fit` is exact whatever the schedule of evaluations. A run is looked at
-        until too many of its examples are wrong, which takes few until it is about to fit.
-        """
+    @property
+    def _evaluation(self) -> StackEvaluation | None:
+        """What evaluates the runs; None where the data are not a study's."""
         data = self.study_data
-        if data is None:
-            return set()
-        waiting = [i for i in indices if self.stack.slots[i].epochs_to_fit is None]
-        ids = {index: self.stack.slots[index].run.id for index in waiting}
-        self._checks = {run: self._checks.get(run) or FitCheck() for run in ids.values()}
-        tensors = {index: data.tensors(self.stack.slots[index]) for index in waiting}
-        fitted = self.engine.each(
-            lambda at: self._checks[ids[at]](
-                self._network(at),
-                tensors[at],
-                self.stack.slots[at].run.stop.accuracy_to_fit,
-            ),
-            waiting,
+        return (
+            None if data is None else StackEvaluation(self.stack, self.engine, data, self._checks)
         )
-        return {index for index, fit in zip(waiting, fitted, strict=True) if fit}
 
     def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
-        """Evaluate some slots' runs on their data, if they are a study's, and judge them."""
-        if self.study_data is None:
-            return []
-        data = {index: self.study_data.tensors(self.stack.slots[index]) for index in indices}
-        model = self.stack.first.model
-
-        def row_of(at: int) -> dict[str, float] | Exception:
-            try:
-                row = evaluate(self._network(at), data[at])
-                return row | probe(self._network(at), data[at], model.loss, model.backward)
-            except Exception as error:  # whatever code that the run names raises
-                return error
-
-        rows, running = [], self._running
-        for index, row in zip(indices, self.engine.each(row_of, indices), strict=True):
-            if isinstance(row, Exception):
-                self.stack.fail(self.stack.slots[index], row)
-                continue
-            rows.append(row)
-            row["running_cross_entropy"] = float(
-                running.cross_entropy[index] / running.examples[index]
-            )
-            row["running_accuracy"] = float(running.right[index] / running.examples[index])
-            self.stack.slots[index].judge(row)
-        return rows
+        return self._evaluation.judge(indices, self._running) if self._evaluation else []
 
     def predictions(self, index: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
         """Return what a slot's network says of its run's fixed examples, and their images."""
-        data = self.study_data
-        assert data is not None
-        return predictions(self._network(index), data.tensors(self.stack.slots[index]))
-
-    def _network(self, index: int) -> Network:
-        return functools.partial(self.engine.logits, index)
+        assert self._evaluation is not None
+        return self._evaluation.predictions(index)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on ordinary batches, as ``val_…``."""

@@ -47,39 +47,6 @@ def test_bad_input_keeps_its_status_though_nobody_reads_why(module: str, tmp_pat
     assert with_closed("stderr", "-m", module, "--no-such-option") == (2, "")
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_lines_into_a_closed_pipe_are_forgotten(stream: str) -> None:
-    code = (
-        "from reports.output import complain, flush, say\n"
-        "for number in range(9_999):\n"
-        "    say(f'line {number}' * 99)\n"
-        "    complain(f'line {number}' * 99)\n"
-        "flush()\n"
-    )
-    status, other = with_closed(stream, "-c", code)
-    assert status == 0
-    assert other.splitlines()[-1] == "line 9998" * 99
-
-
-def test_what_an_encoding_lacks_is_escaped(tmp_path: Path) -> None:
-    code = r"from reports.output import *; say('\xe9 \u2013 \udcff'); complain('\xe9')"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        env=environment(**ASCII),
-        check=True,
-    )
-    assert done.stdout == b"\\xe9 \\u2013 \\udcff\n"
-    assert done.stderr == b"\\xe9\n"
-    utf8 = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        env=environment(PYTHONIOENCODING="utf-8"),
-        check=True,
-    )
-    assert utf8.stdout == "é – \\udcff\n".encode()
-
-
 def test_a_command_started_without_streams(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", f"'{sys.executable}' -m reports '{tmp_path}' >&- 2>&-"],

@@ -23,10 +23,10 @@ from study.runs.shards import Shard
 from study.runs.study import Study
 from study.terminal.arms import arm_parts, by_arm, packed
 from study.terminal.display import Display
+from study.terminal.folded_tables import Column, Tables
 from study.terminal.plan import show as show_plan
-from study.terminal.status import Status, shown
+from study.terminal.study_status import Status, shown
 from study.terminal.summary import show as show_summary
-from study.terminal.tables import Column, Tables
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LONG = "{model.hidden: [[512, 512, 512]], optimizer.weight_decay: [0.000123], model.loss: "

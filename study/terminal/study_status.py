@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Group
 
-from study.terminal.tables import Column, Tables
+from study.terminal.folded_tables import Column, Tables
 
 DONE, STILL_TRAINING, STOPPED = 0, 3, 4
 TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task; the last of a run, too

@@ -1,21 +1,17 @@
-"""What the commands of this package share: their arguments, and one line for what goes wrong."""
+"""The arguments that the commands of this package share."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports.figures import FIGURE
-from reports.output import complain
-from study.base.errors import BadInput
-
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+from study.base.command import Parser
 
 
-def parser(program: str, description: str) -> argparse.ArgumentParser:
+def parser(program: str, description: str) -> Parser:
     """Return a parser of the arguments that all commands of this package take."""
-    made = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    made = Parser(prog=f"python -m {program}", description=description)
     made.add_argument("folders", nargs="+", type=Path, help="folders of studies")
     made.add_argument(
         "--claims",
@@ -47,13 +43,3 @@ def figure_names(more: Sequence[str]) -> list[str]:
     for name in more:
         FIGURE.check(name, "--figures")
     return list(dict.fromkeys([*FIGURE.names(), *more]))
-
-
-def status_of(program: str, do: Callable[[], None]) -> int:
-    """Do what a command does; return its exit status, and say bad input in one line."""
-    try:
-        do()
-    except (BadInput, OSError) as fault:
-        complain(f"{program}: {fault}")
-        return BAD_INPUT
-    return DONE
