@@ -15,7 +15,7 @@ from torch import Tensor
 
 from study.base.names import BACKWARD, LOSS
 from study.nn.loss_inputs import refuse_labels, refuse_probabilities
-from study.nn.softmax import BackwardRule
+from study.nn.softmax import BACKWARDS, BackwardRule
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,9 @@ def gradient_at_probabilities(
 
 
 def _resolved(loss: str, backward: str) -> tuple[Loss, BackwardRule]:
-    rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
-    return LOSS.resolve_as(loss, "loss", Loss), rule
+    # The tables come first, because torch.compile cannot trace how other names are resolved.
+    rule = BACKWARDS.get(backward) or BACKWARD.resolve_as(backward, "backward", BackwardRule)
+    return LOSSES.get(loss) or LOSS.resolve_as(loss, "loss", Loss), rule
 
 
 def _cross_entropy(p: Tensor, labels: Tensor) -> Tensor:
