@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from reports.claims import Claim
 from reports.read import Records, facts_of
 from study.base.errors import BadInput, unknown_key
-from study.base.names import is_path
-from study.runs.run import Run, fact_keys
+from study.base.names import Kind, is_path
+from study.runs.run import Run, declared, fact_keys
 
 
 def check(claim: Claim, records: Records) -> None:
@@ -29,10 +31,23 @@ def check(claim: Claim, records: Records) -> None:
             for key in getattr(claim, side) or {}:
                 if key not in known and not (unread and key.startswith("optimizer.")):
                     raise unknown_key(key, sorted(known)).under(side)
+                for kind in (k for k in metadata_of(key) if isinstance(k, Kind)):
+                    for value in _values(getattr(claim, side)[key]):
+                        kind.check(value, f"{side}.{key}")
                 if key == "seed" and side != "where" and claim.b is not None:
                     raise BadInput(f"{side}.seed", "other facts: runs are paired by their seed")
     except BadInput as fault:
         raise fault.under(f"claim {claim.id}") from None
+
+
+def metadata_of(key: str) -> list[Any]:
+    """Return what a fact's declaration says beside its type; nothing of an optimizer's own."""
+    field = declared().get(key)
+    return field.metadata if field is not None else []
+
+
+def _values(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def _has_optimizer_without_runs(claim: Claim, records: Records) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import re
@@ -152,7 +153,7 @@ def source_of(name: str) -> Source:
     if not isinstance(found, Source) and callable(found):
         try:
             found = found()
-        except Exception as error:  # whatever a user's own function raises
+        except (Exception, SystemExit) as error:  # whatever a user's own function raises
             raise BadInput(
                 "data.dataset", "a function that makes a Source", name, str(error)
             ) from None
@@ -170,7 +171,12 @@ def load_images(name: str, root: str | Path) -> Images:
         The data set is missing or damaged.
     """
     source = source_of(name)
-    images = source.load(named_folder(str(root), "data.root"))
+    try:
+        images = source.load(named_folder(str(root), "data.root"))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise BadInput("data.root", "a folder", str(root), str(error.strerror)) from None
     expected = (
         (source.train_examples, source.features),
         (source.train_examples,),

@@ -19,8 +19,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from study.base.names import LOSS
 from study.measures import Network
-from study.nn.losses import gradient_at_logits, gradient_at_probabilities
+from study.nn.losses import Loss, gradient_at_logits, gradient_at_probabilities
 
 
 @torch.no_grad()
@@ -87,7 +88,13 @@ def exact_gradient(
     labels
         Their labels.
     loss
-        ``cross_entropy`` or ``squared_error``.
+        As in `study.Model`. For a loss of the user's own, autograd differentiates its value at p,
+        in float64.
+
+    Raises
+    ------
+    BadInput
+        The loss is unknown.
 
     Examples
     --------
@@ -101,7 +108,10 @@ def exact_gradient(
     p_minus_y = _summing_to_zero(p, own)
     if loss == "cross_entropy":
         return p_minus_y / batch, (-log_p.gather(-1, own)).exp().max() / batch
-    g = 2 * p_minus_y / batch
+    if loss == "squared_error":
+        g = 2 * p_minus_y / batch
+    else:
+        g = LOSS.resolve_as(loss, "loss", Loss).gradient_at(p, labels)
     through = p * (g - (g * p).sum(-1, keepdim=True))
     return _summing_to_zero(through, p.argmax(-1, keepdim=True)), g.abs().max()
 

@@ -15,7 +15,8 @@ or add a fact of the new name with `Absent`, and remove the old one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,6 +25,7 @@ from study.base.errors import BadInput, checked_path, nearest, unknown_key
 from study.base.names import Kind
 
 NO_FACT = object()
+UNIONS = (Union, UnionType)
 ABOVE_0, MAPPING = "a number above 0", "a mapping of keys to values"
 
 
@@ -128,4 +130,6 @@ def expected(field: FieldInfo) -> str:
 
 def takes_text(field: FieldInfo) -> bool:
     """Tell whether a setting is text, which an option gives as it stands."""
-    return field.annotation in (str, str | None)
+    parts = get_args(field.annotation) if get_origin(field.annotation) in UNIONS else ()
+    kinds = {get_args(part)[0] if get_origin(part) is Annotated else part for part in parts}
+    return (kinds or {field.annotation}) <= {str, type(None)}

@@ -151,3 +151,18 @@ def test_a_root_that_is_a_file_is_no_folder(tmp_path: Path) -> None:
             load_images(name, tmp_path / "file")
     with pytest.raises(BadInput, match=r"^data.root: expected a folder, found '~nosuchuser/a'"):
         load_images("digits", "~nosuchuser/a")
+
+
+def test_a_root_that_is_too_long_to_be_a_folder_is_one_line() -> None:
+    with pytest.raises(BadInput, match=r"^data.root: expected a folder, found 'aaa"):
+        load_images("mnist", "a" * 300)
+
+
+@pytest.mark.parametrize("more", [["--plan"], []])
+def test_a_function_that_leaves_the_process_is_no_source(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data.dataset", "sys:exit", "--out", str(tmp_path / "out"), *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "data.dataset: expected a function that makes a Source, found 'sys:exit'" in line
+    assert not (tmp_path / "out").exists()

@@ -12,7 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from study.base.errors import BadInput
 from study.measures.gradient_probe import exact_gradient, gradient_probe
+from study.nn.losses import loss_of
 
 RULES = ("jacobian", "identity", "autograd", "fused")
 LOSSES = ("cross_entropy", "squared_error")
@@ -129,3 +131,17 @@ def test_gradients_whose_squares_underflow_have_an_angle() -> None:
     found = gradient_probe(network, z, torch.tensor([0]), "cross_entropy", "fused")
     # In float64 p_y - 1 rounds to 0, so what is sent is (0, p_1) and not (-p_1, p_1).
     assert found["exact_cosine"] == pytest.approx(0.5**0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["outside:chance", "outside:cubed_error"])
+def test_the_exact_gradient_of_a_users_own_loss_is_autograds(loss: str) -> None:
+    z = torch.tensor([[0.0, 1.0, 2.0], [3.0, -1.0, 0.5]], dtype=torch.float64)
+    labels = torch.tensor([0, 2])
+    leaf = z.clone().requires_grad_()
+    loss_of(leaf, labels, loss, "autograd").backward()
+    torch.testing.assert_close(exact_gradient(z, labels, loss)[0], leaf.grad)
+
+
+def test_a_misspelt_loss_has_no_exact_gradient() -> None:
+    with pytest.raises(BadInput, match=r"did you mean 'cross_entropy'\?"):
+        exact_gradient(torch.zeros(1, 2, dtype=torch.float64), torch.tensor([0]), "crossentropy")

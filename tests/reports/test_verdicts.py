@@ -265,6 +265,8 @@ def test_a_ratio_is_judged_by_the_margin_that_is_written(
         ({"where": {"label_noise": 1}}, "c.where.label_noise: .*'data.label_noise'"),
         ({"a": {"optimizer.class_path": "study.Adam", "optimizer.momentum": 1}}, "momentum"),
         ({"a": {"seed": 1}, "b": {"seed": 2}}, "c.a.seed: expected other facts"),
+        ({"where": {"model.loss": "crossentropy"}}, "c.where.model.loss: .*'cross_entropy'"),
+        ({"a": {"model.backward": ["jacobain"]}}, "c.a.model.backward: .*'jacobian'"),
         ({"metric": "train_loss"}, "c.metric: .*, found 'train_loss'"),
         ({"metric": "test_acuracy"}, "did you mean 'test_accuracy'"),
         ({"metric": "status"}, "c.metric"),

@@ -107,6 +107,7 @@ CASES = [
     Case(
         "out where nobody writes", ["--out", "/proc/nope"], "out", "that can be written to, found"
     ),
+    Case("no out", ["--out", ""], "out", "a folder, found ''"),
     Case("out too long", ["--out", "a" * 300], "out", "that can be written to"),
     Case("out a dead link", ["--out", "link"], "out", "a folder; link is a file"),
     Case(

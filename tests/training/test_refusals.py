@@ -227,6 +227,23 @@ def test_weights_changed_in_a_hook_are_refused() -> None:
         quiet_trainer(callbacks=[Shrinks()]).fit(StudyModule(runs), StudyData(runs))
 
 
+def freeze_all(module: pl.LightningModule) -> None:
+    module.freeze()
+
+
+class Freezes(pl.Callback):
+    """Freezes the parameters where no look at its code finds it."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        freeze_all(pl_module)
+
+
+def test_parameters_frozen_in_a_hook_are_refused() -> None:
+    runs = [small_run(0), small_run(1)]
+    with pytest.raises(BadInput, match="parameters that all train"):
+        quiet_trainer(callbacks=[Freezes()]).fit(StudyModule(runs), StudyData(runs))
+
+
 @pytest.mark.parametrize(
     ("flag", "value", "instead"),
     [

@@ -118,8 +118,12 @@ class Engine(ABC):
         Raises
         ------
         BadInput
-            A hook changed the weights since `note_weights`, or a number of the optimizer.
+            A hook changed the weights since `note_weights`, froze them, or changed a number of the
+            optimizer.
         """
+        if not all(parameter.requires_grad for parameter in self.network.parameters()):
+            hint = "a hook has frozen some; a run's parameters all train"
+            raise BadInput("StudyModule", "parameters that all train", hint=hint)
         if self._versions != [tensor._version for tensor in self.whole]:
             hint = "a hook has changed them; train another run, or set them before fit"
             raise BadInput("weights", "weights that only the training changes", hint=hint)
