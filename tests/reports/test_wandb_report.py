@@ -254,8 +254,8 @@ def test_the_library_is_missing(
     ("arguments", "said"),
     [
         (["--title", "t" * 129], "title: expected at most 128 characters"),
-        (["--project", "a/b"], "project: expected a printable name"),
-        (["--entity", "a b"], "entity: expected the name of a user or team"),
+        (["--project", "a/b"], "wandb.project: expected a printable name"),
+        (["--entity", "a b"], "wandb.entity: expected the name of a user or team"),
         (["--claims", "none.yaml"], "none.yaml: expected a file of claims"),
     ],
 )

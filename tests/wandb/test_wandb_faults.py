@@ -178,7 +178,7 @@ def test_an_id_that_was_asked_for_is_left_to_who_has_trained_it_since(
         fit(server, config, tmp_path / "theirs")
         before = {name: (run.state, list(run.chunks)) for name, run in server.runs.items()}
         ours = tmp_path / "ours"
-        ours.mkdir()
+        (ours / "wandb").mkdir(parents=True)
         shutil.copy(tmp_path / "theirs" / "study.yaml", ours)
         for run in before:
             Ledger(ours).note(run, run, ASKED)
