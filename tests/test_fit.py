@@ -354,9 +354,11 @@ def command_line(config: Path, out: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("closed", "environment"),
     [
-        ("| true", {}),
+        pytest.param("| true", {}, marks=pytest.mark.slow),
         ("| head -1 >/dev/null", {}),
-        pytest.param("2>&1 | true", {"FORCE_COLOR": "1"}, id="a live table"),
+        pytest.param(
+            "2>&1 | true", {"FORCE_COLOR": "1"}, id="a live table", marks=pytest.mark.slow
+        ),
         pytest.param(">&- 2>&-", {}, marks=pytest.mark.slow),
     ],
 )
@@ -374,6 +376,7 @@ def test_a_closed_output_stops_no_training(
     assert len(study.load(tmp_path / "out")[0]) == 4
 
 
+@pytest.mark.slow
 def test_in_the_plainest_locale_a_path_with_an_accent_is_trained_in_and_read(
     config: Path, tmp_path: Path
 ) -> None:

@@ -225,6 +225,7 @@ def test_a_report_into_a_closed_pipe_is_written(stream: str, results: Path, tmp_
     assert (tmp_path / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_locale_that_is_not_utf8_changes_no_file(
     report: Path, results: Path, tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_locale_that_is_not_utf8_changes_no_file(
             assert (out / path.relative_to(report)).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_folder_that_a_locale_cannot_name_is_read_all_the_same(
     results: Path, tmp_path: Path
 ) -> None:
