@@ -75,6 +75,8 @@ class Engine(ABC):
         self._numbers = [numbers_of(self.optimizer, slot) for slot in range(network.runs)]
         self.note_weights()
         batch = runs[0].data.batch_size
+        activation = ACTIVATION.resolve_as(network.activation, "activation", Activation)
+        self.act = activation.in_place
         self.layers = products.layers(network.widths, batch, self.routes)
 
     def method(self) -> DerivedGradients | AutogradGradients:
@@ -175,12 +177,11 @@ class Engine(ABC):
     ) -> Float[Tensor, "batch classes"]:
         """Return what a slot's network makes of many images."""
         rows = self.rows[slot]
-        act = ACTIVATION.resolve_as(self.network.activation, "activation", Activation).in_place
         h = images.to(rows[0].dtype)
         for layer, weight, bias in zip(self.layers, rows[::2], rows[1::2], strict=True):
             h = layer.evaluation(h, weight, None).add_(bias)
             if layer is not self.layers[-1]:
-                h = act(h)
+                h = self.act(h)
         return h
 
 
