@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from study.runs.run import Run
     from study.runs.settings import Data, Model, Stop, Trainer
     from study.runs.study import Study
-    from study.training.datamodule import StudyData
     from study.training.stack import Stack
-    from study.training.stack_module import StudyModule
+    from study.training.stack_data import StackData
+    from study.training.stack_module import StackModule
 
 _HOMES = {
     "Adam": "study.nn.adam",
@@ -33,8 +33,8 @@ _HOMES = {
     "StackedMLP": "study.nn.mlp",
     "Stop": "study.runs.settings",
     "Study": "study.runs.study",
-    "StudyData": "study.training.datamodule",
-    "StudyModule": "study.training.stack_module",
+    "StackData": "study.training.stack_data",
+    "StackModule": "study.training.stack_module",
     "Trainer": "study.runs.settings",
     "load": "study.records.reading",
     "load_network": "study.records.networks",
@@ -51,11 +51,11 @@ __all__ = [
     "Run",
     "Source",
     "Stack",
+    "StackData",
+    "StackModule",
     "StackedMLP",
     "Stop",
     "Study",
-    "StudyData",
-    "StudyModule",
     "Trainer",
     "load",
     "load_network",

@@ -21,7 +21,7 @@ install_import_hook(
         "study.measures",
         "study.training.engine",
         "study.training.stack_module",
-        "study.training.datamodule",
+        "study.training.stack_data",
     ],
     "shapes.checked",
 )

@@ -21,9 +21,9 @@ from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
 from study.sharing.tasks import identity
-from study.training.datamodule import StudyData
 from study.training.stack import Stack
-from study.training.stack_module import StudyModule
+from study.training.stack_data import StackData
+from study.training.stack_module import StackModule
 
 SMALL = """
 name: small
@@ -61,11 +61,11 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
     return pl.Trainer(**{**settings, **arguments})
 
 
-def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StudyModule, Stack]:
+def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StackModule, Stack]:
     """Train runs in one stack to their end."""
     stack = Stack([Progress(run) for run in runs], size)
-    module = StudyModule(stack)
-    quiet_trainer(precision=runs[0].trainer.precision).fit(module, StudyData(stack))
+    module = StackModule(stack)
+    quiet_trainer(precision=runs[0].trainer.precision).fit(module, StackData(stack))
     return module, stack
 
 

@@ -214,7 +214,7 @@ def test_an_error_in_a_stack_of_the_user_s_own_is_raised_as_it_is(
     monkeypatch.setenv(FAILING, "0")
     run = study.Run.of({"data.dataset": "digits", "data.inputs": "test_fit_failures:breaks"})
     with pytest.raises(ZeroDivisionError):
-        study.StudyData([run]).setup()
+        study.StackData([run]).setup()
 
 
 def test_an_error_in_code_that_a_stack_shares_is_one_line_that_says_where(

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from study.runs.events import Machine, Observer, Outcome
 from study.runs.progress import Progress
-from study.training.datamodule import StudyData
 from study.training.engine.neighbours import neighbours_felt
-from study.training.stack_module import StudyModule
+from study.training.stack_data import StackData
+from study.training.stack_module import StackModule
 
 
 class Emitter(pl.callbacks.Checkpoint):
@@ -28,9 +28,9 @@ class Emitter(pl.callbacks.Checkpoint):
         Whom to tell, in this order.
     """
 
-    module: StudyModule
+    module: StackModule
 
-    def __init__(self, data: StudyData, observers: Sequence[Observer]) -> None:
+    def __init__(self, data: StackData, observers: Sequence[Observer]) -> None:
         self.data, self.observers = data, list(observers)
         self._told: set[str] = set()
         self._ended: list[Progress] = []
@@ -81,7 +81,7 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that the stack begins."""
-        assert isinstance(pl_module, StudyModule)
+        assert isinstance(pl_module, StackModule)
         self.module = pl_module
         for observer in self.observers:
             observer.stack_began(self)

@@ -14,7 +14,7 @@ from study.measures.gradient_probe import gradient_probe
 from study.measures.metrics import accuracies_under_noise, metrics
 from study.measures.predictions import answers, pixels
 from study.nn.products import EVALUATED_AT_ONCE
-from study.training.datamodule import RunTensors
+from study.training.stack_data import RunTensors
 
 __all__ = ["FitCheck", "Network", "evaluate", "metrics", "predictions", "probe", "spread"]
 

@@ -68,7 +68,7 @@ class ExampleOrder(Sampler[int]):
         return self.examples
 
     def __iter__(self) -> Iterator[int]:
-        # A StudyModule counts its run's epochs over several fits; Lightning counts this fit's.
+        # A StackModule counts its run's epochs over several fits; Lightning counts this fit's.
         epoch = max(self.epoch, self.slot.epoch)
         order: list[int] = streams.permutation(
             self.run.seed, "order", self.examples, epoch

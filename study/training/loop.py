@@ -14,11 +14,11 @@ from study.data.prepare import DataCache
 from study.runs.events import Observer
 from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.datamodule import StudyData
 from study.training.emitter import Emitter, weights_of
 from study.training.failures import of_callback, of_shared_code, out_of_memory
 from study.training.stack import Stack
-from study.training.stack_module import StudyModule
+from study.training.stack_data import StackData
+from study.training.stack_module import StackModule
 from study.training.trainer import make_trainer
 
 Routes = Callable[[Run], Mapping[str, str]]
@@ -62,10 +62,10 @@ def train_stack(
     if not slots:
         return True
     stack = Stack(slots, more=more, keep_going=True)
-    data = StudyData(stack, cache)
+    data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
     on_cpu = trainer.strategy.root_device.type == "cpu"
-    module = StudyModule(stack, routes(stack.first) if on_cpu else {})
+    module = StackModule(stack, routes(stack.first) if on_cpu else {})
     try:
         trainer.fit(module, data)
     except SystemExit:  # Lightning's way out on a signal
@@ -121,7 +121,7 @@ class Retrained(NamedTuple):
 def retrain(run: Run, routes: Mapping[str, str]) -> Retrained:
     """Train one run alone, recording nothing."""
     stack = Stack([Progress(run)])
-    module, data = StudyModule(stack, routes), StudyData(stack)
+    module, data = StackModule(stack, routes), StackData(stack)
     make_trainer(run, []).fit(module, data)
     (slot,) = stack.slots
     return Retrained(weights_of(module.engine.save(0)), slot.history, data.tensors(slot).hashes)

@@ -75,7 +75,7 @@ def check_trainer(trainer: pl.Trainer, run: Run) -> None:
                 raise BadInput("Trainer", expected, f"{flag}={found}", instead)
         parameters = trainer.lightning_module.named_parameters()
         if frozen := ", ".join(name for name, each in parameters if not each.requires_grad):
-            raise BadInput("StudyModule", "parameters that all train", f"frozen {frozen}")
+            raise BadInput("StackModule", "parameters that all train", f"frozen {frozen}")
         for callback in _foreign(trainer):
             check_callback(callback, "Trainer.callbacks")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.training.datamodule import StudyData
 from study.training.engine import Engine, Running
 from study.training.evaluation import FitCheck, Network, evaluate, predictions, probe
 from study.training.stack import Stack
+from study.training.stack_data import StackData
 
 
 class StackEvaluation:
@@ -31,7 +31,7 @@ class StackEvaluation:
     """
 
     def __init__(
-        self, stack: Stack, engine: Engine, data: StudyData, checks: dict[str, FitCheck]
+        self, stack: Stack, engine: Engine, data: StackData, checks: dict[str, FitCheck]
     ) -> None:
         self.stack, self.engine, self.data, self.checks = stack, engine, data, checks
 

@@ -1,4 +1,4 @@
-"""StudyModule: the LightningModule that trains and evaluates a stack."""
+"""StackModule: the LightningModule that trains and evaluates a stack."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
 from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
-from study.training.datamodule import StackBatch, StudyData, WholeBatch
 from study.training.engine import Running, chosen_routes, make_engine
 from study.training.evaluation import FitCheck, metrics
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
+from study.training.stack_data import StackBatch, StackData, WholeBatch
 from study.training.stack_evaluation import StackEvaluation
 
 
-class StudyModule(pl.LightningModule):
+class StackModule(pl.LightningModule):
     """Networks of all runs in a stack, trained with the study's own gradients.
 
     Parameters
@@ -39,12 +39,12 @@ class StudyModule(pl.LightningModule):
 
     Examples
     --------
-    >>> from study import Data, Model, Run, StudyData
+    >>> from study import Data, Model, Run, StackData
     >>> run = Run(data=Data(dataset="digits"), model=Model(hidden=(32,)))
     >>> trainer = pl.Trainer(max_epochs=2, logger=False, enable_checkpointing=False,
     ...                      enable_progress_bar=False, enable_model_summary=False)
-    >>> module = StudyModule(run)
-    >>> trainer.fit(module, StudyData(run))
+    >>> module = StackModule(run)
+    >>> trainer.fit(module, StackData(run))
     >>> [row["epoch"] for row in module.stack.slots[0].history]
     [0, 1, 2]
     """
@@ -92,11 +92,11 @@ class StudyModule(pl.LightningModule):
         BadInput
             Data of other runs than the module's.
         """
-        data = self.study_data
+        data = self.stack_data
         if data is not None and data.stack is not self.stack:
             ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
             if ours != theirs:
-                raise BadInput("StudyData", f"data of the module's runs {ours}", theirs)
+                raise BadInput("StackData", f"data of the module's runs {ours}", theirs)
             data.stack = self.stack
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -171,10 +171,10 @@ class StudyModule(pl.LightningModule):
             slot.resume(each["progress"], each["state"])
 
     @property
-    def study_data(self) -> StudyData | None:
+    def stack_data(self) -> StackData | None:
         """The trainer's data, if they are a study's."""
         data = getattr(self.trainer, "datamodule", None)
-        return data if isinstance(data, StudyData) else None
+        return data if isinstance(data, StackData) else None
 
     def on_train_epoch_start(self) -> None:
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
@@ -200,8 +200,8 @@ class StudyModule(pl.LightningModule):
         """Put a newcomer's weights and state into its slot."""
         slot = self.stack.slots[index]
         try:
-            if self.study_data is not None:
-                self.study_data.tensors(slot)
+            if self.stack_data is not None:
+                self.stack_data.tensors(slot)
             held = self._held[index] is slot
             self.engine.load(index, slot.run, slot.state, keep_weights=held)
         except Exception as error:  # whatever code that the run names raises
@@ -251,7 +251,7 @@ class StudyModule(pl.LightningModule):
     @property
     def _evaluation(self) -> StackEvaluation | None:
         """What evaluates the runs; None where the data are not a study's."""
-        data = self.study_data
+        data = self.stack_data
         return (
             None if data is None else StackEvaluation(self.stack, self.engine, data, self._checks)
         )

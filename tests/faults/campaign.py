@@ -23,7 +23,7 @@ from study.base.files import PART
 from study.records.reading import load_predictions
 from study.records.writing import tensor_bytes
 from study.sharing.tasks import tasks_of
-from study.training.stack_module import StudyModule
+from study.training.stack_module import StackModule
 
 EPOCHS = 40
 SECONDS = 120.0
@@ -47,7 +47,7 @@ class Begun(pl.callbacks.Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Write a line a run."""
-        assert isinstance(pl_module, StudyModule)
+        assert isinstance(pl_module, StackModule)
         if batch_idx == 0:
             slots = [pl_module.stack.slots[index] for index in pl_module.stack.training]
             lines = [f"{os.getpid()} {slot.run.id} {slot.epoch}\n" for slot in slots]

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from study.records.reading import history_columns
-from study.training.datamodule import RunTensors, StudyData
 from study.training.evaluation import FitCheck, evaluate, predictions, probe
 from study.training.stack import Stack
+from study.training.stack_data import RunTensors, StackData
 
 
 def tensors(examples: int = 300) -> RunTensors:
     """Return a small run's data."""
     stack = Stack.of([small_run(noise=0.5, **{"data.train_examples": examples})])
-    return StudyData(stack).tensors(stack.slots[0])
+    return StackData(stack).tensors(stack.slots[0])
 
 
 class Knows:

@@ -7,13 +7,13 @@ import torch
 from helpers import OrdinaryModule, quiet_trainer, small_run
 from torch.utils.data import DistributedSampler
 
-from study import StudyData
+from study import StackData
 from study.base import streams
 
 
 def test_batches_come_in_the_order_of_seed_and_epoch_with_a_smaller_last_one() -> None:
     run = small_run(seed=3, **{"data.batch_size": 128})
-    data = StudyData(run)
+    data = StackData(run)
     data.setup()
     tensors = data.tensors(data.stack.slots[0])
     loader = data.train_dataloader()
@@ -31,7 +31,7 @@ def test_batches_come_in_the_order_of_seed_and_epoch_with_a_smaller_last_one() -
 @pytest.mark.parametrize("size", [100, 128])
 def test_overfit_batches_gives_whole_batches_always_the_same(size: int) -> None:
     run = small_run(noise=0, **{"data.batch_size": size})
-    module, data = OrdinaryModule(), StudyData(run)
+    module, data = OrdinaryModule(), StackData(run)
     with pytest.warns(UserWarning, match="overfit"):
         quiet_trainer(max_epochs=2, overfit_batches=2).fit(module, data)
     labels = data.tensors(data.stack.slots[0]).labels
@@ -41,7 +41,7 @@ def test_overfit_batches_gives_whole_batches_always_the_same(size: int) -> None:
 
 
 def test_another_sampler_than_the_run_s_is_given_its_examples() -> None:
-    data = StudyData(small_run())
+    data = StackData(small_run())
     data.setup()
     loader = data.train_dataloader()
     half = DistributedSampler(loader.dataset, num_replicas=2, rank=1, shuffle=False)

@@ -13,7 +13,7 @@ import torch
 from helpers import quiet_trainer, same, small_run, train_stack
 from pytorch_lightning import callbacks
 
-from study import BadInput, StudyData, StudyModule
+from study import BadInput, StackData, StackModule
 from study.training.refusals import check_callback
 
 
@@ -109,9 +109,9 @@ def test_a_callback_that_can_stop_or_change_a_run_is_refused_before_anything_is_
     callback: pl.Callback, reason: str, runs: int
 ) -> None:
     stack = [small_run(seed) for seed in range(runs)]
-    module = StudyModule(stack)
+    module = StackModule(stack)
     with pytest.raises(BadInput, match=r"expected a callback that only observes") as refused:
-        quiet_trainer(callbacks=[callback]).fit(module, StudyData(stack))
+        quiet_trainer(callbacks=[callback]).fit(module, StackData(stack))
     assert type(callback).__name__ in str(refused.value)
     assert reason in str(refused.value)
     assert "stop.train_accuracy" in str(refused.value)
@@ -125,8 +125,8 @@ def test_a_callback_that_only_observes_is_welcome(callback: pl.Callback) -> None
 
 def test_an_observer_sees_every_epoch_and_changes_no_bit() -> None:
     observer, runs = Observer(), [small_run(0), small_run(1)]
-    module = StudyModule(runs)
-    quiet_trainer(callbacks=[observer]).fit(module, StudyData(runs))
+    module = StackModule(runs)
+    quiet_trainer(callbacks=[observer]).fit(module, StackData(runs))
     assert observer.epochs == [0, 1, 2]
     alone = train_stack(runs)[1]
     for slot, other in zip(module.stack.slots, alone.slots, strict=True):
@@ -161,7 +161,7 @@ def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_
     facts = {"optimizer.class_path": optimizer, "trainer.max_epochs": 6}
     kept = {k: v for k, v in small_run().facts().items() if not k.startswith("optimizer.")}
     runs = [type(small_run()).of({**kept, **facts, "seed": seed}) for seed in range(2)]
-    module, data = StudyModule(runs), StudyData(runs)
+    module, data = StackModule(runs), StackData(runs)
     with pytest.raises(BadInput, match=r"found 'Sly'; should_stop was set, .* stop\.train_acc"):
         quiet_trainer(callbacks=[Sly(hook)], enable_checkpointing=True).fit(module, data)
     epochs = 2 if hook in ("on_train_epoch_start", "on_train_batch_end") else 1
@@ -173,19 +173,19 @@ def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_
 
 def test_a_stop_on_validation_ends_the_epoch_as_a_whole() -> None:
     run = small_run(**{"trainer.max_epochs": 6})
-    module = StudyModule(run)
+    module = StackModule(run)
     sly = {"callbacks": [Sly("on_validation_end")], "enable_checkpointing": True}
     trainer = quiet_trainer(**sly, limit_val_batches=1, num_sanity_val_steps=0)
     with pytest.raises(BadInput, match="should_stop was set"):
-        trainer.fit(module, StudyData(run))
+        trainer.fit(module, StackData(run))
     assert module.stack.slots[0].epoch == 2
 
 
 def test_a_stop_when_all_runs_have_ended_changes_nothing() -> None:
     run = small_run(**{"trainer.max_epochs": 2})
-    module = StudyModule(run)
+    module = StackModule(run)
     sly = {"callbacks": [Sly("on_train_batch_end")], "enable_checkpointing": True}
-    quiet_trainer(**sly).fit(module, StudyData(run))
+    quiet_trainer(**sly).fit(module, StackData(run))
     assert not module.stack.slots[0].training
 
 
@@ -218,13 +218,13 @@ class Hastens(pl.Callback):
 def test_a_learning_rate_set_in_a_hook_is_refused_and_not_dropped(hook: str) -> None:
     runs = [small_run(0), small_run(1)]
     with pytest.raises(BadInput, match=r"optimizer\.lr: expected 0\.001, as the run's, found 0\.0"):
-        quiet_trainer(callbacks=[Hastens(hook)]).fit(StudyModule(runs), StudyData(runs))
+        quiet_trainer(callbacks=[Hastens(hook)]).fit(StackModule(runs), StackData(runs))
 
 
 def test_weights_changed_in_a_hook_are_refused() -> None:
     runs = [small_run(0), small_run(1)]
     with pytest.raises(BadInput, match="weights that only the training changes"):
-        quiet_trainer(callbacks=[Shrinks()]).fit(StudyModule(runs), StudyData(runs))
+        quiet_trainer(callbacks=[Shrinks()]).fit(StackModule(runs), StackData(runs))
 
 
 def freeze_all(module: pl.LightningModule) -> None:
@@ -241,7 +241,7 @@ class Freezes(pl.Callback):
 def test_parameters_frozen_in_a_hook_are_refused() -> None:
     runs = [small_run(0), small_run(1)]
     with pytest.raises(BadInput, match="parameters that all train"):
-        quiet_trainer(callbacks=[Freezes()]).fit(StudyModule(runs), StudyData(runs))
+        quiet_trainer(callbacks=[Freezes()]).fit(StackModule(runs), StackData(runs))
 
 
 @pytest.mark.parametrize(
@@ -264,27 +264,27 @@ def test_a_flag_that_means_something_else_on_a_stack_is_refused_by_name(
 ) -> None:
     runs = [small_run(0), small_run(1)] if several else small_run()
     with pytest.raises(BadInput, match=rf"{flag} left out, .* found '{flag}=.*; .*{instead}"):
-        quiet_trainer(**{"max_epochs": 2, flag: value}).fit(StudyModule(runs), StudyData(runs))
+        quiet_trainer(**{"max_epochs": 2, flag: value}).fit(StackModule(runs), StackData(runs))
 
 
 def test_frozen_parameters_are_refused_and_thawed_ones_train() -> None:
     run = small_run()
-    module = StudyModule(run)
+    module = StackModule(run)
     module.freeze()
     with pytest.raises(BadInput, match=r"parameters that all train, found 'frozen network\.w"):
-        quiet_trainer().fit(module, StudyData(run))
+        quiet_trainer().fit(module, StackData(run))
     module.unfreeze()
-    quiet_trainer().fit(module, StudyData(run))
+    quiet_trainer().fit(module, StackData(run))
     assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
 
 
 TWO = """
 import pytorch_lightning as pl
-from study import Data, Model, Run, StudyData, StudyModule
+from study import Data, Model, Run, StackData, StackModule
 run = Run(data=Data(dataset="digits"), model=Model(hidden=(8,)))
 trainer = pl.Trainer(accelerator="cpu", devices=2, max_epochs=2, logger=False,
                      enable_checkpointing=False, enable_progress_bar=False)
-trainer.fit(StudyModule(run), StudyData(run))
+trainer.fit(StackModule(run), StackData(run))
 print("trained")
 """
 

@@ -1,4 +1,4 @@
-"""StudyModule and StudyData as somebody uses them who knows Lightning and not the command."""
+"""StackModule and StackData as somebody uses them who knows Lightning and not the command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from helpers import OrdinaryModule, quiet_trainer, same, small_run, train_stack
 from pytorch_lightning.loggers import CSVLogger
 
-from study import BadInput, StudyData, StudyModule
+from study import BadInput, StackData, StackModule
 from study.nn.mlp import StackedMLP
 from study.runs.progress import Progress
 from study.training.evaluation import evaluate
@@ -21,7 +21,7 @@ from study.training.stack import Stack
 def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
     module = OrdinaryModule()
     trainer = quiet_trainer(max_epochs=3, limit_val_batches=None, num_sanity_val_steps=0)
-    trainer.fit(module, StudyData(small_run(noise=0)))
+    trainer.fit(module, StackData(small_run(noise=0)))
     assert [len(labels) for labels in module.seen] == [100] * 9
     assert trainer.callback_metrics["accuracy"] > 0.5
     first, second = torch.cat(module.seen[:3]), torch.cat(module.seen[3:6])
@@ -31,9 +31,9 @@ def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
 
 def test_a_plain_trainer_gives_the_bits_that_a_stack_gives() -> None:
     run = small_run()
-    module = StudyModule(run)
+    module = StackModule(run)
     trainer = quiet_trainer(max_epochs=3, limit_val_batches=None)
-    trainer.fit(module, StudyData(run))
+    trainer.fit(module, StackData(run))
     assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
     assert trainer.global_step == 9
     last = module.stack.slots[0].history[-1]
@@ -44,7 +44,7 @@ def test_a_plain_trainer_gives_the_bits_that_a_stack_gives() -> None:
 
 def test_lightning_s_test_loop_reports_the_test_metrics() -> None:
     run = small_run(noise=0)
-    module, data = StudyModule(run), StudyData(run)
+    module, data = StackModule(run), StackData(run)
     trainer = quiet_trainer(max_epochs=2)
     trainer.fit(module, data)
     (result,) = trainer.test(module, data, verbose=False)
@@ -59,8 +59,8 @@ def test_lightning_s_callbacks_and_loggers_see_the_runs(tmp_path: Path) -> None:
     trainer = quiet_trainer(
         callbacks=[saving], enable_checkpointing=True, logger=CSVLogger(tmp_path)
     )
-    module = StudyModule(run)
-    trainer.fit(module, StudyData(run))
+    module = StackModule(run)
+    trainer.fit(module, StackData(run))
     best = max(row["train_accuracy"] for row in module.stack.slots[0].history[1:])
     assert float(saving.best_model_score) == pytest.approx(best)
     assert "train_accuracy" in (Path(trainer.log_dir or "") / "metrics.csv").read_text()
@@ -70,8 +70,8 @@ def test_a_value_that_some_runs_lack_is_the_mean_of_the_others() -> None:
     def logged(*noises: float) -> dict[str, float]:
         runs = [small_run(seed, noise) for seed, noise in enumerate(noises)]
         trainer = quiet_trainer()
-        module = StudyModule(runs)
-        trainer.fit(module, StudyData(runs))
+        module = StackModule(runs)
+        trainer.fit(module, StackData(runs))
         rows = [slot.history[-1] for slot in module.stack.slots]
         assert float(trainer.callback_metrics["train_accuracy"]) == pytest.approx(
             sum(row["train_accuracy"] for row in rows) / len(rows)
@@ -88,12 +88,12 @@ def test_a_value_that_some_runs_lack_is_the_mean_of_the_others() -> None:
 
 
 def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
-    stacked = StudyData([small_run(0), small_run(1)])
+    stacked = StackData([small_run(0), small_run(1)])
     stacked.setup()
     images, labels = next(next(iter(stacked.train_dataloader())).of_all())
     assert images.shape == (2, 100, 64)
     assert labels.shape == (2, 100)
-    single = StudyData(small_run(1))
+    single = StackData(small_run(1))
     single.setup()
     alone, alone_labels = next(iter(single.train_dataloader()))
     assert torch.equal(images[1], alone)
@@ -102,7 +102,7 @@ def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
 
 def test_a_last_batch_that_is_smaller_is_trained_on() -> None:
     run = small_run(**{"data.batch_size": 128})
-    data = StudyData([run])
+    data = StackData([run])
     data.setup()
     (batch,) = data.train_dataloader()
     sizes = [len(labels) for _, labels in batch.of(0)]
@@ -111,7 +111,7 @@ def test_a_last_batch_that_is_smaller_is_trained_on() -> None:
 
 
 def test_runs_that_see_the_same_images_share_them() -> None:
-    data = StudyData([small_run(0), small_run(1), small_run(2, **{"data.inputs": "gaussian"})])
+    data = StackData([small_run(0), small_run(1), small_run(2, **{"data.inputs": "gaussian"})])
     data.setup()
     first, second, noise = (data.tensors(slot) for slot in data.stack.slots)
     assert first.train_images is second.train_images
@@ -120,7 +120,7 @@ def test_runs_that_see_the_same_images_share_them() -> None:
 
 def test_evaluation_keeps_accuracy_three_ways() -> None:
     row = train_stack([small_run(noise=0.5, **{"trainer.max_epochs": 5})])[1].slots[0].history[-1]
-    data = StudyData(small_run(noise=0.5))
+    data = StackData(small_run(noise=0.5))
     data.setup()
     redrawn = data.tensors(data.stack.slots[0]).redrawn.float().mean().item()
     both = redrawn * row["train_accuracy_redrawn"] + (1 - redrawn) * row["train_accuracy_untouched"]
@@ -144,7 +144,7 @@ def test_runs_keep_their_own_labels_where_data_are_copied_to_a_device(
 
 def test_fit_called_again_goes_on_where_it_ended() -> None:
     run = small_run(**{"trainer.max_epochs": 6})
-    module, data = StudyModule(run), StudyData(run)
+    module, data = StackModule(run), StackData(run)
     for _ in range(2):
         quiet_trainer(max_epochs=3).fit(module, data)
     assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
@@ -152,32 +152,32 @@ def test_fit_called_again_goes_on_where_it_ended() -> None:
 
 def test_lightning_s_own_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     run = small_run(**{"trainer.max_epochs": 6})
-    first = StudyModule(run)
+    first = StackModule(run)
     saving = pl.callbacks.ModelCheckpoint(tmp_path, save_last=True)
     trainer = quiet_trainer(max_epochs=3, callbacks=[saving], enable_checkpointing=True)
-    trainer.fit(first, StudyData(run))
-    second = StudyModule(run)
-    quiet_trainer().fit(second, StudyData(run), ckpt_path=tmp_path / "last.ckpt")
+    trainer.fit(first, StackData(run))
+    second = StackModule(run)
+    quiet_trainer().fit(second, StackData(run), ckpt_path=tmp_path / "last.ckpt")
     assert same(second.stack.slots[0].history, train_stack([run])[1].slots[0].history)
     other = small_run(seed=7, **{"trainer.max_epochs": 6})
-    third = StudyModule(other)
+    third = StackModule(other)
     with pytest.raises(BadInput, match="a checkpoint of the runs"):
-        quiet_trainer().fit(third, StudyData(other), ckpt_path=tmp_path / "last.ckpt")
+        quiet_trainer().fit(third, StackData(other), ckpt_path=tmp_path / "last.ckpt")
 
 
 def test_data_of_other_runs_and_another_precision_are_refused() -> None:
     first, second = small_run(0), small_run(1)
     with pytest.raises(BadInput, match="data of the module's runs"):
-        quiet_trainer().fit(StudyModule(first), StudyData(second))
+        quiet_trainer().fit(StackModule(first), StackData(second))
     double = small_run(**{"trainer.precision": "64-true"})
     with pytest.raises(BadInput, match="precision 64-true"):
-        quiet_trainer().fit(StudyModule(double), StudyData(double))
+        quiet_trainer().fit(StackModule(double), StackData(double))
 
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
 def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str) -> None:
     runs = [small_run(seed, **{"trainer.precision": precision}) for seed in (5, 2)]
-    module = StudyModule(runs)
+    module = StackModule(runs)
     dtype = torch.float64 if precision == "64-true" else torch.float32
     for index, run in enumerate(runs):
         expected = StackedMLP(1, run.widths).to(dtype)
@@ -185,7 +185,7 @@ def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str
         rows = zip(module.network.rows(index), expected.rows(0), strict=True)
         assert all(torch.equal(row, other) for row, other in rows)
     trainer = quiet_trainer(limit_val_batches=None, precision=precision)
-    (result,) = trainer.validate(module, StudyData(runs), verbose=False)
+    (result,) = trainer.validate(module, StackData(runs), verbose=False)
     first = [slot.history[0]["test_accuracy"] for slot in train_stack(runs)[1].slots]
     assert result["val_accuracy"] == pytest.approx(sum(first) / 2)
 
@@ -193,7 +193,7 @@ def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str
 def test_weights_loaded_before_fit_are_trained_on_from() -> None:
     run = small_run()
     taught = train_stack([small_run(seed=8, noise=1.0, **{"trainer.max_epochs": 9})])[0]
-    module, data = StudyModule(run), StudyData(run)
+    module, data = StackModule(run), StackData(run)
     module.load_state_dict(taught.state_dict())
     quiet_trainer(max_epochs=1).fit(module, data)
     first = module.stack.slots[0].history[0]
@@ -209,7 +209,7 @@ def test_weights_loaded_before_fit_are_trained_on_from() -> None:
 def test_validation_and_test_give_each_run_of_a_stack_its_own_images() -> None:
     facts = {"data.inputs": "shuffled_pixels"}
     runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
-    module, data = StudyModule(runs), StudyData(runs)
+    module, data = StackModule(runs), StackData(runs)
     trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
     trainer.fit(module, data)
     own = sum(slot.history[-1]["test_accuracy"] for slot in module.stack.slots) / 3
@@ -223,9 +223,9 @@ def test_validation_follows_the_runs_that_take_over_a_slot() -> None:
     facts = {"data.inputs": "shuffled_pixels"}
     runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
     stack = Stack([Progress(run) for run in runs], size=1)
-    module = StudyModule(stack)
+    module = StackModule(stack)
     trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
-    trainer.fit(module, StudyData(stack))
+    trainer.fit(module, StackData(stack))
     last = stack.slots[0].history[-1]["test_accuracy"]
     assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(last)
 
@@ -233,5 +233,5 @@ def test_validation_follows_the_runs_that_take_over_a_slot() -> None:
 def test_data_of_other_runs_are_refused_for_validation_too() -> None:
     with pytest.raises(BadInput, match="data of the module's runs"):
         quiet_trainer(limit_val_batches=None).validate(
-            StudyModule(small_run(0)), StudyData(small_run(1)), verbose=False
+            StackModule(small_run(0)), StackData(small_run(1)), verbose=False
         )

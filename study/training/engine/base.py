@@ -19,8 +19,8 @@ from study.nn.adam import Adam
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
-from study.training.datamodule import StackBatch, WholeBatch
 from study.training.optimizers import make_optimizer, numbers_of, restore, saved
+from study.training.stack_data import StackBatch, WholeBatch
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Engine(ABC):
         """
         if not all(parameter.requires_grad for parameter in self.network.parameters()):
             hint = "a hook has frozen some; a run's parameters all train"
-            raise BadInput("StudyModule", "parameters that all train", hint=hint)
+            raise BadInput("StackModule", "parameters that all train", hint=hint)
         if self._versions != [tensor._version for tensor in self.whole]:
             hint = "a hook has changed them; train another run, or set them before fit"
             raise BadInput("weights", "weights that only the training changes", hint=hint)

@@ -8,8 +8,8 @@ import torch
 
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
-from study.training.datamodule import WholeBatch
 from study.training.engine import make_engine
+from study.training.stack_data import WholeBatch
 
 
 def neighbours_felt(

@@ -18,8 +18,8 @@ from torch import Tensor
 from study.nn.losses import chosen_probabilities
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
-from study.training.datamodule import StackBatch, WholeBatch
 from study.training.engine.base import Engine, Running
+from study.training.stack_data import StackBatch, WholeBatch
 
 T = TypeVar("T")
 

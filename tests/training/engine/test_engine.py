@@ -17,9 +17,9 @@ from study.nn.products import available, shapes
 from study.runs.optimizer import Optimizer
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
-from study.training.datamodule import StackBatch, WholeBatch
 from study.training.engine import BatchedEngine, Engine, RowEngine, Running, make_engine
 from study.training.engine.neighbours import neighbours_felt
+from study.training.stack_data import StackBatch, WholeBatch
 
 BACKWARDS = ["jacobian", "identity", "autograd", "fused"]
 LOSSES = ["cross_entropy", "squared_error"]

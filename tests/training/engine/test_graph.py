@@ -13,9 +13,9 @@ from torch import Tensor
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
 from study.runs.settings import Data
-from study.training.datamodule import WholeBatch
 from study.training.engine import BatchedEngine, batched, make_engine
 from study.training.engine.graph import EAGER_STEPS, can_record
+from study.training.stack_data import WholeBatch
 
 WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""StudyData: the LightningDataModule that feeds one run or a whole stack from memory."""
+"""StackData: the LightningDataModule that feeds one run or a whole stack from memory."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class WholeBatch:
 class StackBatches:
     """One epoch of a stack, as `StackBatch`es of up to `STEPS_AT_ONCE` steps."""
 
-    def __init__(self, data: StudyData) -> None:
+    def __init__(self, data: StackData) -> None:
         self.data = data
         run = data.stack.first
         shape = (run.data.batch_size, run.widths[0])
@@ -158,7 +158,7 @@ class TestBatches:
     labels are [batch] in both cases.
     """
 
-    def __init__(self, data: StudyData) -> None:
+    def __init__(self, data: StackData) -> None:
         self.data = data
 
     def __len__(self) -> int:
@@ -182,7 +182,7 @@ class TestBatches:
         return [slice(at, at + at_once) for at in range(0, len(every[0]), at_once)]
 
 
-class StudyData(pl.LightningDataModule):
+class StackData(pl.LightningDataModule):
     """Images and labels of a run, or of all runs of a stack.
 
     Of a single run it gives ordinary batches, images [batch, feature] and labels [batch], that any
@@ -203,7 +203,7 @@ class StudyData(pl.LightningDataModule):
     Examples
     --------
     >>> from study import Data, Run
-    >>> data = StudyData(Run(data=Data(dataset="digits", label_noise=1.0)))
+    >>> data = StackData(Run(data=Data(dataset="digits", label_noise=1.0)))
     >>> data.setup()
     >>> images, labels = next(iter(data.train_dataloader()))
     >>> images.shape, labels.shape
