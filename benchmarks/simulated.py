@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from study.records.live import LiveFile
 from study.records.parquet import write_part
 from study.records.reading import history_columns
 from study.records.writing import Folder
@@ -18,7 +19,6 @@ from study.runs.config import study_yaml
 from study.runs.run import Run
 from study.runs.shards import Shard
 from study.runs.study import Study
-from study.sharing.tasks import Task
 from study.training.evaluation import KEPT, SHOWN
 
 VARY: dict[str, list[Any]] = {
@@ -43,8 +43,7 @@ def simulate(path: Path, runs: int, tasks: int) -> None:
     for number in range(tasks):
         first, last = (len(ordered) * k // tasks for k in (number, number + 1))
         share = ordered[first:last]
-        with Task(path, f"{number + 1}/{tasks}") as task:
-            task.progress({}, len(share), 0)
+        with LiveFile(path, f"{number + 1}/{tasks}"):
             if share:
                 rng = np.random.default_rng(number)
                 rows = outcomes(share, rng, environments[number % len(environments)])

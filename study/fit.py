@@ -40,26 +40,25 @@ def _fit(argv: Sequence[str]) -> int:
         show(study, work.plans, request.shard, work.ended, console)
         return DONE
     tidy(work)
-    all_there = f"{study.name}: all {len(work.share)} runs are recorded already"
     failed: Mapping[str, str] = {}
+    left = 0
     if work.pending or work.unsent:
         cache = begin(work)
-        if work.pending:
-            show(study, work.plans, request.shard, work.ended, console)
-        else:
-            console.print(f"{all_there}, W&B lacks {len(work.unsent)} of them")
+        show(study, work.plans, request.shard, work.ended, console)
+        if work.unsent:
+            console.print(f"W&B lacks {len(work.unsent)} recorded runs")
         from study.fitting.training import train
 
-        came_out = train(work, cache, console)
-        if came_out is None:
+        ending = train(work, cache, console)
+        if ending.interrupted:
             console.print(f"stopped, state saved; {go_on(argv)}", soft_wrap=True)
             return INTERRUPTED
-        failed = came_out
+        failed, left = ending.failed, ending.left
     else:
-        console.print(all_there)
+        console.print(f"{study.name}: all {len(work.share)} runs are recorded already")
     from study.fitting.after import conclude
 
-    conclude(request, failed, console)
+    conclude(request, left, failed, console)
     return FAILED if failed else DONE
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from rich.live import Live
 
-from study.base.command import Parser, run_command
+from study.base.command import DONE, FAILED, Parser, run_command
 from study.fitting.standing import look
-from study.sharing.tasks import Watch
+from study.sharing.exclusion import exclude_each_other
 from study.terminal.console import console as make_console
 from study.terminal.study_status import STILL_TRAINING, shown
 
 SECONDS_BETWEEN_LOOKS = 5.0
+EXCLUDED = "locks exclude each other here: no run is trained twice"
+NOT_EXCLUDED = "locks do NOT exclude each other here: the last runs of a study may be trained twice"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,9 +38,18 @@ def _main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--watch", action="store_true", help="look again until all who began have ended"
     )
+    parser.add_argument(
+        "--test-locks",
+        action="store_true",
+        help="started on two machines: say whether locks in the folder exclude each other",
+    )
     arguments = parser.parse_args(argv)
-    watch, console = Watch(arguments.folder), make_console()
-    status = look(arguments.folder, watch)
+    folder, console = arguments.folder, make_console()
+    if arguments.test_locks:
+        excluded = exclude_each_other(folder, console.print)
+        console.print(EXCLUDED if excluded else NOT_EXCLUDED)
+        return DONE if excluded else FAILED
+    status = look(folder)
     if not arguments.watch:
         console.print(shown(status))
         return status.exit_status
@@ -46,7 +57,7 @@ def _main(argv: Sequence[str]) -> int:
         # A job may still wait for its turn.
         while status.exit_status == STILL_TRAINING or status.unbegun:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            status = look(arguments.folder, watch)
+            status = look(folder)
             live.update(shown(status), refresh=True)
     return status.exit_status
 

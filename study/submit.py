@@ -9,7 +9,7 @@ from pathlib import Path
 
 from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
-from study.sharing.slurm import array_job, decide, report_job, sbatch, scripts_folder
+from study.sharing.slurm import array_job, decide, note_job, report_job, sbatch, scripts_folder
 
 
 def submit(
@@ -44,6 +44,8 @@ def submit(
         number, told = decide(plans, slurm, tasks)
         print(f"{study.name}: {told}")
         job = sbatch(array_job(study.name, config, more, out, number, slurm), scripts, dry=dry)
+        if not dry:
+            note_job(out, job)
     else:
         print(f"{study.name}: all {len(study.runs)} runs are recorded already; the report only")
     try:

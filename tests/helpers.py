@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -20,7 +19,6 @@ from torch import Tensor, nn
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
-from study.sharing.tasks import identity
 from study.training.stack import Stack
 from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
@@ -100,14 +98,6 @@ class Terminate(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def elsewhere(folder: Path, name: str, beat: int, **changes: Any) -> None:
-    """Write the file of a task of another machine."""
-    content = {**identity(), "machine": "another", "host": "other", "job": None}
-    content |= {"state": "training", "beat": beat, "began": 0.0, **changes}
-    (folder / "tasks").mkdir(exist_ok=True)
-    (folder / "tasks" / f"{name}.json").write_text(json.dumps(content))
 
 
 PRELOADED = ["helpers", "study.training.loop", "study.terminal.display", "sklearn.datasets"]

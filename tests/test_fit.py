@@ -418,7 +418,7 @@ def test_a_folder_that_is_being_removed_gets_no_more_records(config: Path, tmp_p
     out, log = tmp_path / "out", tmp_path / "log"
     argv = ["--config", str(config), "--out", str(out), "--trainer.max_epochs", "100000"]
     process = fit_process([*argv, "--checkpoint_every", "1000000"], log)
-    wait_for(lambda: any(out.glob("claims/*")))
+    wait_for(lambda: any(out.glob("locks/*")))
     (out / "study.yaml").unlink()
     process.join(60)
     assert process.exitcode == 1

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from helpers import SMALL, elsewhere, fit_process, small_run
+from helpers import SMALL, fit_process, small_run
+from rich.console import Console
 
 import study
 from study.fit import main as fit
 from study.fitting import standing
 from study.fitting.standing import look
+from study.records.live import LiveFile
 from study.records.writing import Folder
 from study.runs.command_line import read
 from study.runs.config import study_yaml
-from study.sharing import tasks
+from study.sharing.exclusion import exclude_each_other
 from study.sharing.locks import Locks
-from study.sharing.tasks import Task
+from study.sharing.slurm import note_job
 from study.status import main
 from study.terminal.study_status import DONE, STILL_TRAINING, STOPPED, in_words, shown
 from study.verify import main as verify
@@ -46,6 +49,28 @@ def ids(folder: Path) -> list[str]:
     return [run.id for run in read(["--config", str(folder / "study.yaml")]).study.runs]
 
 
+@contextmanager
+def training_task(
+    folder: Path, runs: Mapping[str, int], ended: int = 0, epochs: int = 0
+) -> Iterator[str]:
+    """Train some runs as a task does that lives, as far as others see; gives its name."""
+    locks = Locks(folder)
+    with LiveFile(folder, "1/2") as live, closing(locks):
+        for name in (live.name, *runs):
+            assert locks.take(name)
+        live._runs, live._ended, live._epochs = dict(runs), ended, epochs
+        live._append(live._summary())
+        yield live.name
+
+
+def killed(folder: Path, runs: Mapping[str, int]) -> None:
+    """Leave what a task leaves that was killed."""
+    live = LiveFile(folder)
+    live.__enter__()
+    live._runs = dict(runs)
+    live._append(live._summary())
+
+
 def record(folder: Path, run: str, status: str, epochs: int = 6) -> None:
     row = {"run": run, "seed": 0, "status": status, "epochs": epochs}
     Folder(folder, "small").write_part([row], [{"run": run, "epoch": 0}])
@@ -57,12 +82,8 @@ def test_runs_are_counted_by_what_became_of_them(
     fitted, training, lost, waiting = ids(folder)
     record(folder, fitted, "fitted", epochs=4)
     record(folder, small_run(seed=99).id, "diverged")  # of an earlier config
-    with Task(folder) as gone:
-        Locks(folder, gone).take(lost)
-    with Task(folder, "1/2") as task:
-        Locks(folder, task).take(training)
-        task.progress({training: 3}, ended=1, epochs=7)
-        task._write()
+    killed(folder, {lost: 2})
+    with training_task(folder, {training: 3}, ended=1, epochs=7) as task:
         status = look(folder)
         assert main([str(folder)]) == STILL_TRAINING
     assert (status.ended, status.training, status.lost, status.waiting, status.other) == (
@@ -78,7 +99,7 @@ def test_runs_are_counted_by_what_became_of_them(
     printed = capsys.readouterr().out
     assert "small: 1 of 4 runs done (1 fitted)" in printed
     assert "1 training, 1 waiting, 1 lost; 1 recorded of earlier configs" in printed
-    assert task.name in printed
+    assert task in printed
     assert "time left: less than a minute" in printed
     assert waiting in ids(folder)
 
@@ -110,21 +131,19 @@ def test_a_killed_task_is_lost_until_the_next_start(folder: Path, tmp_path: Path
     assert main([str(folder), "--watch"]) == DONE
 
 
-@pytest.mark.parametrize("step", ["held_locks", "judged", "ended_runs"])
+@pytest.mark.parametrize("step", ["judged", "held_runs", "ended_runs"])
 def test_a_study_that_ends_while_it_is_looked_at_is_not_one_that_nobody_trains(
     step: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     *others, last = ids(folder)
     for run in others:
         record(folder, run, "fitted")
-    task = Task(folder)
+    task = training_task(folder, {last: 3})
     task.__enter__()
-    Locks(folder, task).take(last)
     real = getattr(standing, step)
 
     def ends_before(*arguments: Any) -> Any:
         record(folder, last, "fitted")
-        Locks(folder, task).release([last])
         task.__exit__(None, None, None)
         return real(*arguments)
 
@@ -240,31 +259,73 @@ def test_a_missing_permission_is_named(
     assert look(folder).exit_status == DONE
 
 
-@pytest.mark.parametrize(("age", "state"), [(0, "training"), (1_000, "lost")])
-def test_a_task_of_another_machine_is_lost_when_its_file_is_old(
-    age: int, state: str, folder: Path
+def test_where_the_file_system_refuses_to_lock_a_task_is_taken_at_its_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    details: dict[str, Any] = {"task": "far", "share": "1/1", "runs": {}, "ended": 0, "epochs": 0}
-    elsewhere(folder, "far", 1, **details, seconds=1.0)
-    then = time.time() - age
-    os.utime(folder / "tasks" / "far.json", (then, then))
-    assert [task["state"] for task in look(folder).tasks] == [state]
+    def refuse(*_: Any) -> bytes:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    run, *_ = ids(folder)
+    with training_task(folder, {run: 3}):
+        monkeypatch.setattr("study.sharing.locks.fcntl.fcntl", refuse)
+        status = look(folder)
+        assert (status.training, status.lost, status.exit_status) == (1, 0, STILL_TRAINING)
+        monkeypatch.undo()
 
 
 def test_of_many_tasks_those_that_ended_are_only_counted(folder: Path) -> None:
-    content = {"task": "t", "share": "1/1", "runs": {}, "ended": 0, "epochs": 0, "seconds": 1.0}
-    for number in range(100):
-        done = {**content, **tasks.identity(), "beat": 1, "began": number, "state": "done"}
-        path = folder / "tasks" / f"t{number}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(done))
-    from rich.console import Console
-
+    for _ in range(100):
+        with LiveFile(folder):
+            pass
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(shown(look(folder)))
     said = console.export_text()
     assert "100 tasks, of which 100 ended" in said
     assert said.count("\n") < 10
+
+
+def test_tasks_that_wait_in_slurms_queue_are_no_standstill(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (folder / "slurm").mkdir()
+    note_job(folder, "17")
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text('#!/bin/sh\ncase "$*" in *--jobs=17*) echo "17_[1-3]" ;; esac\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(folder)]) == STILL_TRAINING
+    said = capsys.readouterr().out
+    assert "waiting in Slurm's queue: 17_[1-3]" in said
+    assert "nobody trains" not in said
+    squeue.write_text("#!/bin/sh\necho slurm_load_jobs error: Invalid job id >&2; exit 1\n")
+    assert main([str(folder)]) == STOPPED
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+def test_two_processes_find_out_whether_locks_exclude_each_other(
+    excluded: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if not excluded:
+        monkeypatch.setattr(Locks, "take", lambda self, name: True)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: exclude_each_other(tmp_path, lambda said: None), range(2)))
+    assert both == [excluded, excluded]
+    assert list((tmp_path / "locks" / "test").iterdir()) == []
+
+
+def test_alone_there_is_nothing_to_find_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("study.sharing.exclusion.MOST_SECONDS", 0.5)
+    assert main([str(tmp_path), "--test-locks"]) == 2
+    assert "expected a second process within" in capsys.readouterr().err
 
 
 def test_what_is_no_study_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,14 +10,17 @@ from rich.console import Console
 from study.records.reading import load
 from study.runs.command_line import Request
 from study.terminal import summary
+from study.terminal.plan import counted
 from study.wandb.ledger import sync_command
 
 
-def conclude(request: Request, failed: Mapping[str, str], console: Console) -> None:
+def conclude(request: Request, left: int, failed: Mapping[str, str], console: Console) -> None:
     """Say what came out and where it is."""
     out, shard, study = request.out, request.shard, request.study
     say = functools.partial(console.print, soft_wrap=True)
-    if shard.of > 1:  # as many tasks would read everything as there are shares
+    if left:
+        say(f"other tasks train the last {counted(left, 'run')}; see python -m study.status {out}")
+    elif shard.of > 1:  # otherwise each of a thousand tasks would read all records
         say(f"records: {out}, share {shard}; of all: python -m study.status {out}")
     else:
         summary.show(study, *load(out), console)

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from study.base.files import take_leftovers_away
 from study.data.prepare import DataCache
-from study.fitting.leftovers import drop_locks, drop_states
+from study.records.checkpoints import Checkpoints, check_format, saved_runs
+from study.records.live import drop_rows, tasks_of
 from study.records.writing import Folder
 from study.runs.command_line import Request
 from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
+from study.sharing.locks import Locks
 from study.wandb.ledger import Ledger
 
 
@@ -29,9 +31,9 @@ class Work(NamedTuple):
     ended
         The ids of runs that have ended.
     pending
-        Those of the share that have not.
+        The runs that have not ended and that this process may train.
     plans
-        The stacks that these are trained in.
+        The stacks that those of its share are trained in.
     unsent
         The ids of ended runs of the share that W&B lacks.
     """
@@ -59,10 +61,11 @@ def work_of(request: Request) -> Work:
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
-    pending = [run for run in share if run.id not in ended]
+    pending = [run for run in request.shard.order(study.runs) if run.id not in ended]
+    own = [run for run in share if run.id not in ended]
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
-    return Work(request, folder, share, ended, pending, plan(study, pending), unsent)
+    return Work(request, folder, share, ended, pending, plan(study, own), unsent)
 
 
 def check_outside(work: Work) -> None:
@@ -83,12 +86,23 @@ def check_outside(work: Work) -> None:
 
 
 def tidy(work: Work) -> None:
-    """Take away what processes that were killed have left."""
+    """Remove what killed processes have left: states of ended runs, rows of recorded ones.
+
+    Raises
+    ------
+    BadInput
+        Unfinished runs have checkpoints of the first version.
+    """
     out = work.request.out
-    drop_locks(out, (run.id for run in work.share if run.id in work.ended))
-    if work.request.shard.number == 1:  # one for all
+    if work.pending:
+        check_format(out)
+    Checkpoints(out, print).remove(saved_runs(out) & work.ended)
+    if work.request.shard.number == 1:  # one task does this for all
         take_leftovers_away(out)
-        drop_states(out, work.ended)
+        locks = Locks(out)
+        for task in tasks_of(out):
+            if not locks.held(task["task"]):
+                drop_rows(out, task["task"], of=work.ended)
 
 
 def begin(work: Work) -> DataCache:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from study.base.files import file_time
 from study.base.interrupt import Interrupt
 from study.data.prepare import DataCache
-from study.records.checkpoints import CheckpointWriter, Saved
+from study.records.checkpoints import Checkpoints
 from study.records.environment import agreed_routes
+from study.records.live import INTERRUPTED, LiveFile, tasks_of
 from study.records.recorder import Recorded, Recorder
 from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer
 from study.runs.packing import StackPlan, plan
-from study.runs.progress import Progress
 from study.runs.run import Run
+from study.runs.shards import Shard
 from study.runs.study import Study
 from study.sharing.locks import Locks
 from study.sharing.queue import Queue
-from study.sharing.tasks import INTERRUPTED, Task
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
 from study.wandb.observer import WandbObserver
+
+POLL_SECONDS = 1.0
 
 
 class StopOnSignal(Observer):
@@ -53,6 +56,39 @@ class StopWithoutFolder(Observer):
         self.folder.check_there()
 
 
+class SayWhereItGoesOn(Observer):
+    """Says from which epoch runs go on that were begun before."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+
+    def stack_began(self, stack: LiveStack) -> None:
+        """Say it, once for the stack."""
+        epochs = [each.resumed_at for each in stack.taken_up if each.resumed_at]
+        if epochs:
+            first, last = min(epochs), max(epochs)
+            at = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+            self.say(f"going on with {len(epochs)} runs from {at}")
+
+
+class Ending(NamedTuple):
+    """How a session ended.
+
+    Attributes
+    ----------
+    interrupted
+        Whether it was stopped before; then the states of its runs are saved.
+    failed
+        The errors of runs that failed, by id.
+    left
+        How many runs have not ended: other tasks train them, or will.
+    """
+
+    interrupted: bool
+    failed: Mapping[str, str]
+    left: int
+
+
 class Session:
     """Trains runs of a study in this process, beside other tasks that do the same.
 
@@ -60,103 +96,112 @@ class Session:
     ----------
     study
         The study.
+    shard
+        The share of its runs with which this task begins.
     folder
-        Where it leaves its records.
+        The study's folder.
     cache
         The data of its runs.
-    task
-        This process.
     wandb
-        Where its runs go beside the records.
+        Sends its runs to W&B.
     observers
-        Further ones that look on.
+        Further observers of the training.
     say
         Shows a line.
-
-    Attributes
-    ----------
-    failed : dict
-        The errors of runs that failed, by id.
     """
 
     def __init__(
         self,
         study: Study,
+        shard: Shard,
         folder: Folder,
         cache: DataCache,
-        task: Task,
         wandb: WandbObserver,
         observers: Sequence[Observer],
         say: Callable[[str], None],
     ) -> None:
         self.study, self.folder, self.cache = study, folder, cache
-        self.observers, self.say = observers, say
-        self.task, self.locks, self.wandb = task, Locks(folder.path, task), wandb
+        self.observers, self.say, self.wandb = observers, say, wandb
+        self.live, self.locks = LiveFile(folder.path, str(shard)), Locks(folder.path)
+        self.queue = Queue(shard.order(study.runs), self.locks, self._through)
+        self._share = {run.id for run in shard.take(study.runs)}
+        self.tasks = 1 if shard.exact else shard.of
         self.failed: dict[str, str] = {}
         self.interrupt = Interrupt(say)
-        stopped = lambda: self.interrupt.requested  # noqa: E731  # shorter than a method
-        self.queue = Queue(self.locks, folder.ended, self._is_recorded, stopped, say)
 
-    def train(self, plans: Sequence[StackPlan], recorded: Iterable[str] = ()) -> bool:
-        """Train every planned run that no other task trains, and wait for those that one does.
+    def train(
+        self, plans: Sequence[StackPlan], recorded: Iterable[str] = (), *, wait: bool = False
+    ) -> Ending:
+        """Train the planned runs that are free, and then what other tasks leave.
 
         Parameters
         ----------
         plans
-            What to train.
+            The stacks of this task's share.
         recorded
-            Runs that were trained before; what W&B lacks of them is sent.
-
-        Returns
-        -------
-        bool
-            Whether all of them ended, be it that they failed; false: interrupted, states saved.
+            Runs that were trained before; those that W&B lacks are sent.
+        wait
+            Whether to wait until the runs that other tasks train have ended, or are free.
         """
-        planned = [run for each in plans for run in each.runs]
-        with self.interrupt, self.task:
+        self.locks.take(self.live.name)
+        with self.interrupt, self.live, contextlib.closing(self.locks):
             try:
                 self.wandb.catch_up(self.locks, recorded)
-                stopped = False
-                while plans and not stopped:
-                    stopped = not all(map(self._train_plan, plans))
-                    left = [run for run in planned if run.id not in self.failed]
-                    plans = [] if stopped else plan(self.study, self.queue.free(left))
-                if not stopped and not self.interrupt.requested:
+                while plans := plans or plan(self.study, self._more(wait=wait)):
+                    for each in plans:
+                        self._train_plan(each)
+                    plans = []
+                if not self._stopped():
                     self.wandb.tell_sweep()
-                self.wandb.close(lambda: self.interrupt.requested)
+                self.wandb.close(self._stopped)
             finally:
                 self.wandb.kill()
             self.folder.check_there()
-            ended = self.folder.ended() | self.failed.keys()
-            if all(run.id in ended for run in planned):
-                return True
-            self.task.state = INTERRUPTED
-            return False
+            left = self.queue.left(self.failed)
+            interrupted = self._stopped() and bool(left)
+            if interrupted:
+                self.live.state = INTERRUPTED
+            return Ending(interrupted, self.failed, len(left))
 
-    def _train_plan(self, planned: StackPlan) -> bool:
-        """Train what others do not of one program; return whether nothing stopped it."""
-        trained = in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
-        return trained and not self.interrupt.requested
+    def _through(self) -> set[str]:
+        """Return the runs that are through: a run that failed elsewhere is not tried again here."""
+        return self.folder.ended() | (self.folder.failed() - self._share)
+
+    def _stopped(self) -> bool:
+        return self.interrupt.requested
+
+    def _more(self, *, wait: bool) -> Sequence[Run]:
+        """Return some runs that are left and free; with ``wait``, once there are any."""
+        said = False
+        while not self._stopped() and (left := self.queue.left(self.failed)):
+            others = [task for task in tasks_of(self.folder.path) if task["task"] != self.live.name]
+            alive = [task for task in others if self.locks.held(task["task"])]
+            shown = {run for task in others for run in task["runs"]}
+            free = self.queue.some(left, shown, max(self.tasks, 1 + len(alive)))
+            if free or not wait:
+                return free
+            if not said:
+                self.say(f"waiting for {len(left)} runs that other tasks train")
+                said = True
+            time.sleep(POLL_SECONDS)
+        return []
+
+    def _train_plan(self, planned: StackPlan) -> None:
+        """Train the free runs of one program."""
+        if not self._stopped():
+            in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
 
     def _train(self, runs: Sequence[Run], size: int) -> bool:
         """Train the free ones of some runs, so many at once; return whether all of those ended."""
-        saved = Saved(self.folder.path, self.say)
-        writer = CheckpointWriter(self.folder.path, self.task.name, saved)
-        recorder = Recorder(self.study, self.folder, writer, self._recorded)
-        watching = [*self.observers, StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
-        observers = [*watching, recorder, self.wandb, self.task]
-        progress = self._taken_up(runs, saved)
+        checkpoints = Checkpoints(self.folder.path, self.say)
+        recorder = Recorder(self.study, self.folder, checkpoints, self._recorded)
+        looking_on = [SayWhereItGoesOn(self.say), *self.observers]
+        stopping = [StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
+        observers = [*looking_on, *stopping, recorder, self.wandb, self.live]
+        progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
         ended = train_stack(progress, size, self.cache, self._routes, observers)
         self.folder.merge()
-        if ended:
-            writer.close()
-            saved.discard(dict.fromkeys(self.folder.ended(), math.inf))
         return ended
-
-    def _taken_up(self, runs: Sequence[Run], saved: Saved) -> Iterator[Progress]:
-        """Lock one run after another, and go on where it was left."""
-        for run, before in self.queue.take(runs):
-            yield saved.slot(run, [self.task.name, *before])
 
     def _routes(self, run: Run) -> Mapping[str, str]:
         """Return how a run's products are computed: as asked, as before, or the fastest way."""

@@ -1,172 +1,117 @@
 """States of unfinished runs, so that killed and resumed is the same as never killed.
 
-A checkpoint is one safetensors file: tensors ``<run>/<name>`` for each unfinished run of a stack,
-and in its metadata how far each has come, its history, and a checksum of it all. Since a run does
-not feel its neighbours, a run may be taken up in another stack than it was saved in.
+checkpoints/<run>.0.safetensors and .1 are the two newest states of a run, written in turns. Each
+has the run's tensors, and in its metadata how far the run has come, its history, and a checksum of
+it all. A file is found by its run alone, so whoever goes on with a run needs to know nobody, and it
+does not matter in which stack the run was trained before.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
+from study.base.errors import BadInput
 from study.base.files import sha256, write_whole
 from study.records.writing import safetensors, tensor_bytes
 from study.runs.progress import Progress
 from study.runs.run import Run
 
-FORMAT = "study.checkpoint.1"
-KEPT = 2  # the newest, and the one before it should the newest turn out damaged
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "study.checkpoint.2"
+KEPT = (0, 1)
 
 
-class CheckpointWriter:
-    """Writes the checkpoints of one stack, and takes old ones away.
-
-    Parameters
-    ----------
-    folder
-        The study's folder.
-    task
-        The task that trains the stack.
-    saved
-        Where its runs were taken up from; what this stack has outdone of that goes.
-    """
-
-    def __init__(self, folder: Path, task: str, saved: Saved | None = None) -> None:
-        self.folder = folder / "checkpoints"
-        self._writer = f"{task}-{uuid4().hex[:6]}"
-        self._saved = saved
-        self._count = 0
-
-    def write(self, slots: Mapping[str, tuple[Progress, Mapping[str, Tensor]]]) -> None:
-        """Save the state of each slot, under its run's id."""
-        progress = {run: slot.plain() for run, (slot, _) in slots.items()}
-        tensors = {
-            f"{run}/{name}": tensor.cpu().contiguous()
-            for run, (_, state) in slots.items()
-            for name, tensor in state.items()
-        }
-        text = json.dumps(progress)
-        metadata = {"format": FORMAT, "progress": text, "checksum": _checksum(text, tensors)}
-        self._count += 1
-        name = f"{self._writer}-{self._count:06d}.safetensors"
-        write_whole(self.folder / name, safetensors(tensors, metadata))
-        old = f"{self._writer}-{self._count - KEPT:06d}.safetensors"
-        (self.folder / old).unlink(missing_ok=True)
-        if self._count == KEPT and self._saved:
-            self._saved.discard({run: slot.epoch for run, (slot, _) in slots.items()})
-
-    def close(self) -> None:
-        """Take this stack's checkpoints away: all its runs have ended."""
-        for path in self.folder.glob(f"{self._writer}-*.safetensors"):
-            path.unlink(missing_ok=True)
-
-
-def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
-    parts = [text.encode()]
-    for name in sorted(tensors):
-        parts += [name.encode(), tensor_bytes(tensors[name])]
-    return sha256(parts)
-
-
-def _header(path: Path) -> dict[str, str]:
-    """Read a safetensors file's metadata without its tensors; {} when there is none."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, 100_000_000)))
-            metadata = header.get("__metadata__", {})
-    except (OSError, ValueError, struct.error, AttributeError):
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _progress(path: Path) -> dict[str, dict[str, Any]]:
-    metadata = _header(path)
-    try:
-        progress = json.loads(metadata["progress"]) if metadata.get("format") == FORMAT else {}
-        return {run: entry for run, entry in progress.items() if entry["epoch"] >= 0}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def saved_runs(path: Path) -> set[str]:
-    """Return the runs that a checkpoint holds; none when it is damaged or something else's."""
-    return set(_progress(path))
-
-
-class Saved:
-    """Checkpoints that tasks left in a study's folder, to take runs up from.
-
-    A file that is torn, damaged or something else's is refused with a line, and the newest one
-    before it that holds the run is used.
+class Checkpoints:
+    """The checkpoints in a study's folder.
 
     Parameters
     ----------
     folder
         The study's folder.
     say
-        Shows a line.
+        Shows a line, e.g. about a damaged file that is not used.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.folder = folder / "checkpoints"
-        self._say = say
-        self._progress: dict[Path, dict[str, dict[str, Any]]] = {}
-        self._sound: dict[Path, bool] = {}
+        self.folder, self.say = folder / "checkpoints", say
+        self._next: dict[str, int] = {}
 
-    def slot(self, run: Run, tasks: Iterable[str]) -> Progress:
-        """Return a slot for a run: where some tasks' newest sound checkpoint left it, or new."""
-        slot = Progress(run)
-        found = []
-        for path in [p for task in tasks for p in self.folder.glob(f"{task}-*.safetensors")]:
-            if path not in self._progress:
-                self._progress[path] = _progress(path)
-                if not self._progress[path]:
-                    self._say(f"{path}: not a study's checkpoint, or a damaged one; refused")
-            if run.id in self._progress[path]:
-                found.append((self._progress[path][run.id]["epoch"], path.name, path))
-        for _, _, path in sorted(found, reverse=True):
-            content = self._read(path, run.id)
-            if content is not None:
-                slot.resume(self._progress[path][run.id], content)
-                break
-        return slot
+    def write(self, progress: Progress, state: Mapping[str, Tensor]) -> None:
+        """Save a run, in place of the older one of its two checkpoints."""
+        run, text = progress.run.id, json.dumps(progress.plain())
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
+        checksum = _checksum(run, text, tensors)
+        metadata = {"format": FORMAT, "progress": text, "checksum": checksum}
+        turn = self._next.get(run, 0)
+        write_whole(self._path(run, turn), safetensors(tensors, metadata))
+        self._next[run] = 1 - turn
 
-    def _read(self, path: Path, run: str) -> dict[str, Tensor] | None:
-        """Return a run's tensors, once the checksum over all of the file holds."""
+    def take_up(self, run: Run) -> Progress:
+        """Return a run as its newest sound checkpoint left it, or at its beginning."""
+        progress, states = Progress(run), {}
+        for turn in KEPT:
+            if found := self._read(run.id, turn):
+                states[turn] = found
+        if states:
+            newest = max(states, key=lambda turn: states[turn][0]["epoch"])
+            progress.resume(*states[newest])
+            self._next[run.id] = 1 - newest
+        return progress
+
+    def remove(self, runs: Iterable[str]) -> None:
+        """Remove the checkpoints of runs that have ended."""
+        for run in runs:
+            self._next.pop(run, None)
+            for turn in KEPT:
+                self._path(run, turn).unlink(missing_ok=True)
+
+    def _path(self, run: str, turn: int) -> Path:
+        return self.folder / f"{run}.{turn}.safetensors"
+
+    def _read(self, run: str, turn: int) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """Return how far a checkpoint's run has come, and its tensors; None without a sound one."""
+        path = self._path(run, turn)
         try:
-            if path not in self._sound:
-                self._sound[path] = _sound(path)
-            if self._sound[path]:
-                with safe_open(path, "pt") as file:
-                    names = [name for name in file.keys() if name.startswith(f"{run}/")]  # noqa: SIM118  # no dict: it is not iterable
-                    return {name.partition("/")[2]: file.get_tensor(name) for name in names}
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict: it is not iterable
         except FileNotFoundError:
-            return None  # whoever trains the run by now has come further
-        except (SafetensorError, OSError, KeyError):
-            self._sound[path] = False
-        self._say(f"{path}: its checksum does not hold; refused, the one before it is used")
-        self._progress[path] = {}
+            return None
+        except (SafetensorError, OSError, ValueError):
+            metadata, tensors = {}, {}
+        text = metadata.get("progress", "")
+        sound = metadata.get("checksum") == _checksum(run, text, tensors)
+        if sound and metadata.get("format") == FORMAT:
+            progress: dict[str, Any] = json.loads(text)
+            return progress, tensors
+        self.say(f"{path}: damaged, or no checkpoint of this version; not used")
         return None
 
-    def discard(self, epochs: Mapping[str, float]) -> None:
-        """Take away files whose every run has come as far, or has ended (then give infinity)."""
-        for path, progress in list(self._progress.items()):
-            if progress and all(e["epoch"] <= epochs.get(run, -1) for run, e in progress.items()):
-                path.unlink(missing_ok=True)
-                del self._progress[path]
+
+def saved_runs(folder: Path) -> set[str]:
+    """Return the ids of the runs that have a checkpoint in a study's folder."""
+    return {
+        path.name.partition(".")[0] for path in (folder / "checkpoints").glob("*.?.safetensors")
+    }
 
 
-def _sound(path: Path) -> bool:
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the same
-    return bool(metadata["checksum"] == _checksum(metadata["progress"], tensors))
+def check_format(folder: Path) -> None:
+    """Raise `BadInput` for checkpoints of the first version, whose files were named by tasks."""
+    for path in (folder / "checkpoints").glob("*-*-*.safetensors"):
+        hint = "finish the study with the version that began it, or remove the folder to train its "
+        hint += "unfinished runs from their beginning"
+        raise BadInput(str(path.parent), "checkpoints of this version", path.name, hint)
+
+
+def _checksum(run: str, text: str, tensors: Mapping[str, Tensor]) -> str:
+    parts = [run.encode(), text.encode()]
+    for name in sorted(tensors):
+        parts += [name.encode(), tensor_bytes(tensors[name])]
+    return sha256(parts)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from study.records.checkpoints import CheckpointWriter
+from study.records.checkpoints import Checkpoints
 from study.records.environment import environment
 from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder, weights_hash
@@ -39,8 +39,8 @@ class Recorder(Observer):
         The study.
     folder
         Its folder.
-    writer
-        Writes this stack's checkpoints.
+    checkpoints
+        Its checkpoints.
     recorded
         Called once some runs are recorded.
     """
@@ -49,10 +49,10 @@ class Recorder(Observer):
         self,
         study: Study,
         folder: Folder,
-        writer: CheckpointWriter,
+        checkpoints: Checkpoints,
         recorded: Callable[[Sequence[Recorded]], None],
     ) -> None:
-        self.study, self.folder, self.writer = study, folder, writer
+        self.study, self.folder, self.checkpoints = study, folder, checkpoints
         self.recorded = recorded
         self.environment: Mapping[str, Any] = {}
         self._environment_hash = ""
@@ -78,9 +78,8 @@ class Recorder(Observer):
 
     def _checkpoint(self, stack: LiveStack) -> None:
         self._since_checkpoint = 0
-        states = {each.run.id: (each, stack.state(each)) for each in stack.training}
-        if states:
-            self.writer.write(states)
+        for each in stack.training:
+            self.checkpoints.write(each, stack.state(each))
 
     def _record(self, stack: LiveStack) -> None:
         done: list[Recorded] = []
@@ -101,6 +100,7 @@ class Recorder(Observer):
             done.append(Recorded(progress, row, self._predictions(progress, outcome)))
         predictions = [row for each in done for row in each.predictions]
         self.folder.write_part([each.row for each in done], history, predictions)
+        self.checkpoints.remove(each.progress.run.id for each in done)
         self.recorded(done)
 
     def _predictions(self, progress: Progress, outcome: Outcome) -> list[Row]:

@@ -9,6 +9,8 @@ sources/<data set>.json     the checksum of the data that the study began with
 environment/<hash>.json     code, machine and versions, a file for each that trained runs
 weights/<run>.safetensors   a trained network's weights
 checkpoints/                the states of unfinished runs; removed when they end
+progress/<task>.jsonl       what a task does, and the epochs of its unfinished runs
+locks/                      empty files whose bytes tasks lock; see `study.sharing.locks`
 
 A part is the records of some runs that ended together: see `study.records.parquet`.
 """
@@ -181,8 +183,14 @@ class Folder:
         BadInput, OSError
             Records that cannot be read; a run in them may have ended.
         """
-        rows = ended_runs(self.path, ["run", "status"], self._ended)
-        return {run for run, status in rows if status != FAILED}
+        return {run for run, status in self._rows() if status != FAILED}
+
+    def failed(self) -> set[str]:
+        """Return the ids of runs that have failed, be it that they were trained again since."""
+        return {run for run, status in self._rows() if status == FAILED}
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return ended_runs(self.path, ["run", "status"], self._ended)
 
 
 def check_folder(path: Path, name: str) -> None:

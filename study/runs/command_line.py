@@ -32,10 +32,11 @@ FLAGS = {
     "help": "Print this; stop.",
     "plan": "Print what would be trained; stop.",
     "print_config": "Print the whole config, to run again; stop.",
+    "wait": "Wait for the runs that other tasks train, and train those that they leave.",
 }
 OWN = {
     "config": "A config file, or a shipped one's name; of several a later one overrides.",
-    "shard": "Train the k-th of n shares of the runs: k/n (default: Slurm's numbers, or all).",
+    "shard": "Train the k-th of n shares of the runs and nothing else: k/n.",
 }
 EXAMPLES = """\
 Train every run of a study and leave records that can be trusted.
@@ -60,6 +61,7 @@ class Request(NamedTuple):
     plan: bool
     shard: Shard
     replaced: list[str]
+    wait: bool = False
 
 
 def read(argv: Sequence[str] | None = None) -> Request:
@@ -90,7 +92,7 @@ def read(argv: Sequence[str] | None = None) -> Request:
         raise SystemExit(0)
     shards = [parse(text) for name, text in words if name == "shard"] or [from_environment()]
     out = named_folder(study.out or f"results/{study.name}", "out")
-    return Request(study, out, "plan" in asked, shards[-1], replaced)
+    return Request(study, out, "plan" in asked, shards[-1], replaced, "wait" in asked)
 
 
 def _words(argv: Sequence[str]) -> list[tuple[str, str]]:

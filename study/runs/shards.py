@@ -15,10 +15,17 @@ from study.runs.study import MOST_RUNS, by_program
 
 
 class Shard(NamedTuple):
-    """Share ``number`` of ``of``, counted from 1."""
+    """Share ``number`` of ``of``, counted from 1.
+
+    Attributes
+    ----------
+    exact
+        Whether the task trains this share and nothing else; otherwise it begins with the share.
+    """
 
     number: int = 1
     of: int = 1
+    exact: bool = False
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -41,6 +48,20 @@ class Shard(NamedTuple):
             taken += _dealt(group, sizes, self.number - 1)
             at = end
         return taken
+
+    def order(self, runs: Sequence[Run]) -> list[Run]:
+        """Return the runs that a task of this share may train: first those of its share.
+
+        The others follow from a place that is the share's own, so that tasks that have trained
+        their shares seldom look for the same run.
+        """
+        mine = self.take(runs)
+        if self.exact:
+            return mine
+        own = {run.id for run in mine}
+        rest = [run for run in runs if run.id not in own]
+        at = len(rest) * self.number // self.of
+        return [*mine, *rest[at:], *rest[:at]]
 
 
 def _dealt(runs: Sequence[Run], sizes: Sequence[int], place: int) -> list[Run]:
@@ -71,14 +92,14 @@ def parse(text: str) -> Shard:
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]) <= MOST_RUNS:
         raise BadInput("--shard", f"k/n with k from 1 to n, n at most {MOST_RUNS}, e.g. 1/4", text)
-    return Shard(int(found[1]), int(found[2]))
+    return Shard(int(found[1]), int(found[2]), exact=True)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
     """Return the share that Slurm's numbers give: of an array's tasks, each srun's processes.
 
     Outside both it is everything, and so it is for tasks of an array that are submitted again: one
-    on its own, or some whose numbers do not follow each other evenly. Claims divide it then.
+    on its own, or some whose numbers do not follow each other evenly. Locks divide the runs then.
 
     Examples
     --------

@@ -1,115 +1,142 @@
-"""Locks: which task trains which run, so that no two train the same one.
+"""Locks of the operating system: which task trains which run, so that no two train the same one.
 
-claims/<run>.<n> in the study's folder is a symbolic link to the name of the task that took the run
-the n-th time; the highest n holds. Making a link is one step that fails if there is one already, on
-local disks, NFS and Lustre alike. A lock whose task is gone is taken over by making the next; all
-go when the run is recorded. Who had a run before says where its checkpoints are.
+A task locks one byte for each run that it trains: in one of 256 files in ``locks/`` of the study's
+folder, chosen by the first two digits of the run's id, the byte at the rest of the id. Many files,
+because a kernel searches the locks of one file one after another. The kernel releases the locks of
+a process that ends, however it ends, so nothing here asks who is alive.
+
+Linux's locks belong to an open file (open-file-description locks). Elsewhere they belong to the
+process, which loses them when it closes any descriptor of the file: there, all `Locks` of a folder
+in one process share descriptors that stay open, and count as one owner.
+
+Some file systems do not lock between machines, and some refuse to lock at all. Every lock is then
+granted, and two tasks may train the same run; see docs/clusters.md.
 """
 
 from __future__ import annotations
 
-import itertools
+import errno
+import fcntl
+import os
+import struct
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from study.base.files import make_room
-from study.sharing.tasks import Task, Watch
+
+FOLDER = "locks"
+PER_FILE = hasattr(fcntl, "F_OFD_SETLK")
+SET = fcntl.F_OFD_SETLK if PER_FILE else fcntl.F_SETLK
+GET = fcntl.F_OFD_GETLK if PER_FILE else fcntl.F_GETLK
+# The system's struct flock, with its padding: l_type is first on Linux and last but one on macOS.
+MACOS = sys.platform == "darwin"
+FLOCK = struct.Struct("qqihh" if MACOS else "hhqqi0q")
+TAKEN = (errno.EAGAIN, errno.EACCES)
+NOT_SUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_SHARED: dict[Path, int] = {}
 
 
 class Locks:
-    """The locks of one task.
+    """The locks that one task holds, by the names of runs: 12 hexadecimal digits.
 
     Parameters
     ----------
     folder
         The study's folder.
-    task
-        Who locks.
+
+    Attributes
+    ----------
+    refused : bool
+        Whether the file system has refused to lock.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with Task(Path(folder)) as one, Task(Path(folder)) as two:
-    ...         mine, theirs = Locks(Path(folder), one), Locks(Path(folder), two)
-    ...         mine.take("a"), theirs.take("a"), theirs.take("b")
-    ([], None, [])
+    ...     mine, theirs = Locks(Path(folder)), Locks(Path(folder))
+    ...     mine.take("0" * 12), mine.held("0" * 12), theirs.held("0" * 12)
+    (True, False, True)
     """
 
-    def __init__(self, folder: Path, task: Task) -> None:
-        self.folder = folder / "claims"
-        self.task = task
-        self.watch = Watch(folder)
-        self._numbers: dict[str, int] = {}
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+        self.refused = False
+        self._files = dict[Path, int]() if PER_FILE else _SHARED
+        self._mine: set[str] = set()
 
-    def take(self, run: str) -> list[str] | None:
-        """Lock a run.
+    def take(self, name: str) -> bool:
+        """Lock a run; return whether this task holds it now."""
+        if name in self._mine:
+            return True
+        if not self._lock(name, fcntl.F_WRLCK):
+            return False
+        self._mine.add(name)
+        return True
 
-        Returns
-        -------
-        list of str or None
-            The tasks that had the run before, the last one first; None when a task that lives has
-            it.
-        """
-        make_room(self.folder)
-        while True:
-            before = self.history(run)
-            if before and before[0] == self.task.name:
-                return before[1:]
-            if before and not self.watch.gone(before[0]):
-                return None
+    def release(self, names: Iterable[str]) -> None:
+        """Release some of the runs that this task holds."""
+        for name in self._mine.intersection(names):
+            self._lock(name, fcntl.F_UNLCK)
+            self._mine.discard(name)
+
+    def held(self, name: str) -> bool:
+        """Ask whether another task holds a run; nothing is locked or written."""
+        path, byte = self._place(name)
+        if name in self._mine:
+            return False
+        try:
+            # A file with locks of this process stays open, as closing it could release them.
+            file = self._files.get(path) or os.open(path, os.O_RDONLY)
             try:
-                (self.folder / f"{run}.{len(before)}").symlink_to(self.task.name)
-            except FileExistsError:
-                continue  # somebody was faster: look again who
-            self._numbers[run] = len(before)
-            return before
-
-    def holder(self, run: str) -> str | None:
-        """Return the living task that has a run, None when it is free or this task's own."""
-        before = self.history(run)
-        theirs = before and before[0] != self.task.name and not self.watch.gone(before[0])
-        return before[0] if theirs else None
-
-    def history(self, run: str) -> list[str]:
-        """Return the tasks that have locked a run, the last one first."""
-        return lock_history(self.folder.parent, run)
-
-    def release(self, runs: Iterable[str]) -> None:
-        """Take the locks of recorded runs away.
-
-        Who takes the run over between two of these steps will find it recorded.
-        """
-        for run in runs:
-            most = max(len(self.history(run)), self._numbers.pop(run, 0) + 1)
-            remove_locks(self.folder.parent, run, most)
-
-
-def lock_history(folder: Path, run: str) -> list[str]:
-    """Return the tasks that have locked a run of a study, the last one first."""
-    tasks: list[str] = []
-    for number in itertools.count():
-        try:
-            tasks.insert(0, str((folder / "claims" / f"{run}.{number}").readlink()))
+                answer = fcntl.fcntl(file, GET, _flock(fcntl.F_WRLCK, byte))
+            finally:
+                if path not in self._files:
+                    os.close(file)
         except FileNotFoundError:
-            break
-    return tasks
+            return False
+        except OSError as error:
+            return self._refuse(error)
+        return bool(FLOCK.unpack(answer)[3 if MACOS else 0] != fcntl.F_UNLCK)
 
+    def close(self) -> None:
+        """Release all locks of this task."""
+        self.release(list(self._mine))
+        if PER_FILE:
+            for file in self._files.values():
+                with suppress(OSError):
+                    os.close(file)
+            self._files.clear()
 
-def remove_locks(folder: Path, run: str, number: int) -> None:
-    """Take the first locks of a run away, the last one first: while any is left, so is ``.0``."""
-    for each in reversed(range(number)):
-        (folder / "claims" / f"{run}.{each}").unlink(missing_ok=True)
+    def __del__(self) -> None:
+        if PER_FILE:
+            self.close()
 
-
-def held_locks(folder: Path) -> dict[str, str]:
-    """Return the task that holds each locked run of a study, by the run's id."""
-    holders: dict[str, tuple[int, str]] = {}
-    for path in (folder / "claims").glob("*.*"):
-        run, _, number = path.name.partition(".")
+    def _lock(self, name: str, kind: int) -> bool:
+        path, byte = self._place(name)
         try:
-            holder = (int(number), str(path.readlink()))
-        except (OSError, ValueError):
-            continue
-        holders[run] = max(holder, holders.get(run, holder))
-    return {run: task for run, (_, task) in holders.items()}
+            if path not in self._files:
+                make_room(self.folder)
+                self._files[path] = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.fcntl(self._files[path], SET, _flock(kind, byte))
+        except OSError as error:
+            return error.errno not in TAKEN and not self._refuse(error)
+        return True
+
+    def _refuse(self, error: OSError) -> bool:
+        """Note that the file system does not lock, and return that nobody else holds the run."""
+        if error.errno not in NOT_SUPPORTED:
+            raise error
+        self.refused = True
+        return False
+
+    def _place(self, name: str) -> tuple[Path, int]:
+        return self.folder / name[:2], int(name[2:], 16)
+
+
+def _flock(kind: int, byte: int) -> bytes:
+    owner, length = 0, 1
+    if MACOS:
+        return FLOCK.pack(byte, length, owner, kind, os.SEEK_SET)
+    return FLOCK.pack(kind, os.SEEK_SET, byte, length, owner)

@@ -2,67 +2,57 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from study.runs.run import Run
 from study.sharing.locks import Locks
 
-POLL_SECONDS = 1.0
-
 
 class Queue:
-    """The runs that are left for a task.
+    """The runs of a study, in the order in which one task takes them.
 
     Parameters
     ----------
+    runs
+        All runs that the task may train, its share first.
     locks
         The task's locks.
     ended
         Returns the ids of runs that are recorded.
-    recorded
-        Tells of one run whether it is recorded, as fresh as can be known.
-    stopped
-        Tells whether a stop is asked for.
-    say
-        Shows a line.
     """
 
-    def __init__(
-        self,
-        locks: Locks,
-        ended: Callable[[], set[str]],
-        recorded: Callable[[Run], bool],
-        stopped: Callable[[], bool],
-        say: Callable[[str], None],
-    ) -> None:
-        self.locks, self.ended, self.recorded = locks, ended, recorded
-        self.stopped, self.say = stopped, say
+    def __init__(self, runs: Sequence[Run], locks: Locks, ended: Callable[[], set[str]]) -> None:
+        self.runs, self.locks, self.ended = runs, locks, ended
 
-    def take(self, runs: Sequence[Run]) -> Iterator[tuple[Run, list[str]]]:
-        """Lock one run after another, and yield it with the tasks that had it before."""
+    def take(self, runs: Sequence[Run], recorded: Callable[[Run], bool]) -> Iterator[Run]:
+        """Lock one run after another, and yield it unless it is recorded by then."""
         for run in runs:
-            before = self.locks.take(run.id)
-            if before is None:
+            if not self.locks.take(run.id):
                 continue
-            if self.recorded(run):
+            if recorded(run):
                 self.locks.release([run.id])
             else:
-                yield run, before
+                yield run
 
-    def free(self, runs: Sequence[Run]) -> list[Run]:
-        """Return the runs that are left, once one of them is free; none when all have ended."""
-        waits = False
-        while not self.stopped():
-            ended = self.ended()
-            left = [run for run in runs if run.id not in ended]
-            holders = {run.id: self.locks.holder(run.id) for run in left}
-            free = [run for run in left if holders[run.id] is None]
-            if free or not left:
-                return free
-            if not waits:
-                tasks = ", ".join(sorted({str(name) for name in holders.values()}))
-                self.say(f"waiting for {len(left)} runs that other processes train (task {tasks})")
-                waits = True
-            time.sleep(POLL_SECONDS)
-        return []
+    def left(self, but: Collection[str] = ()) -> list[Run]:
+        """Return the runs that have not ended, ``but`` some."""
+        done = self.ended() | set(but)
+        return [run for run in self.runs if run.id not in done]
+
+    def some(self, left: Sequence[Run], shown: Collection[str], tasks: int) -> list[Run]:
+        """Return the next few free runs: few enough that other tasks find some, too.
+
+        Parameters
+        ----------
+        left
+            Runs that have not ended.
+        shown
+            The ids of runs that other tasks say they train. They come last, because where a file
+            system does not lock nothing else tells that they are not free.
+        tasks
+            How many tasks train the study.
+        """
+        free = [run for run in left if not self.locks.held(run.id)]
+        free.sort(key=lambda run: run.id in shown)
+        return free[: math.ceil(len(free) / (2 * tasks))]

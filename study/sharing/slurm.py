@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
@@ -15,6 +16,7 @@ from study.base.errors import BadInput
 from study.runs.packing import LARGEST_STACK, StackPlan, core_seconds
 
 WORTH_SECONDS = 900.0  # a task should train at least so long, as it takes half a minute to start
+JOBS = "jobs"
 MOST_TASKS = 1_000  # of a usual array
 FOR_REPORTS = ("-p", "--partition", "-A", "--account", "-q", "--qos", "-M", "--clusters")
 
@@ -148,6 +150,43 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
     if done.returncode:
         raise BadInput("sbatch", "a job that Slurm takes", hint=done.stderr.strip())
     return done.stdout.strip().partition(";")[0]
+
+
+def queued(folder: Path, jobs: Sequence[str]) -> list[str]:
+    """Return the jobs of a study that wait in Slurm's queue, as squeue names them.
+
+    Parameters
+    ----------
+    folder
+        The study's folder, in which `study submit` notes the jobs that it has submitted.
+    jobs
+        Jobs of which a task is known, e.g. ``17_2_0``; all tasks of their arrays are looked for.
+    """
+    known = {job.partition("_")[0] for job in jobs}
+    with contextlib.suppress(OSError):
+        known |= set((folder / "slurm" / JOBS).read_text(encoding="utf-8").split())
+    known = {job for job in known if job.isdecimal()}
+    if not known:
+        return []
+    command = ["squeue", "--noheader", "--states=PENDING", "--format=%i"]
+    try:
+        done = subprocess.run(
+            [*command, f"--jobs={','.join(sorted(known))}"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split()
+
+
+def note_job(folder: Path, job: str) -> None:
+    """Note a job that was submitted, for `queued`."""
+    with (folder / "slurm" / JOBS).open("a", encoding="utf-8") as file:
+        file.write(f"{job}\n")
 
 
 def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) -> tuple[int, str]:

@@ -39,6 +39,8 @@ class Status:
         The seeds of runs that have not ended and that nobody trains, by arm.
     tasks
         What each task last wrote, ``state`` replaced by ``lost`` when it is gone without a word.
+    queued
+        The array tasks that wait in Slurm's queue.
     seconds_left
         A guess from the rate of the tasks that live; None when none does.
     """
@@ -51,6 +53,7 @@ class Status:
     other: int
     missing: Mapping[str, Sequence[int]]
     tasks: Sequence[Mapping[str, Any]]
+    queued: Sequence[str]
     seconds_left: float | None
 
     @property
@@ -73,7 +76,8 @@ class Status:
         """0 all done, 3 some task trains, 4 runs are left, or failed, and nobody trains."""
         if sum(self.ended.values()) == self.runs and not self.failed:
             return DONE
-        return STILL_TRAINING if any(t["state"] == TRAINING for t in self.tasks) else STOPPED
+        works = self.queued or any(task["state"] == TRAINING for task in self.tasks)
+        return STILL_TRAINING if works else STOPPED
 
 
 def shown(status: Status) -> Group:
@@ -88,6 +92,8 @@ def shown(status: Status) -> Group:
     ]
     if status.failed:
         head.append(f"{status.failed} failed: the next start of the same command trains them again")
+    if status.queued:
+        head.append(f"waiting in Slurm's queue: {', '.join(status.queued)}")
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
     elif status.exit_status == STOPPED and status.missing:

@@ -97,7 +97,7 @@ class WandbObserver(Observer):
         """Send runs that were recorded, but not sent, unless another task is at it."""
         self._confirmed = locks.release
         missing = set(runs) - self.ledger.published() if self.mode != "off" else set()
-        free = {run for run in missing if locks.take(run) is not None}
+        free = {run for run in missing if locks.take(run)}
         # Another task may have sent one before it let go of the lock that was taken here.
         sent = free & self.ledger.published()
         locks.release(sent)

@@ -18,8 +18,8 @@ from slurm_here import Slurm
 from test_fit import compare
 
 from study.fit import main as fit
+from study.records.live import tasks_of
 from study.sharing.slurm import scripts_folder
-from study.sharing.tasks import tasks_of
 from study.status import main as status
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ def test_an_array_from_a_checkout_that_is_only_read_equals_one_machine_and_is_re
     assert (out / "report" / "index.html").is_file()
     assert "4 of 4 runs done" in (out / "slurm" / f"small-report-{report.strip()}.log").read_text()
     same_bits(local(where, tmp_path), out)
-    assert {task["share"] for task in tasks_of(out).values()} == {f"{k}/4" for k in range(1, 5)}
+    assert {task["share"] for task in tasks_of(out)} == {f"{k}/4" for k in range(1, 5)}
     assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
     assert status([str(out)]) == 0
 
@@ -99,12 +99,13 @@ def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
 
 def trained(out: Path, job: str, task: int) -> bool:
     """Tell whether a task has saved a state."""
-    names = [name for name, each in tasks_of(out).items() if each["job"] == f"{job}_{task}_0"]
-    return any(path for name in names for path in (out / "checkpoints").glob(f"{name}-*"))
+    mine = [each for each in tasks_of(out) if each["job"] == f"{job}_{task}_0"]
+    runs = [run for each in mine for run in each["runs"]]
+    return any(path for run in runs for path in (out / "checkpoints").glob(f"{run}.*"))
 
 
 def process_of(out: Path, job: str, task: int) -> int:
-    return next(t["pid"] for t in tasks_of(out).values() if t["job"] == f"{job}_{task}_0")
+    return next(t["pid"] for t in tasks_of(out) if t["job"] == f"{job}_{task}_0")
 
 
 def test_killed_requeued_stopped_by_the_time_limit_and_by_a_failing_node_is_the_same_to_the_bit(
@@ -135,14 +136,13 @@ def test_killed_requeued_stopped_by_the_time_limit_and_by_a_failing_node_is_the_
     assert "ended with status 137; requeued, restart 1" in logs
     assert "ended with status 130; requeued, restart 1" in logs
     same_bits(local(where, tmp_path), out)
-    trained_epochs = sum(task["epochs"] for task in tasks_of(out).values())
+    trained_epochs = sum(task["epochs"] for task in tasks_of(out))
     disturbances = sum(task.restarts for task in tasks.values())
-    # A task that was killed wrote down fewer epochs than it had trained, at most a beat's.
     assert trained_epochs <= 4 * EPOCHS + disturbances * CHECKPOINT_EVERY
 
 
-def test_a_cancelled_task_is_gone_on_with_by_the_same_command(
-    slurm: Slurm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_runs_of_a_cancelled_task_are_trained_by_the_other_to_the_same_bits(
+    slurm: Slurm, tmp_path: Path
 ) -> None:
     where, out, pace = config(tmp_path, 6), tmp_path / "out", tmp_path / "pace"
     where.write_text(paced(where.read_text(), EPOCHS, pace, BREAK_SECONDS))
@@ -153,9 +153,6 @@ def test_a_cancelled_task_is_gone_on_with_by_the_same_command(
     pace.unlink()
     tasks = slurm.wait(job, timeout=120)
     assert sorted(task.state for task in tasks.values()) == ["CANCELLED", "COMPLETED"]
-    assert status([str(out)]) == 4
-    again = sweep(slurm, where, out, "1")
-    assert {task.state for task in slurm.wait(again, timeout=120).values()} == {"COMPLETED"}
     assert status([str(out)]) == 0
     same_bits(local(where, tmp_path), out)
 
@@ -201,7 +198,7 @@ def test_srun_s_processes_share_a_task_s_runs(slurm: Slurm, tmp_path: Path) -> N
         env=QUICK,
     )
     assert {task.state for task in slurm.wait(job, timeout=180).values()} == {"COMPLETED"}
-    assert {task["share"] for task in tasks_of(out).values()} == {f"{k}/4" for k in range(1, 5)}
+    assert {task["share"] for task in tasks_of(out)} == {f"{k}/4" for k in range(1, 5)}
     same_bits(local(where, tmp_path), out)
 
 

@@ -20,9 +20,9 @@ from safetensors.torch import load_file
 from test_fit import compare
 
 from study.base.files import PART
+from study.records.live import tasks_of
 from study.records.reading import load_predictions
 from study.records.writing import tensor_bytes
-from study.sharing.tasks import tasks_of
 from study.training.stack_module import StackModule
 
 EPOCHS = 40
@@ -160,7 +160,7 @@ class Trial:
 
     def ended(self) -> int:
         """Return how many runs its tasks say they recorded."""
-        return sum(int(task["ended"]) for task in tasks_of(self.out).values())
+        return sum(task["ended"] for task in tasks_of(self.out))
 
 
 def _prepared(
@@ -183,9 +183,8 @@ def same(whole: Trial, other: Trial) -> None:
 
 
 def tidy(trial: Trial, left: Collection[Path] = ()) -> None:
-    """Assert that states and claims are gone, all but what was refused and is ``left``."""
+    """Assert that states are gone, all but what is ``left``."""
     assert set((trial.out / "checkpoints").glob("*.safetensors")) == set(left)
-    assert not list((trial.out / "claims").glob("*"))
 
 
 def _weights(folder: Path) -> dict[tuple[str, str], bytes]:

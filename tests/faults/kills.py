@@ -18,7 +18,7 @@ from campaign import Trial, wait_until
 
 from study.base.files import PART
 
-KINDS = (".", "tasks", "environment", "checkpoints", "weights", "images")
+KINDS = (".", "progress", "environment", "checkpoints", "weights", "images")
 KINDS += ("history", "predictions", "runs")
 
 

@@ -17,8 +17,8 @@ NO_ROOM = "size=4k,nr_inodes=10000"
 
 # Each kind of file, on a disk of its own that has no room for it.
 WRITES = {
-    "tasks": NO_FILE,
-    "claims": NO_FILE,
+    "progress": NO_FILE,
+    "locks": NO_FILE,
     "environment": NO_FILE,
     "checkpoints": NO_ROOM,
     "weights": NO_ROOM,

@@ -59,12 +59,12 @@ def test_a_hundred_kills_change_no_bit_and_cost_checkpoint_every_epochs_at_most(
 # What taking up a run, recording it and the end of a stack consist of.
 STEPS = (
     "study.sharing.locks:Locks.take",
-    "study.records.checkpoints:CheckpointWriter.write",
+    "study.records.checkpoints:Checkpoints.write",
     "study.records.writing:Folder.write_weights",
     "study.records.writing:Folder.write_part",
     "study.sharing.locks:Locks.release",
     "study.records.writing:Folder.merge",
-    "study.records.checkpoints:CheckpointWriter.close",
+    "study.records.checkpoints:Checkpoints.remove",
 )
 
 
@@ -87,7 +87,7 @@ def test_a_kill_at_each_step_changes_no_bit(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
-    ["study.sharing.locks:Locks.release", "study.records.checkpoints:CheckpointWriter.close"],
+    ["study.sharing.locks:Locks.release", "study.records.checkpoints:Checkpoints.remove"],
 )
 def test_a_kill_after_the_record_leaves_nothing_to_stay(
     step: str, whole: Trial, tmp_path: Path

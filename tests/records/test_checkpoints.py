@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,46 +11,62 @@ import torch
 from helpers import small_run
 from safetensors.torch import save_file
 
-from study.records.checkpoints import CheckpointWriter, Saved
+from study.base.errors import BadInput
+from study.records.checkpoints import Checkpoints, check_format, saved_runs
 from study.runs.progress import Progress
 from study.runs.run import Run
 
 RUN = small_run()
 
 
-def write(folder: Path, writer: CheckpointWriter, epoch: int) -> None:
-    slot = Progress(
-        RUN, epoch=epoch, history=[{"run": RUN.id, "epoch": epoch, "loss": float("nan")}]
-    )
-    writer.write({RUN.id: (slot, {"0.weight": torch.full((3, 2), float(epoch))})})
+def write(checkpoints: Checkpoints, epoch: int, run: Run = RUN) -> None:
+    history = [{"run": run.id, "epoch": epoch, "loss": float("nan")}]
+    progress = Progress(run, epoch=epoch, history=history)
+    checkpoints.write(progress, {"0.weight": torch.full((3, 2), float(epoch))})
 
 
-def resume(folder: Path, run: Run, said: list[str] | None = None) -> Progress:
-    """Take a run up from what the tasks named here left; without ``said``, silently."""
-    saved = Saved(folder, pytest.fail if said is None else said.append)
-    return saved.slot(run, ["later", "earlier"])
+def written(folder: Path, *epochs: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder, pytest.fail)
+    for epoch in epochs:
+        write(checkpoints, epoch)
+    return checkpoints
+
+
+def resume(folder: Path, run: Run = RUN, said: list[str] | None = None) -> Progress:
+    """Take a run up as a task does that knows nothing else; without ``said``, silently."""
+    return Checkpoints(folder, pytest.fail if said is None else said.append).take_up(run)
 
 
 def files(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("*"))
 
 
-def test_the_newest_state_comes_back_whole(tmp_path: Path) -> None:
-    writer = CheckpointWriter(tmp_path, "earlier")
-    for epoch in (2, 4, 6):
-        write(tmp_path, writer, epoch)
-    slot = resume(tmp_path, RUN)
-    assert slot.epoch == 6
-    assert slot.state is not None
-    assert torch.equal(slot.state["0.weight"], torch.full((3, 2), 6.0))
-    assert slot.history[0]["loss"] != slot.history[0]["loss"]
-    assert len(files(tmp_path)) == 2
+@pytest.mark.parametrize("last", [2, 4, 6, 8])
+def test_the_newest_of_two_comes_back_whole(last: int, tmp_path: Path) -> None:
+    written(tmp_path, *range(2, last + 1, 2))
+    progress = resume(tmp_path)
+    assert (progress.epoch, progress.resumed_at) == (last, last)
+    assert progress.state is not None
+    assert torch.equal(progress.state["0.weight"], torch.full((3, 2), float(last)))
+    assert progress.history[0]["loss"] != progress.history[0]["loss"]
+    assert len(files(tmp_path)) == min(2, last // 2)
 
 
-def test_a_run_no_checkpoint_holds_starts_from_its_seed(tmp_path: Path) -> None:
-    write(tmp_path, CheckpointWriter(tmp_path, "earlier"), 2)
-    slot = resume(tmp_path, small_run(seed=5))
-    assert (slot.epoch, slot.state) == (0, None)
+def test_who_goes_on_replaces_the_older_one(tmp_path: Path) -> None:
+    written(tmp_path, 2, 4, 6)
+    for epoch in (8, 10):
+        later = Checkpoints(tmp_path, pytest.fail)
+        assert later.take_up(RUN).epoch == epoch - 2
+        write(later, epoch)
+        assert len(files(tmp_path)) == 2
+    files(tmp_path)[1].unlink()
+    assert resume(tmp_path).epoch in (8, 10)
+
+
+def test_a_run_without_a_checkpoint_starts_from_its_seed(tmp_path: Path) -> None:
+    written(tmp_path, 2)
+    progress = resume(tmp_path, small_run(seed=5))
+    assert (progress.epoch, progress.state) == (0, None)
 
 
 def truncate(path: Path) -> None:
@@ -109,74 +125,54 @@ def replace_by_another_s_safetensors(path: Path) -> None:
     ],
 )
 def test_a_damaged_or_foreign_one_is_refused_with_a_line_and_the_one_before_used(
-    damage: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    writer = CheckpointWriter(tmp_path, "earlier")
-    for epoch in (2, 4):
-        write(tmp_path, writer, epoch)
+    written(tmp_path, 2, 4)
     newest = files(tmp_path)[-1]
-    assert callable(damage)
     damage(newest)
     said: list[str] = []
-    slot = resume(tmp_path, RUN, said)
-    assert slot.epoch == 2
-    assert len(said) == 1
-    assert str(newest) in said[0]
-    assert "refused" in said[0]
+    progress = resume(tmp_path, said=said)
+    assert progress.epoch == 2
+    (line,) = said
+    assert str(newest) in line
+    assert "not used" in line
     assert not (tmp_path / "trace").exists()
 
 
-def test_when_all_are_damaged_the_run_starts_from_its_seed(tmp_path: Path) -> None:
-    writer = CheckpointWriter(tmp_path, "earlier")
-    for epoch in (2, 4):
-        write(tmp_path, writer, epoch)
+def test_when_both_are_damaged_the_run_starts_from_its_seed(tmp_path: Path) -> None:
+    written(tmp_path, 2, 4)
     for path in files(tmp_path):
         truncate(path)
     said: list[str] = []
-    slot = resume(tmp_path, RUN, said)
-    assert (slot.epoch, slot.state, len(said)) == (0, None, 2)
+    progress = resume(tmp_path, said=said)
+    assert (progress.epoch, progress.state, len(said)) == (0, None, 2)
 
 
-def test_states_of_earlier_processes_go_once_this_one_has_come_as_far(tmp_path: Path) -> None:
-    earlier = CheckpointWriter(tmp_path, "earlier")
-    for epoch in (2, 4):
-        write(tmp_path, earlier, epoch)
-    saved = Saved(tmp_path, pytest.fail)
-    assert saved.slot(RUN, ["earlier"]).resumed_at == 4
-    later = CheckpointWriter(tmp_path, "later", saved)
-    for epoch in (6, 8):
-        write(tmp_path, later, epoch)
-    assert len(files(tmp_path)) == 2
-    slot = resume(tmp_path, RUN)
-    assert slot.epoch == 8
+def test_a_checkpoint_of_another_run_under_this_name_is_refused(tmp_path: Path) -> None:
+    other = small_run(seed=9)
+    write(Checkpoints(tmp_path, pytest.fail), 4, other)
+    (path,) = files(tmp_path)
+    path.rename(path.with_name(path.name.replace(other.id, RUN.id)))
+    said: list[str] = []
+    assert resume(tmp_path, said=said).epoch == 0
+    assert len(said) == 1
 
 
-def test_a_state_that_is_further_than_this_process_stays(tmp_path: Path) -> None:
-    further = CheckpointWriter(tmp_path, "earlier")
-    write(tmp_path, further, 10)
-    saved = Saved(tmp_path, pytest.fail)
-    saved.slot(RUN, ["earlier"])
-    behind = CheckpointWriter(tmp_path, "later", saved)
-    for epoch in (6, 8):
-        write(tmp_path, behind, epoch)
-    slot = resume(tmp_path, RUN)
-    assert slot.epoch == 10
+def test_checkpoints_of_runs_that_ended_are_removed(tmp_path: Path) -> None:
+    written(tmp_path, 2, 4)
+    other = small_run(seed=9)
+    write(Checkpoints(tmp_path, pytest.fail), 4, other)
+    assert saved_runs(tmp_path) == {RUN.id, other.id}
+    Checkpoints(tmp_path, pytest.fail).remove([RUN.id, "0" * 12])
+    assert saved_runs(tmp_path) == {other.id}
 
 
-def test_checkpoints_of_runs_that_ended_are_taken_away(tmp_path: Path) -> None:
-    write(tmp_path, CheckpointWriter(tmp_path, "earlier"), 2)
-    saved = Saved(tmp_path, pytest.fail)
-    saved.slot(RUN, ["earlier"])
-    saved.discard({"another": math.inf})
-    assert len(files(tmp_path)) == 1
-    saved.discard({"another": math.inf, RUN.id: math.inf})
-    assert files(tmp_path) == []
-
-
-def test_a_task_takes_its_own_checkpoints_away(tmp_path: Path) -> None:
-    theirs, own = (CheckpointWriter(tmp_path, name) for name in ("earlier", "later"))
-    write(tmp_path, theirs, 2)
-    write(tmp_path, own, 2)
-    own.close()
-    assert [path.name.partition("-")[0] for path in files(tmp_path)] == ["earlier"]
+def test_checkpoints_of_the_first_version_are_refused_in_a_line_that_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    check_format(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "0123456789ab-abcdef-000003.safetensors").touch()
+    with pytest.raises(BadInput, match="finish the study with the version that began it"):
+        check_format(tmp_path)
