@@ -1,9 +1,10 @@
-"""Locks: which task trains which run, so that no two train the same one.
+"""Locks on runs, so that no two tasks train the same run.
 
-claims/<run>.<n> in the study's folder is a symbolic link to the name of the task that took the run
-the n-th time; the highest n holds. Making a link is one step that fails if there is one already, on
-local disks, NFS and Lustre alike. A lock whose task is gone is taken over by making the next; all
-go when the run is recorded. Who had a run before says where its checkpoints are.
+claims/<run>.<n> in the study's folder is a symbolic link to the name of the n-th task that locked
+the run; the task of the highest n holds the lock. Making a link is one atomic step that fails if
+the link exists, on local disks, NFS and Lustre alike. Another task takes over the lock of a dead
+task by making the next link. All links are removed once the run is recorded. The earlier tasks'
+names tell where the run's checkpoints are.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Locks:
     folder
         The study's folder.
     task
-        Who locks.
+        The task that takes the locks.
 
     Examples
     --------
@@ -48,8 +49,8 @@ class Locks:
         Returns
         -------
         list of str or None
-            The tasks that had the run before, the last one first; None when a task that lives has
-            it.
+            The tasks that locked the run before, the last one first; None when a living task
+            holds the lock.
         """
         make_room(self.folder)
         while True:
@@ -61,12 +62,12 @@ class Locks:
             try:
                 (self.folder / f"{run}.{len(before)}").symlink_to(self.task.name)
             except FileExistsError:
-                continue  # somebody was faster: look again who
+                continue  # another task was faster: read the links again
             self._numbers[run] = len(before)
             return before
 
     def holder(self, run: str) -> str | None:
-        """Return the living task that has a run, None when it is free or this task's own."""
+        """Return the other living task that holds a run's lock, None when there is none."""
         before = self.history(run)
         theirs = before and before[0] != self.task.name and not self.watch.gone(before[0])
         return before[0] if theirs else None
@@ -76,9 +77,9 @@ class Locks:
         return lock_history(self.folder.parent, run)
 
     def release(self, runs: Iterable[str]) -> None:
-        """Take the locks of recorded runs away.
+        """Remove the locks of recorded runs.
 
-        Who takes the run over between two of these steps will find it recorded.
+        A task that locks the run between two of these removals will find it recorded.
         """
         for run in runs:
             most = max(len(self.history(run)), self._numbers.pop(run, 0) + 1)
@@ -97,7 +98,7 @@ def lock_history(folder: Path, run: str) -> list[str]:
 
 
 def remove_locks(folder: Path, run: str, number: int) -> None:
-    """Take the first locks of a run away, the last one first: while any is left, so is ``.0``."""
+    """Remove the first ``number`` locks of a run, the last first, so that ``.0`` goes last."""
     for each in reversed(range(number)):
         (folder / "claims" / f"{run}.{each}").unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Gives a task the runs that no other task trains, one after another."""
+"""Gives a task runs that no other task trains, one after another."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ POLL_SECONDS = 1.0
 
 
 class Queue:
-    """The runs that are left for a task.
+    """The runs that a task may still train.
 
     Parameters
     ----------
     locks
         The task's locks.
     ended
-        Returns the ids of runs that are recorded.
+        Returns the ids of recorded runs.
     recorded
-        Tells of one run whether it is recorded, as fresh as can be known.
+        Returns whether a run is recorded, from the folder's newest state.
     stopped
-        Tells whether a stop is asked for.
+        Returns whether a stop was requested.
     say
         Shows a line.
     """
@@ -40,7 +40,7 @@ class Queue:
         self.stopped, self.say = stopped, say
 
     def take(self, runs: Sequence[Run]) -> Iterator[tuple[Run, list[str]]]:
-        """Lock one run after another, and yield it with the tasks that had it before."""
+        """Lock one run after another, and yield it with the tasks that locked it before."""
         for run in runs:
             before = self.locks.take(run.id)
             if before is None:
@@ -51,7 +51,7 @@ class Queue:
                 yield run, before
 
     def free(self, runs: Sequence[Run]) -> list[Run]:
-        """Return the runs that are left, once one of them is free; none when all have ended."""
+        """Wait until a run is free, and return all free runs; none when all runs have ended."""
         waits = False
         while not self.stopped():
             ended = self.ended()
@@ -62,7 +62,7 @@ class Queue:
                 return free
             if not waits:
                 tasks = ", ".join(sorted({str(name) for name in holders.values()}))
-                self.say(f"waiting for {len(left)} runs that other processes train (task {tasks})")
+                self.say(f"waiting for {len(left)} runs that other tasks train (task {tasks})")
                 waits = True
             time.sleep(POLL_SECONDS)
         return []

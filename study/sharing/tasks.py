@@ -1,8 +1,8 @@
-"""Tasks: the processes that train a study, each with a file that says what it does, and lives.
+"""Tasks: the processes that train a study. Each task's file says what it does and that it lives.
 
-tasks/<task>.json in the study's folder is written by its task alone, again every few seconds with a
-higher ``beat``, and stays when the task has ended. There is no lock that could be left behind:
-whether a task is gone is seen from the file, the process, or beats that no longer come.
+Only its task writes tasks/<task>.json in the study's folder, every few seconds with a higher
+``beat``. The file stays when the task has ended. A dead task is recognised by its file's state,
+its missing process or a ``beat`` that no longer rises.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from study.base.files import file_time, write_whole
 from study.runs.events import LiveStack, Observer
 
 BEAT_SECONDS = 10.0
-LAPSE_SECONDS = 60.0  # without a beat, and a task of another machine is taken for gone
+LAPSE_SECONDS = 60.0  # a task on another machine counts as gone after so long without a beat
 TRAINING, DONE, INTERRUPTED, FAILED = "training", "done", "interrupted", "failed"
 
 
 class Task(Observer):
-    """The present process, as one of those that train a study.
+    """The present process, as one of the tasks that train a study.
 
     Parameters
     ----------
     folder
         The study's folder.
     share
-        Which share of the runs it trains, e.g. ``2/4``.
+        The task's share of the runs, e.g. ``2/4``.
 
     Examples
     --------
@@ -79,12 +79,12 @@ class Task(Observer):
             self.state = DONE if kind is None else FAILED
         self._stop.set()
         self._thread.join()
-        # A disk that is full must not hide the error that it caused: the process is gone anyway.
+        # On a full disk this fails, which must not hide the error that ended the task.
         with contextlib.suppress(OSError):
             self._write()
 
     def epoch_ended(self, stack: LiveStack) -> None:
-        """Say with the next beat how far the stack has come."""
+        """Note the stack's progress for the next beat."""
         self.progress(
             {each.run.id: each.epoch for each in stack.training},
             ended=len(stack.ended),
@@ -92,14 +92,14 @@ class Task(Observer):
         )
 
     def progress(self, runs: Mapping[str, int], ended: int, epochs: int) -> None:
-        """Say with the next beat what is trained.
+        """Note progress, which the next beat writes.
 
         Parameters
         ----------
         runs
-            Epoch of each run that trains, by its id.
+            Epoch of each training run, by its id.
         ended, epochs
-            How many runs have been recorded since the last call, and epochs trained over all runs.
+            Runs recorded, and epochs trained over all runs, since the last call.
         """
         self._progress = {
             "runs": dict(runs),
@@ -109,7 +109,7 @@ class Task(Observer):
 
     def _keep_beating(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
-            # The next beat may find room on the disk, or in memory, again.
+            # By the next beat the disk or memory may have room again.
             with contextlib.suppress(OSError, MemoryError):
                 self._write()
 
@@ -127,7 +127,7 @@ class Task(Observer):
 
 
 def identity() -> dict[str, Any]:
-    """Return what tells this process from others, on this machine and under Slurm."""
+    """Return values that identify this process, on this machine and under Slurm."""
     job = os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ.get("SLURM_JOB_ID")
     numbers = [os.environ.get(name) for name in ("SLURM_ARRAY_TASK_ID", "SLURM_PROCID")]
     return {
@@ -141,12 +141,12 @@ def identity() -> dict[str, Any]:
 
 
 def _restarts(text: str) -> int:
-    """Return how often Slurm has started this job again; 0 for what Slurm cannot have written."""
+    """Return how often Slurm has restarted this job; 0 for text that Slurm cannot have written."""
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _machine() -> str:
-    """Name the booted system and its numbering of processes: containers have one each."""
+    """Name the booted system and its process-id namespace, as each container has its own."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -155,17 +155,17 @@ def _machine() -> str:
 
 
 def _born(pid: int) -> str | None:
-    """Return when a process of this machine began, None when there is none."""
+    """Return the start time of a process on this machine, None when there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-    # A zombie has ended; only its parent has not asked for its status yet.
+    # A zombie has ended, but its parent has not read its exit status yet.
     return None if fields[0] in "ZX" else fields[19]
 
 
 def _hidden(pid: int) -> bool:
-    """Tell whether a process is another user's, which some systems do not show."""
+    """Tell whether a process belongs to another user on a system that hides such processes."""
     try:
         os.kill(pid, 0)
     except PermissionError:
@@ -176,12 +176,12 @@ def _hidden(pid: int) -> bool:
 
 
 def read_task(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return what a task last wrote, None when there is no such file or it is damaged.
+    """Return the content of a task's file, None when the file is missing or damaged.
 
     Raises
     ------
     OSError
-        It cannot be read just now.
+        The file cannot be read just now.
     """
     try:
         content = json.loads((folder / "tasks" / f"{name}.json").read_text(encoding="utf-8"))
@@ -191,7 +191,7 @@ def read_task(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 def tasks_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what every task of a study last wrote, by name, in the order they began."""
+    """Return the content of every task's file, by the task's name, in the order of their start."""
     names = [path.stem for path in (folder / "tasks").glob("*.json")]
     found = {}
     for name in names:
@@ -202,11 +202,11 @@ def tasks_of(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 class Watch:
-    """Tells which tasks are gone, without trust in anybody's clock.
+    """Tells which tasks are gone, without comparing the clocks of two machines.
 
-    A task that wrote that it ended is gone; so is one whose process this machine no longer has, and
-    an earlier start of this very Slurm job. Any other is gone once its beats have stood still for
-    `LAPSE_SECONDS` while this process watched.
+    A task is gone when its file says that it ended, when its process no longer exists on this
+    machine, or when it is an earlier start of this process's Slurm job. Any other task is gone when
+    its ``beat`` has not risen for `LAPSE_SECONDS` while this process watched.
 
     Parameters
     ----------
@@ -229,11 +229,11 @@ class Watch:
         name
             The task.
         guess
-            Until its beats have been watched, take it for gone when its file is old.
+            Also count a task as gone when its file is old and no beat of it has been seen yet.
         """
         try:
             task = read_task(self.folder, name)
-        except OSError:  # a file server that fails for a moment
+        except OSError:  # the file server may fail for a moment
             return self._lapsed(name, None)
         if task is None or task["state"] != TRAINING:
             return True
@@ -261,7 +261,7 @@ class Watch:
         if self._ahead is None:
             try:
                 self._ahead = file_time(folder) - time.time()
-            except OSError:  # only to be read
+            except OSError:  # the folder is read-only
                 self._ahead = 0.0
         try:
             written = (folder / f"{name}.json").stat().st_mtime
