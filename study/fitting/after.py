@@ -1,4 +1,4 @@
-"""Says what came out of a study's training, and where it is. Imports no torch."""
+"""Prints a study's results and where they are. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from study.wandb.ledger import sync_command
 
 
 def conclude(request: Request, failed: Mapping[str, str], console: Console) -> None:
-    """Say what came out and where it is."""
+    """Print the final tables, failed runs and the folder of the records."""
     out, shard, study = request.out, request.shard, request.study
     say = functools.partial(console.print, soft_wrap=True)
-    if shard.of > 1:  # as many tasks would read everything as there are shares
-        say(f"records: {out}, share {shard}; of all: python -m study.status {out}")
+    if shard.of > 1:  # no tables, for which the task of every share would read all records
+        say(f"records: {out}, share {shard}; all shares: python -m study.status {out}")
     else:
         summary.show(study, *load(out), console)
         say(f"records: {out} (study.load('{out}') reads them)")

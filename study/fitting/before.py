@@ -1,4 +1,4 @@
-"""What is found out and tried before a study begins to train, so that nothing is written before."""
+"""Checks everything that can fail before training, so that a bad request writes nothing."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from study.wandb.ledger import Ledger
 
 
 class Work(NamedTuple):
-    """What a request leaves to do.
+    """The work that is left for a request.
 
     Attributes
     ----------
     request
-        What was asked for.
+        The user's request.
     folder
         The study's folder.
     share
         The runs of this process's share.
     ended
-        The ids of runs that have ended.
+        The ids of the study's ended runs.
     pending
-        Those of the share that have not.
+        The share's runs that have not ended.
     plans
-        The stacks that these are trained in.
+        The stacks in which the pending runs are trained.
     unsent
-        The ids of ended runs of the share that W&B lacks.
+        The ids of the share's ended runs that W&B lacks.
     """
 
     request: Request
@@ -46,16 +46,16 @@ class Work(NamedTuple):
 
 
 def work_of(request: Request) -> Work:
-    """Find out what a request leaves to do; writes nothing.
+    """Find out which work is left for a request; writes nothing.
 
     Raises
     ------
     BadInput
-        A folder that is another study's, a network that is too large, or an object of the user's
-        that cannot be had.
+        The folder is another study's, a network is too large, or an object of the user's cannot be
+        imported.
     """
     study = request.study
-    study.check_outside()  # before plans, which need sizes of the user's own data sets
+    study.check_outside()  # first, as plans need the sizes of the user's own data sets
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
@@ -71,11 +71,11 @@ def check_outside(work: Work) -> None:
     Raises
     ------
     BadInput
-        One that cannot be made, or that would stop or change runs.
+        A callback or logger cannot be made, or would stop or change runs.
     """
     trainer = work.request.study.base.trainer
     if work.pending and (trainer.callbacks or trainer.logger):
-        # Only then, as a plan is to be there before torch can be imported.
+        # Imported only when needed, because a plan should appear before torch is imported.
         from study.training.trainer import check_classes, quiet
 
         quiet()
@@ -83,21 +83,21 @@ def check_outside(work: Work) -> None:
 
 
 def tidy(work: Work) -> None:
-    """Take away what processes that were killed have left."""
+    """Remove the locks, partly written files and checkpoints that killed processes left."""
     out = work.request.out
     drop_locks(out, (run.id for run in work.share if run.id in work.ended))
-    if work.request.shard.number == 1:  # one for all
+    if work.request.shard.number == 1:  # one task does it for all
         take_leftovers_away(out)
         drop_states(out, work.ended)
 
 
 def begin(work: Work) -> DataCache:
-    """Load the data, try all classes that runs name, and begin the folder; return the data.
+    """Load the data, try to make all classes that the runs name, and begin the study's folder.
 
     Raises
     ------
     BadInput
-        A data set is missing or not the one this study began with, or a class cannot be made.
+        A data set is missing or differs from the recorded one, or a class cannot be made.
     """
     from study.runs.config import study_yaml
     from study.training.trainer import check_classes, quiet

@@ -1,4 +1,4 @@
-"""What a process that was killed just after its record left: locks and states of ended runs."""
+"""Removes locks and checkpoints of ended runs, which a killed process may leave behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study.sharing.tasks import Watch
 
 
 def drop_locks(folder: Path, runs: Iterable[str]) -> None:
-    """Take away what tasks that are gone have left of locks on some runs that are recorded."""
+    """Remove locks that dead tasks hold on recorded runs."""
     watch = Watch(folder)
     for run in runs:
         tasks = lock_history(folder, run)
@@ -19,7 +19,7 @@ def drop_locks(folder: Path, runs: Iterable[str]) -> None:
 
 
 def drop_states(folder: Path, ended: Set[str]) -> None:
-    """Take away checkpoints of tasks that are gone, where every run in them is recorded."""
+    """Remove checkpoints of dead tasks if every run in the checkpoint is recorded."""
     watch = Watch(folder)
     states = [
         path
@@ -27,7 +27,7 @@ def drop_states(folder: Path, ended: Set[str]) -> None:
         if watch.gone(path.name.partition("-")[0], guess=True)
     ]
     if states:
-        # Late, as it needs torch, and there is seldom any.
+        # Imported only when needed, because it imports torch.
         from study.records.checkpoints import saved_runs
 
         for path in states:

@@ -1,4 +1,4 @@
-"""One process that trains runs of a study: stacks, records, locks and W&B brought together."""
+"""Trains a study's runs in one process: brings together stacks, records, locks and W&B."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StopOnSignal(Observer):
         self.interrupt = interrupt
 
     def stack_began(self, stack: LiveStack) -> None:
-        """Take SIGTERM back: Lightning has just taken it, to leave without saving."""
+        """Install our signal handlers again; Lightning's SIGTERM handler would exit unsaved."""
         self.interrupt.arm()
 
     def epoch_ended(self, stack: LiveStack) -> None:
@@ -43,40 +43,40 @@ class StopOnSignal(Observer):
 
 
 class StopWithoutFolder(Observer):
-    """Ends the training when the study's folder has gone, before anything is written there."""
+    """Ends the training when the study's folder is gone, before anything is written there."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 
     def epoch_ended(self, stack: LiveStack) -> None:
-        """Look whether it is still there."""
+        """Check that the folder still exists."""
         self.folder.check_there()
 
 
 class Session:
-    """Trains runs of a study in this process, beside other tasks that do the same.
+    """Trains runs of a study in this process, while other tasks may train others.
 
     Parameters
     ----------
     study
         The study.
     folder
-        Where it leaves its records.
+        The study's folder.
     cache
-        The data of its runs.
+        The data of the runs.
     task
         This process.
     wandb
-        Where its runs go beside the records.
+        The observer that sends runs to W&B.
     observers
-        Further ones that look on.
+        Further observers.
     say
         Shows a line.
 
     Attributes
     ----------
     failed : dict
-        The errors of runs that failed, by id.
+        The errors of failed runs, by id.
     """
 
     def __init__(
@@ -98,19 +98,19 @@ class Session:
         self.queue = Queue(self.locks, folder.ended, self._is_recorded, stopped, say)
 
     def train(self, plans: Sequence[StackPlan], recorded: Iterable[str] = ()) -> bool:
-        """Train every planned run that no other task trains, and wait for those that one does.
+        """Train every planned run that no other task trains, and wait for runs of other tasks.
 
         Parameters
         ----------
         plans
-            What to train.
+            The stacks to train.
         recorded
-            Runs that were trained before; what W&B lacks of them is sent.
+            Ids of recorded runs that W&B may lack; they are sent.
 
         Returns
         -------
         bool
-            Whether all of them ended, be it that they failed; false: interrupted, states saved.
+            True when all runs ended or failed; false when interrupted, with checkpoints saved.
         """
         planned = [run for each in plans for run in each.runs]
         with self.interrupt, self.task:
@@ -134,12 +134,12 @@ class Session:
             return False
 
     def _train_plan(self, planned: StackPlan) -> bool:
-        """Train what others do not of one program; return whether nothing stopped it."""
+        """Train a stack's runs that no other task trains; return whether nothing stopped it."""
         trained = in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
         return trained and not self.interrupt.requested
 
     def _train(self, runs: Sequence[Run], size: int) -> bool:
-        """Train the free ones of some runs, so many at once; return whether all of those ended."""
+        """Train the free runs, ``size`` at once; return whether all of these ended."""
         saved = Saved(self.folder.path, self.say)
         writer = CheckpointWriter(self.folder.path, self.task.name, saved)
         recorder = Recorder(self.study, self.folder, writer, self._recorded)
@@ -154,19 +154,19 @@ class Session:
         return ended
 
     def _taken_up(self, runs: Sequence[Run], saved: Saved) -> Iterator[Progress]:
-        """Lock one run after another, and go on where it was left."""
+        """Lock one run after another, and yield its progress from its last checkpoint."""
         for run, before in self.queue.take(runs):
             yield saved.slot(run, [self.task.name, *before])
 
     def _routes(self, run: Run) -> Mapping[str, str]:
-        """Return how a run's products are computed: as asked, as before, or the fastest way."""
+        """Return how to compute a run's products: as configured, as agreed before, or fastest."""
         if self.study.products != "auto":
             return chosen_routes(run, self.study.products)
         shapes = chosen_routes(run, "blas").keys()
         return agreed_routes(self.folder.path, shapes, lambda: chosen_routes(run))
 
     def _recorded(self, done: Sequence[Recorded]) -> None:
-        """Let go of runs that are recorded, or send them to W&B, which lets go of them later."""
+        """Release recorded runs' locks; with W&B, send the runs, whose locks are released later."""
         failed = {each.progress.run.id: str(each.progress.error) for each in done if each.failed}
         self.failed |= failed
         self.locks.release(failed)
@@ -177,11 +177,11 @@ class Session:
             self.wandb.end(each.progress, each.row, each.predictions)
 
     def _is_recorded(self, run: Run) -> bool:
-        """Tell whether another task has recorded a run, and had let go of its lock then."""
-        # Weights come before the record. A thousand tasks cannot read all new parts at each run.
+        """Tell whether another task recorded a run before it released the lock taken here."""
+        # Weights are written before the record, and looking for them is cheaper than reading parts.
         if self.study.keep_weights and not self.folder.weights(run.id).exists():
             return False
-        # A file server's client may have an old list of a folder, until it changes something there.
+        # A file server's client may cache an old listing until this machine changes the folder.
         with contextlib.suppress(FileNotFoundError):
             file_time(self.folder.path / "runs")
         return run.id in self.folder.ended()

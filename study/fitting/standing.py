@@ -1,4 +1,4 @@
-"""Finds out how far a study is, from its records and from what its tasks last wrote."""
+"""Finds a study's status from its records, its locks and its tasks' files."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from study.terminal.study_status import LOST, Status, rate_of
 
 
 def look(folder: Path, watch: Watch | None = None) -> Status:
-    """Return how far a study is.
+    """Return a study's status.
 
     Parameters
     ----------
     folder
         The study's folder.
     watch
-        Tells who is gone; one that has watched for a while knows of other machines, too.
+        Tells which tasks are gone; a `Watch` used for a while also knows it of other machines.
 
     Raises
     ------
     BadInput
-        No study's folder, or records that this user may not read.
+        The folder is no study's, or the user may not read its records.
     OSError
-        Records that cannot be read just now.
+        The records cannot be read just now.
     """
     read_config(folder)
     study = study_in(folder)
     wanted = {run.id: run for run in study.runs}
-    # In the order that what happens meanwhile can only be further than it is taken for.
+    # Locks first, records last: a run that ends meanwhile counts as ended, not as lost.
     holders = held_locks(folder)
     tasks = judged(folder, watch or Watch(folder))
     columns = ended_runs(folder, ["run", "status", "epochs"])
-    # Of a run that failed and was trained again, what came out then.
+    # Failed rows first, so that a later training of the same run replaces them below.
     columns.sort(key=lambda row: row[1] != FAILED)
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}
     alive = {task["task"] for task in tasks if task["state"] == TRAINING}
@@ -72,7 +72,7 @@ def look(folder: Path, watch: Watch | None = None) -> Status:
 
 
 def judged(folder: Path, watch: Watch) -> list[dict[str, Any]]:
-    """Return what each task last wrote, and of those that are gone without a word that."""
+    """Return the content of each task's file, with the state ``lost`` for tasks that died."""
     return [
         {**task, "state": LOST}
         if task["state"] == TRAINING and watch.gone(name, guess=True)
@@ -84,16 +84,16 @@ def judged(folder: Path, watch: Watch) -> list[dict[str, Any]]:
 def seconds_left(
     left: Sequence[Run], typical: float | None, tasks: Sequence[Mapping[str, Any]]
 ) -> float | None:
-    """Guess how long it takes until all runs have ended; None when nobody trains.
+    """Estimate the seconds until all runs have ended; None when no task trains.
 
     Parameters
     ----------
     left
         Runs that have not ended.
     typical
-        Epochs of those that have; None when there is none: then it is the most they may take.
+        Mean epochs of ended runs; None, when no run has ended, takes each run's ``max_epochs``.
     tasks
-        What each task last wrote.
+        The content of each task's file.
     """
     alive = [task for task in tasks if task["state"] == TRAINING]
     rate = sum(map(rate_of, alive))

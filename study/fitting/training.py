@@ -1,4 +1,4 @@
-"""Trains what a request leaves to do, with everything that looks on."""
+"""Trains the runs that are left for a request, with the display, the task and W&B as observers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from study.wandb.observer import WandbObserver
 
 
 def train(work: Work, cache: DataCache, console: Console) -> Mapping[str, str] | None:
-    """Train; return the errors of runs that failed, by id, or None when it was interrupted."""
+    """Train; return the errors of failed runs, by id, or None when the training was interrupted."""
     study, out = work.request.study, work.folder.path
     say = functools.partial(console.print, soft_wrap=True)
     task = Task(out, str(work.request.shard))
