@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make a study's report, and list missing runs: sbatch --dependency=afterany:JOB slurm/report.sh FOLDER
+# Make a report and list missing runs: sbatch --dependency=afterany:JOB slurm/report.sh FOLDER
 # STUDY_ACTIVATE and STUDY_ROOT work as in slurm/sweep.sh.
 #SBATCH --job-name=study-report
 #SBATCH --ntasks=1

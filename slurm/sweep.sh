@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Train a study in an array of jobs: sbatch slurm/sweep.sh configs/random.yaml [study.fit's options]
-# Task k of n trains its share of the runs. All tasks write into one folder, which every node must see.
+# Task k of n trains its share of the runs. All tasks write into one folder, seen by every node.
 # Set partition, account, time, memory, GPUs and array by sbatch's options, e.g. sbatch --array=0-7
 # -p gpu --gpus-per-task=1 slurm/sweep.sh CONFIG. slurm/submit.sh chooses the number of tasks.
 #   STUDY_ACTIVATE  a line that sets up Python, e.g. 'module load conda; conda activate study'
-#   STUDY_ROOT      the checkout, if the package is not installed (default: the folder sbatch ran in)
+#   STUDY_ROOT      the checkout, if the package is not installed (default: where sbatch ran)
 #SBATCH --job-name=study
 #SBATCH --array=0-3
 #SBATCH --ntasks=1

@@ -90,7 +90,7 @@ def test_nobody_trains_and_runs_are_left(folder: Path, capsys: pytest.CaptureFix
     record(folder, fitted, "fitted")
     assert main([str(folder), "--watch"]) == STOPPED
     said = capsys.readouterr().out
-    assert "nobody trains: start the same command again" in said
+    assert "no task trains: start the same command again" in said
     assert "label_noise 0: seeds 1\n" in said
     assert "label_noise 1: seeds 0–1\n" in said
 

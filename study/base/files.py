@@ -15,7 +15,7 @@ from study.base.errors import NotPermitted
 
 PART = ".part"
 STALE_SECONDS = 3_600.0
-_KEPT = "nothing is trained over records that cannot be read"
+_KEPT = "no run is trained while records cannot be read"
 
 
 def take_leftovers_away(folder: Path) -> None:

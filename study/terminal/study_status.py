@@ -91,7 +91,7 @@ def shown(status: Status) -> Group:
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
     elif status.exit_status == STOPPED and status.missing:
-        nobody = "nobody trains: start the same command again, it goes on"
+        nobody = "no task trains: start the same command again to go on"
         head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
         arms = list(status.missing.items())
         head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in arms[:MOST_NAMED]]
