@@ -1,1 +1,1 @@
-"""Timings of this package against what a user would pick instead: ``python -m benchmarks``."""
+"""Timings of this package against its alternatives: ``python -m benchmarks``."""

@@ -1,7 +1,7 @@
 """``python -m benchmarks``: time everything side by side in one run and print ratios.
 
-Each measurement is a process of its own; the contenders take turns, several rounds, and medians
-are compared, because a shared machine's speed drifts.
+Each measurement runs in its own process. The contenders take turns for several rounds, and their
+medians are compared, because a shared machine's speed drifts.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ ACCURACY_APART = 0.01
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the contenders; 1 when one failed or did not train as the others did."""
+    """Run the contenders; 1 when a contender failed or reached another accuracy than the study."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
-    parser.add_argument("--epochs", type=int, help="epochs a measurement trains (default: 2 or 10)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each contender")
+    parser.add_argument("--epochs", type=int, help="epochs per measurement (default: 2 or 10)")
     parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="784-256-10")
     parser.add_argument(
-        "--only", nargs="+", default=[""], help="contenders whose name holds one of these texts"
+        "--only", nargs="+", default=[""], help="only contenders whose name has one of these texts"
     )
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(workload: str, names: Sequence[str], rounds: int, epochs: int) -> tuple[Results, bool]:
-    """Time every contender once a round, in turn; one that fails is left out, loudly."""
+    """Time every contender once a round; a contender that fails is reported and left out."""
     results: Results = {name: [] for name in names}
     for number in range(rounds):
         for name in [name for name in names if name in results]:
@@ -77,7 +77,7 @@ def measure(workload: str, names: Sequence[str], rounds: int, epochs: int) -> tu
 
 
 def markdown(workload: str, results: Results) -> str:
-    """Return a table of medians, spreads, and how many times as long each takes as the study."""
+    """Return a table of medians, spreads, and medians relative to the study's."""
     ours = statistics.median(row["seconds"] for row in next(iter(results.values())))
     lines = [
         f"{workload}: {WORKLOADS[workload].unit}.",
@@ -97,7 +97,7 @@ def markdown(workload: str, results: Results) -> str:
     outside = [row["outside"] for row in next(iter(results.values()))]
     if not any(map(math.isnan, outside)):
         share = statistics.median(outside)
-        lines += ["", f"Outside the steps of training, Lightning's loop included: {share:.1%}."]
+        lines += ["", f"Time outside training steps, including Lightning's loop: {share:.1%}."]
     return "\n".join([*lines, ""])
 
 
@@ -118,7 +118,7 @@ def figure(workload: str, results: Results, path: Path) -> None:
 
 
 def trained_alike(results: Results) -> bool:
-    """Tell whether all that saw every example reached the study's accuracy, within a point."""
+    """Tell whether all contenders trained on every example are within a point of our accuracy."""
     ours = statistics.mean(row["accuracy"] for row in next(iter(results.values())))
     alike = True
     for name, rows in results.items():

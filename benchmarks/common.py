@@ -1,4 +1,4 @@
-"""What contenders share: the work, the data in memory, and what a timing is."""
+"""Shared by contenders: workloads, the data in memory, and the type of a timing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BATCH, RATE, EXAMPLES = 100, 1e-3, 60_000
 
 
 class Workload(NamedTuple):
-    """A network to train, and what one figure of it is the time of."""
+    """A network to train; ``unit`` describes what one number in its table measures."""
 
     name: str
     hidden: tuple[int, ...]
@@ -43,9 +43,9 @@ WORKLOADS = {
 
 
 class Timing(NamedTuple):
-    """Seconds a run took, and the mean test accuracy it reached.
+    """Seconds per run, and the mean test accuracy reached.
 
-    ``outside``, where it is known, is the share of that time outside the steps of training.
+    ``outside`` is the share of that time spent outside training steps; nan where unknown.
     """
 
     seconds: float
@@ -84,7 +84,7 @@ def network(workload: Workload) -> Any:
 
 
 def accuracy(model: Any, images: Any, labels: Any) -> float:
-    """Return the share of images a PyTorch model is right on."""
+    """Return the share of images that a PyTorch model classifies correctly."""
     import torch
 
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""All that is timed, by name; each is imported only in the process that times it."""
+"""All contenders by name; each is imported only in the process that times it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _plain_subsets(*, fused: bool) -> Contender:
     def contender(workload: Workload, epochs: int) -> Timing:
         from benchmarks.subsets import plain_subsets
 
-        # Each takes as long as the others: fewer will do.
+        # Every training takes equally long, so 50 are enough.
         return plain_subsets(workload, epochs, trainings=50, fused=fused)
 
     return contender
@@ -138,6 +138,6 @@ WANDB: dict[str, Contender] = {
 
 
 def contenders(workload: str) -> dict[str, Contender]:
-    """Return who competes in a workload; the study that all are compared with comes first."""
+    """Return a workload's contenders; the study comes first, and all are compared with it."""
     others = {"mnist5k-subsets": SUBSETS, "start-up": START, "wandb": WANDB}
     return others.get(workload, EPOCHS)

@@ -1,4 +1,4 @@
-"""The floor: a training step's matrix products alone, by the fastest route, on all cores."""
+"""A lower bound: only a training step's matrix products, by the fastest route, on all cores."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def in_memory(workload: Workload, epochs: int) -> Timing:
 
 
 def _torchvision_train() -> Any:
-    """Return torchvision's data set; where only Debian's files are, the same class over those."""
+    """Return torchvision's data set, or the same class over Debian's files if only these exist."""
     from torchvision.datasets import FashionMNIST
     from torchvision.transforms import ToTensor
 

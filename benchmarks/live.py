@@ -1,4 +1,4 @@
-"""configs/random.yaml from beginning to end, with its 16 runs in W&B and without."""
+"""Times configs/random.yaml from beginning to end, with and without its 16 runs in W&B."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 
 def study_in_wandb(workload: Workload, epochs: int, mode: str) -> Timing:
-    """Train the config, its libraries imported before; online against a server of the tests."""
-    # That server is no part of the package.
+    """Train the config after importing libraries; ``online`` sends to the tests' local server."""
+    # The server is part of the tests, not of the package.
     sys.path.append(str(ROOT / "tests" / "wandb"))
     from loopback import Loopback  # type: ignore[import-not-found]  # found by the line above
 

@@ -56,23 +56,9 @@ def jax_vmapped(workload: Workload, epochs: int, *, runs: int) -> Timing:
     images, labels, test_images, test_labels = (jnp.asarray(array.numpy()) for array in arrays())
     optimizer = optax.adam(RATE)
 
-    def initial(key: Any) -> list[tuple[Any, Any]]:
-        layers = []
-        for inputs, outputs in itertools.pairwise(workload.widths):
-            key, first, second = jax.random.split(key, 3)
-            bound = inputs**-0.5
-            weight = jax.random.uniform(first, (inputs, outputs), minval=-bound, maxval=bound)
-            bias = jax.random.uniform(second, (outputs,), minval=-bound, maxval=bound)
-            layers.append((weight, bias))
-        return layers
-
-    def logits(layers: Any, x: Any) -> Any:
-        for weight, bias in layers[:-1]:
-            x = jax.nn.relu(x @ weight + bias)
-        return x @ layers[-1][0] + layers[-1][1]
-
     def loss(layers: Any, x: Any, y: Any) -> Any:
-        return optax.softmax_cross_entropy_with_integer_labels(logits(layers, x), y).mean()
+        scores = _jax_logits(layers, x)
+        return optax.softmax_cross_entropy_with_integer_labels(scores, y).mean()
 
     def epoch(layers: Any, state: Any, key: Any) -> Any:
         order = jax.random.permutation(key, len(labels)).reshape(-1, BATCH)
@@ -86,7 +72,7 @@ def jax_vmapped(workload: Workload, epochs: int, *, runs: int) -> Timing:
         return jax.lax.scan(step, (layers, state), order)[0]
 
     keys = jax.random.split(jax.random.key(0), runs)
-    layers = jax.vmap(initial)(keys)
+    layers = jax.vmap(lambda key: _jax_layers(workload, key))(keys)
     state = jax.vmap(optimizer.init)(layers)
     train = jax.jit(jax.vmap(epoch))
     seconds = []
@@ -95,5 +81,26 @@ def jax_vmapped(workload: Workload, epochs: int, *, runs: int) -> Timing:
         keys = jax.vmap(lambda key, n=number: jax.random.fold_in(key, n))(keys)
         layers, state = jax.block_until_ready(train(layers, state, keys))
         seconds.append(time.perf_counter() - began)
-    right = jax.vmap(lambda each: (logits(each, test_images).argmax(-1) == test_labels).mean())
-    return Timing(steady(seconds) / runs, float(right(layers).mean()))
+    guesses = jax.vmap(lambda each: _jax_logits(each, test_images).argmax(-1))(layers)
+    return Timing(steady(seconds) / runs, float((guesses == test_labels).mean()))
+
+
+def _jax_layers(workload: Workload, key: Any) -> list[tuple[Any, Any]]:
+    import jax
+
+    layers = []
+    for inputs, outputs in itertools.pairwise(workload.widths):
+        key, first, second = jax.random.split(key, 3)
+        bound = inputs**-0.5
+        weight = jax.random.uniform(first, (inputs, outputs), minval=-bound, maxval=bound)
+        bias = jax.random.uniform(second, (outputs,), minval=-bound, maxval=bound)
+        layers.append((weight, bias))
+    return layers
+
+
+def _jax_logits(layers: Any, x: Any) -> Any:
+    import jax
+
+    for weight, bias in layers[:-1]:
+        x = jax.nn.relu(x @ weight + bias)
+    return x @ layers[-1][0] + layers[-1][1]

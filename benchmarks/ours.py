@@ -1,4 +1,4 @@
-"""The study, through its own path: ``study.fit`` with config, Trainer and records."""
+"""The study as a user runs it: ``study.fit`` with config, Trainer and records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.common import EXAMPLES, ROOT, Timing, Workload, steady
 
-MOST_EXAMPLES = 16 * EXAMPLES  # of all runs in an epoch: larger stacks train on fewer each
+MOST_EXAMPLES = 16 * EXAMPLES  # summed over runs, per epoch: larger stacks use fewer per run
 
 
 def study_fit(workload: Workload, epochs: int, *, runs: int, evaluate_every: int = 0) -> Timing:
@@ -17,11 +17,11 @@ def study_fit(workload: Workload, epochs: int, *, runs: int, evaluate_every: int
     Parameters
     ----------
     workload, epochs
-        What to train.
+        The network to train, and for how long.
     runs
-        How many at once.
+        How many runs train at once.
     evaluate_every
-        Epochs between evaluations that the time includes; 0 evaluates once, outside it.
+        Epochs between timed evaluations; 0 evaluates once, untimed.
     """
     from study import load
     from study.fit import main

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.scale``: what reading, status and report take of 100,000 runs.
+"""``python -m benchmarks.scale``: time and memory of reading and reporting 100,000 runs.
 
-A study's folder is simulated as 1,000 tasks would leave it: real runs with their ids and facts, and
-numbers that are made up. Then each step is timed in a process of its own, imports included.
+It writes a study's folder as 1,000 tasks would leave it: real runs with their ids and facts, and
+made-up results. Then it times each step in its own process, imports included.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MOST_SECONDS, MOST_GIB = 60.0, 4.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write a folder and time what reads it; 1 when a step takes more than it may."""
+    """Write a folder and time its readers; 1 when a step exceeds its time or memory limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100_000, help="how many (default: 100000)")
-    parser.add_argument("--tasks", type=int, default=1_000, help="that wrote a part each")
-    parser.add_argument("--out", type=Path, help="keep the folder here, or measure the one here")
+    parser.add_argument("--runs", type=int, default=100_000, help="runs (default: 100000)")
+    parser.add_argument("--tasks", type=int, default=1_000, help="tasks, each with a part")
+    parser.add_argument("--out", type=Path, help="folder to measure; it is written if missing")
     parser.add_argument("--step", choices=[*STEPS, "write"], help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.step == "write":
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = arguments.out or Path(elsewhere) / "scale"
         if not (folder / "study.yaml").exists():
             size = ["--runs", str(arguments.runs), "--tasks", str(arguments.tasks)]
-            # A process of its own: a child's peak memory is at least that of who starts it.
+            # In its own process, as a child's peak memory is at least its parent's.
             written = measured([*step("write", folder), *size])
             print(f"written in {written.seconds:.0f} s {written.said}", file=sys.stderr)
         took = {name: measured(command) for name, command in commands(folder)}
@@ -76,7 +76,7 @@ STEPS: dict[str, Callable[[Path], str]] = {"expand": expand, "ended": ended, "lo
 
 
 def step(name: str, folder: Path) -> list[str]:
-    """Return the command of one step of this module's own."""
+    """Return the command that runs one of this module's steps."""
     return ["benchmarks.scale", "--step", name, "--out", str(folder)]
 
 
@@ -92,7 +92,7 @@ def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 class Took(NamedTuple):
-    """What a step took."""
+    """A step's time, memory, exit status and output."""
 
     seconds: float
     processor_seconds: float
@@ -102,12 +102,12 @@ class Took(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether it failed, or took too long or too much memory."""
+        """Whether the step failed or exceeded a limit."""
         return bool(self.status) or self.seconds > MOST_SECONDS or self.gib > MOST_GIB
 
 
 def measured(command: Sequence[str]) -> Took:
-    """Run a module as a process and return what it took."""
+    """Run a module as a process and measure it."""
     began = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen([sys.executable, "-m", *command], stdout=output, stderr=output)
@@ -127,7 +127,7 @@ def measured(command: Sequence[str]) -> Took:
 
 
 def markdown(took: dict[str, Took]) -> str:
-    """Return a table of what the steps took."""
+    """Return a table of the steps' time and memory."""
     lines = ["| step | s | CPU s | GiB | |", "|---|--:|--:|--:|---|"]
     for name, each in took.items():
         numbers = f"{each.seconds:.1f} | {each.processor_seconds:.1f} | {each.gib:.2f}"

@@ -1,4 +1,4 @@
-"""A study's folder as 1,000 tasks would leave it: real runs, ids and facts; made-up numbers."""
+"""Writes a study's folder as many tasks would leave it: real ids and facts, made-up results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROCESSORS = ("one processor", "another processor")
 
 
 def simulate(path: Path, runs: int, tasks: int) -> None:
-    """Write a study's folder as some tasks leave it, each with one part of its share."""
+    """Write a study's folder as ``tasks`` tasks would leave it, with one part for each task."""
     conditions = int(np.prod([len(values) for values in VARY.values()]))
     study = Study(name="scale", seeds=max(1, runs // conditions), vary=VARY, base=Run.of(BASE))
     folder = Folder(path, study.name)
@@ -56,7 +56,7 @@ def simulate(path: Path, runs: int, tasks: int) -> None:
 
 
 def environment(processor: str) -> dict[str, Any]:
-    """Return what a task says of its machine, as far as a report asks."""
+    """Return a task's environment with the entries that a report reads."""
     packages = {"numpy": "2.0", "torch": "2.6"}
     return {
         "processor": processor,
@@ -68,7 +68,7 @@ def environment(processor: str) -> dict[str, Any]:
 
 
 def outcomes(runs: Sequence[Run], rng: np.random.Generator, machine: str) -> list[dict[str, Any]]:
-    """Return the rows of some runs: those that stop fit, later the more noise there is."""
+    """Return the rows of some runs; runs that stop fit, and fit later under more noise."""
     rows = []
     for run in runs:
         facts = run.facts()
@@ -121,7 +121,7 @@ def history(rows: Sequence[dict[str, Any]], rng: np.random.Generator) -> pa.Tabl
 def predictions(
     rows: Sequence[dict[str, Any]], rng: np.random.Generator, images: str | None
 ) -> pa.Table:
-    """Return what the networks say of as many examples as a real study keeps."""
+    """Return predictions on as many examples as a real study keeps."""
     train, both = KEPT["train"], sum(KEPT.values())
     number = len(rows) * both
     places = np.tile(np.arange(both), len(rows))

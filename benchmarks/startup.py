@@ -1,4 +1,4 @@
-"""From nothing imported to the first training step of configs/random.yaml."""
+"""Times the start of configs/random.yaml, from the first import to the first training step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NONE = float("nan")
 
 
 def imports(workload: Workload, epochs: int) -> Timing:
-    """Import what any training with Lightning imports."""
+    """Import torch and Lightning, which any training with Lightning needs."""
     began = time.perf_counter()
     import pytorch_lightning  # noqa: F401  # its import is what is timed
     import torch  # noqa: F401  # the same
@@ -21,7 +21,7 @@ def imports(workload: Workload, epochs: int) -> Timing:
 
 
 def first_step(workload: Workload, epochs: int) -> Timing:
-    """Start the study and stop the clock where its first step begins."""
+    """Time the study until its first step begins."""
     began = time.perf_counter()
     from study.fit import main
     from study.training.engine import Engine

@@ -1,6 +1,6 @@
-"""Many short trainings, each on its own random 70% of mnist5k: what a memorization score needs.
+"""Many short trainings, each on its own random 70% of mnist5k, as a memorization score needs.
 
-Timed whole: data, first weights, training, evaluation and, for the study, its records.
+The time includes data, initial weights, training, evaluation and, for the study, its records.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DATASET, SHARE = "mnist5k", 0.7
 
 def study_subsets(workload: Workload, epochs: int, *, trainings: int) -> Timing:
     """Train on subsets as a study, one seed a subset."""
-    # Imported before the clock starts, as the plain loop's libraries are.
+    # Imports are not timed here, as for the plain loop.
     import pytorch_lightning  # noqa: F401  # not timed
     import torch  # noqa: F401  # not timed
 

@@ -1,4 +1,4 @@
-"""Lightning callbacks that write down how long each epoch took."""
+"""Lightning callbacks that record each epoch's time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytorch_lightning as pl
 class TrainingTimer(pl.Callback):
     """Times each epoch from its start to its last batch.
 
-    A callback comes before the module: a study's evaluation, which the module does at an epoch's
-    end, is left out, and that before training falls into the first epoch, which is not counted.
+    Lightning calls callbacks before the module. So the evaluation that a study's module does at an
+    epoch's end is not timed, and the one before training falls into the first, uncounted epoch.
 
     Parameters
     ----------
     path
-        JSON file to write to: ``seconds`` of each epoch, and ``outside``, the share of all but the
-        first that was spent outside a study's own steps of training.
+        JSON file to write: ``seconds`` of each epoch, and ``outside``, the share of that time spent
+        outside the study's training steps, without the first epoch.
     """
 
     def __init__(self, path: str) -> None:
@@ -30,7 +30,7 @@ class TrainingTimer(pl.Callback):
         self._began = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Time a study's engine apart, to tell what is spent around it."""
+        """Time a study's engine separately, to measure the time spent around it."""
         engine = getattr(pl_module, "engine", None)
         if engine is None:
             return
@@ -54,24 +54,24 @@ class TrainingTimer(pl.Callback):
         self.seconds.append(time.perf_counter() - self._began)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write what was measured."""
+        """Write the measured times."""
         outside = 1 - sum(self.inside[1:]) / sum(self.seconds[1:])
         self.path.write_text(json.dumps({"seconds": self.seconds, "outside": outside}))
 
 
 class EpochTimer(TrainingTimer):
-    """Times each epoch from its start to the next epoch's: evaluation is in it."""
+    """Times each epoch from its start to the next epoch's start, evaluation included."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop the clock of the epoch before, and start anew."""
+        """Stop the previous epoch's clock and start a new one."""
         if self.inside:
             super().on_train_epoch_end(trainer, pl_module)
         super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave the clock running: the module evaluates now."""
+        """Leave the clock running, because the module evaluates now."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write what was measured, the last evaluation included."""
+        """Write the measured times, the last evaluation included."""
         super().on_train_epoch_end(trainer, pl_module)
         super().on_train_end(trainer, pl_module)

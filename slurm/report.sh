@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make a study's report, and say what is missing: sbatch --dependency=afterany:JOB slurm/report.sh FOLDER
-# STUDY_ACTIVATE and STUDY_ROOT are those of slurm/sweep.sh.
+# Make a report and list missing runs: sbatch --dependency=afterany:JOB slurm/report.sh FOLDER
+# STUDY_ACTIVATE and STUDY_ROOT work as in slurm/sweep.sh.
 #SBATCH --job-name=study-report
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=2
@@ -19,8 +19,8 @@ eval "${STUDY_ACTIVATE:-}"
 set -u
 export PYTHONPATH="${STUDY_ROOT:-$SLURM_SUBMIT_DIR}${PYTHONPATH:+:$PYTHONPATH}"
 
-# What there is is reported; what is missing fails the job. A task that was killed on another node
-# counts as training (3) for a minute more.
+# The report covers the recorded runs; missing runs fail the job. A task that was killed on another
+# node counts as training (status 3) for one more minute.
 for _ in 1 2 3 4 5 6 7 8 9; do
     missing=0
     said="$(python -m study.status "$1")" || missing=$?

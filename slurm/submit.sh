@@ -6,6 +6,6 @@ set +u # conda's own scripts need it
 eval "${STUDY_ACTIVATE:-}"
 set -u
 root="$(dirname "$here")"
-# In the installed package there is no checkout around it.
+# The installed package has no checkout around this folder.
 [ ! -d "$root/study" ] || export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 exec python -m study.submit --scripts "$here" "$@"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Train a study over an array of jobs: sbatch slurm/sweep.sh configs/random.yaml [study.fit's options]
-# Task k of n takes its share of the runs; all write into one folder, which every node must see.
-# Partition, account, time, memory, GPUs, array: sbatch's own options, e.g. sbatch --array=0-7 -p gpu
-# --gpus-per-task=1 slurm/sweep.sh configs/random.yaml. slurm/submit.sh chooses the number of tasks.
-#   STUDY_ACTIVATE  a line that makes Python ready, e.g. 'module load conda; conda activate study'
-#   STUDY_ROOT      the checkout, where the package is not installed (default: where sbatch was called)
+# Train a study in an array of jobs: sbatch slurm/sweep.sh configs/random.yaml [study.fit's options]
+# Task k of n trains its share of the runs. All tasks write into one folder, seen by every node.
+# Set partition, account, time, memory, GPUs and array by sbatch's options, e.g. sbatch --array=0-7
+# -p gpu --gpus-per-task=1 slurm/sweep.sh CONFIG. slurm/submit.sh chooses the number of tasks.
+#   STUDY_ACTIVATE  a line that sets up Python, e.g. 'module load conda; conda activate study'
+#   STUDY_ROOT      the checkout, if the package is not installed (default: where sbatch ran)
 #SBATCH --job-name=study
 #SBATCH --array=0-3
 #SBATCH --ntasks=1
@@ -32,12 +32,12 @@ task="$SLURM_JOB_ID"
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || task="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 restarts="${SLURM_RESTART_COUNT:-0}"
 status=0
-# Of Slurm 22.05 and later, srun does not know the job's processors per task by itself.
+# Since Slurm 22.05, srun does not take over the job's --cpus-per-task by itself.
 srun --kill-on-bad-exit=0 ${SLURM_CPUS_PER_TASK:+--cpus-per-task="$SLURM_CPUS_PER_TASK"} \
     python -m study.fit ${config[@]+"${config[@]}"} "$@" || status=$?
 
-# 130: asked to stop, state saved; 138: asked before it had begun. 137, 253: killed, perhaps for
-# memory, which would happen again and again.
+# 130: stopped by a signal, state saved. 138: SIGUSR1 came before study.fit handled it. 137, 253:
+# killed, perhaps for lack of memory, which would recur; so these restart fewer times.
 case "$status" in
     130 | 138) most=100 ;;
     137 | 253) most=10 ;;

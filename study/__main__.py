@@ -1,4 +1,4 @@
-"""``study``, ``python -m study``: an overview of the commands, and each of them by its name."""
+"""``study``, ``python -m study``: runs a command by its name, or lists all commands."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from study.base.errors import nearest
 
 COMMANDS = {
     "fit": ("study.fit", "train every run of a study and record it"),
-    "status": ("study.status", "say how far a study is, and what each task does"),
+    "status": ("study.status", "say which runs are done, and what each task does"),
     "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
     "verify": ("study.verify", "retrain recorded runs and compare every bit"),
-    "diff": ("study.diff", "say in what two runs, or the runs of two folders, differ"),
-    "submit": ("study.submit", "submit a study to Slurm, and its report after it"),
+    "diff": ("study.diff", "print how two runs, or the runs of two folders, differ"),
+    "submit": ("study.submit", "submit a study to Slurm, and its report to run after it"),
     "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
 }
 
 
 def overview() -> str:
-    """Return the commands, a line each."""
+    """Return the commands, one line each."""
     lines = [f"  {name:<8}{what}" for name, (_, what) in COMMANDS.items()]
     examples = ["  study fit --config random", "  study report results/random"]
     head, foot = ["usage: study COMMAND ...", ""], ["", "study COMMAND --help says more"]

@@ -1,6 +1,6 @@
-"""``python -m study.diff A B``: in what two runs, or the runs of two folders, differ.
+"""``python -m study.diff A B``: prints how two runs, or the runs of two folders, differ.
 
-Nothing is printed of what is the same, as with diff.
+Like diff, it prints nothing about equal parts.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m study.diff",
-        description="Say in which facts, environments and results two runs differ, or the runs of "
-        "two folders, matched by their ids. Exit status: 0 nothing differs, 1 something does, "
-        "2 bad input.",
+        description="Print the facts, environments and results in which two runs differ, or the "
+        "runs of two folders, matched by their ids. Exit status: 0 nothing differs, 1 something "
+        "differs, 2 bad input.",
     )
-    what = "a study's folder, FOLDER/ID, or with --in a run's id"
+    what = "a study's folder, FOLDER/ID, or a run's id with --in"
     parser.add_argument("a", metavar="A", help=what)
-    parser.add_argument("b", metavar="B", help="the same, to compare it with")
-    parser.add_argument("--in", dest="folder", type=Path, help="the folder that ids are in")
+    parser.add_argument("b", metavar="B", help="the same, to compare A with")
+    parser.add_argument("--in", dest="folder", type=Path, help="the folder of runs given by id")
     arguments = parser.parse_args(argv)
     try:
         lines = list(_lines(arguments.a, arguments.b, arguments.folder))
-    except OSError as error:  # exit status 1 has its own meaning here
+    except OSError as error:  # not exit status 1, which means "something differs" here
         raise BadInput("records", "files that can be read", str(error)) from None
     print("\n".join(lines), end="\n" if lines else "")
     return DIFFERENT if lines else DONE
@@ -67,7 +67,7 @@ def _lines(a: str, b: str, inside: Path | None) -> Iterator[str]:
 
 
 def _place(name: str, inside: Path | None) -> tuple[Path, str | None]:
-    """Return the folder that an argument names, and the run's id unless it names all of it."""
+    """Return the folder that an argument names, and the run's id, or None for the whole folder."""
     path = Path(name)
     if inside is not None and len(path.parts) == 1:
         return inside, name
@@ -75,7 +75,7 @@ def _place(name: str, inside: Path | None) -> tuple[Path, str | None]:
         return path, None
     if (path.parent / "study.yaml").is_file():
         return path.parent, path.name
-    hint = "" if inside else "of an id, say which folder it is in: --in FOLDER"
+    hint = "" if inside else "give the folder of an id with --in FOLDER"
     raise BadInput(name, "a study's folder, FOLDER/ID or an id", hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""``python -m study.fit``: parse, plan, train, say where the results are."""
+"""``python -m study.fit``: trains a study and says where its results are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study.base.command import DONE, FAILED, INTERRUPTED, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command and return its exit status.
 
     0 done, 1 a run or anything else failed, 2 bad input, 130 interrupted (state saved).
     """
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def go_on(argv: Sequence[str]) -> str:
-    """Say how to start this command again."""
+    """Return the command that continues, as a hint."""
     return f"go on with: {shlex.join(['python', '-m', 'study.fit', *argv])}"
 
 
@@ -26,7 +26,7 @@ def _fit(argv: Sequence[str]) -> int:
     from study.runs.command_line import read
 
     request = read(argv)
-    # Late, so that a wrong config is reported before anything heavy is imported.
+    # Imported only now, so that a wrong config is reported before anything heavy is imported.
     from study.fitting.before import begin, check_outside, tidy, work_of
     from study.terminal.console import console as make_console
     from study.terminal.plan import show

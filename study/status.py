@@ -21,9 +21,9 @@ NOT_EXCLUDED = "locks do NOT exclude each other here: the last runs of a study m
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command and return its exit status.
 
-    0 all runs are done, 3 some task still trains, 4 runs are left and nobody trains, 2 bad input.
+    0 all runs are done, 3 a task still trains, 4 runs are left and no task trains, 2 bad input.
     """
     return run_command(_main, argv, "study.status")
 
@@ -32,11 +32,11 @@ def _main(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m study.status",
         description="Say which runs are done, training, waiting or lost, and what each task does. "
-        "Exit status: 0 all done, 3 still training, 4 runs left and nobody trains, 2 bad input.",
+        "Exit status: 0 all done, 3 still training, 4 runs left and no task trains, 2 bad input.",
     )
     parser.add_argument("folder", type=Path, help="a study's folder")
     parser.add_argument(
-        "--watch", action="store_true", help="look again until all who began have ended"
+        "--watch", action="store_true", help="update every 5 s until no task trains any more"
     )
     parser.add_argument(
         "--test-locks",
@@ -54,7 +54,7 @@ def _main(argv: Sequence[str]) -> int:
         console.print(shown(status))
         return status.exit_status
     with Live(shown(status), console=console, auto_refresh=False) as live:
-        # A job may still wait for its turn.
+        # Before any task has begun, a job may still wait in Slurm's queue.
         while status.exit_status == STILL_TRAINING or status.unbegun:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             status = look(folder)

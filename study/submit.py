@@ -1,4 +1,4 @@
-"""``python -m study.submit``: a study as an array of Slurm jobs, and its report after them."""
+"""``python -m study.submit``: submits a study as a Slurm array, and its report after the array."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def submit(
     *,
     dry: bool,
 ) -> None:
-    """Submit a study's array and its report, and say how to watch them."""
+    """Submit a study's array and its report, and print how to watch them."""
     from study.records.writing import Folder
     from study.runs.command_line import read
     from study.runs.config import find, study_yaml
@@ -60,7 +60,7 @@ def submit(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 submitted, 2 bad input, also Slurm's."""
+    """Run the command; 0 submitted, 2 bad input or refused by Slurm."""
     return run_command(_main, argv, "study.submit")
 
 
@@ -69,11 +69,11 @@ def _main(argv: Sequence[str]) -> int:
     split = words.index("--") if "--" in words else len(words)
     parser = Parser(
         prog="python -m study.submit",
-        description="Submit a study to Slurm, and its report for when all is done. Further options "
-        "are study.fit's; those after -- are sbatch's, e.g. -- -p gpu --gpus-per-task=1.",
+        description="Submit a study to Slurm, and its report to run after it. Further options go "
+        "to study.fit; options after -- go to sbatch, e.g. -- -p gpu --gpus-per-task=1.",
     )
     parser.add_argument("config", help="the study's config")
-    parser.add_argument("--tasks", type=int, help="how many (default: as many as are worth it)")
+    parser.add_argument("--tasks", type=int, help="number of tasks (default: chosen from the work)")
     parser.add_argument("--scripts", type=Path, help="folder of sweep.sh and report.sh")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be submitted")
     known, more = parser.parse_known_args(words[:split])

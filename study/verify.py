@@ -1,4 +1,4 @@
-"""``python -m study.verify FOLDER``: retrain recorded runs, alone, and compare every bit."""
+"""``python -m study.verify FOLDER``: retrains recorded runs, each alone, and compares every bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from study.base.errors import BadInput, named_folder
 
 
 class Verdict(NamedTuple):
-    """What retraining one run showed.
+    """The result of retraining one run.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
     difference
         The largest difference in the history, relative to the recorded value.
     allowed
-        The difference that the record's environment declares: 0 where it promised the same bits.
+        The tolerance that the run's environment declares; 0 promises the same bits.
     """
 
     run: str
@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when every run retrained holds, 1 when one does not, 2 on bad input."""
+    """Run the command; 0 when every retrained run holds, 1 when one does not, 2 on bad input."""
     return run_command(_main, argv, "study.verify")
 
 
@@ -50,7 +50,9 @@ def _main(argv: Sequence[str]) -> int:
         description="Retrain recorded runs, each alone, and compare weights and history.",
     )
     parser.add_argument("folder", type=Path, help="a study's folder")
-    parser.add_argument("--runs", type=int, default=4, help="how many, spread evenly (default: 4)")
+    parser.add_argument(
+        "--runs", type=int, default=4, help="how many to retrain, spread evenly (default: 4)"
+    )
     parser.add_argument("--root", default=None, help="folder with downloaded data sets")
     arguments = parser.parse_args(argv)
     return _verify(arguments.folder, arguments.runs, arguments.root)
@@ -90,7 +92,7 @@ def _verify(folder: Path, number: int, root: str | None) -> int:
 def verify_run(
     folder: Path, run: Any, row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
 ) -> Verdict:
-    """Retrain one run alone, as its environment says, and compare."""
+    """Retrain one run alone, with its environment's settings, and compare it with its record."""
     import torch
 
     from study.records.writing import weights_hash
@@ -122,9 +124,9 @@ def verify_run(
 def largest_difference(
     recorded: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]
 ) -> float:
-    """Return the largest relative difference of two histories; infinite if shaped otherwise.
+    """Return the largest relative difference of two histories; infinite if their epochs differ.
 
-    Columns that only one of them has are not compared: versions record other measures.
+    Columns that only one history has are skipped, as versions record different measures.
     """
     if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
         return math.inf
@@ -134,7 +136,7 @@ def largest_difference(
             if name == "run" or name not in new or value is None:
                 continue
             if value == new[name] or (value != value and new[name] != new[name]):
-                continue  # two infinities are equal, and so are two that are no numbers
+                continue  # two infinities are equal, and so are two nans
             relative = abs(value - new[name]) / max(abs(value), 1e-12)
             largest = max(largest, math.inf if math.isnan(relative) else relative)
     return largest

@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator  # after the environment is set
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,16 @@ install_import_hook(
     ],
     "shapes.checked",
 )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Write the small study's config."""
+    from helpers import SMALL
+
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,20 @@
-"""The command, end to end: what it leaves, what it does when called again, and how it ends."""
+"""The command, end to end: what it leaves, what it does when called again, what it refuses."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shlex
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import yaml
-from helpers import SMALL, fit_process
-from safetensors import safe_open
+from fit_cases import command_line, fit
 
 import study
-from study.fit import main
-from study.records.checkpoints import saved_runs
 from study.records.reading import (
     PREDICTION_COLUMNS,
     history_columns,
@@ -30,17 +22,6 @@ from study.records.reading import (
     load_predictions,
     run_columns,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "small.yaml"
-    path.write_text(SMALL)
-    return path
-
-
-def fit(config: Path, out: Path, *more: str) -> int:
-    return main(["--config", str(config), "--out", str(out), *more])
 
 
 def test_a_study_leaves_the_records_it_documents(
@@ -227,32 +208,6 @@ def test_the_plan_of_a_study_that_is_recorded_says_that_nothing_is_left(
     ]
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
-    ],
-)
-def test_interrupted_saves_says_how_to_go_on_and_resumes_to_the_same_bits(
-    number: signal.Signals, config: Path, tmp_path: Path
-) -> None:
-    long = ["--trainer.max_epochs", "60"]
-    assert fit(config, tmp_path / "whole", *long) == 0
-    argv = ["--config", str(config), "--out", str(tmp_path / "cut"), *long]
-    log = tmp_path / "log"
-    process = fit_process([*argv, "--checkpoint_every", "1"], log)
-    wait_for(lambda: any((tmp_path / "cut").glob("checkpoints/*")))
-    signal_to(process.pid, number)
-    process.join(60)
-    assert process.exitcode == 130
-    assert "go on with: python -m study.fit --config" in " ".join(log.read_text().split())
-    assert any((tmp_path / "cut" / "checkpoints").iterdir())
-    assert main(argv) == 0
-    compare(tmp_path / "whole", tmp_path / "cut")
-
-
 @pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["train", "plan"])
 @pytest.mark.parametrize(
     ("key", "given", "expected"),
@@ -302,80 +257,6 @@ class Leaves(pl.Callback):
         sys.exit(0)
 
 
-def stop(trainer: pl.Trainer) -> None:
-    """Stop where no look at a callback's code finds it."""
-    trainer.should_stop = True
-
-
-class Stops(pl.Callback):
-    """Ends the training after the third epoch."""
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.current_epoch == 2:
-            stop(trainer)
-
-
-def test_a_callback_that_stops_training_is_told_and_leaves_it_to_be_resumed(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fit(config, tmp_path / "whole") == 0
-    stops = ["--trainer.callbacks", "[{class_path: test_fit.Stops}]"]
-    capsys.readouterr()
-    assert fit(config, tmp_path / "cut", *stops) == 2
-    printed = capsys.readouterr()
-    line = "study.fit: trainer.callbacks: expected callbacks that only observe, found 'Stops'; "
-    assert printed.err.startswith(line)
-    assert "the state is saved" in printed.err
-    assert "go on with" not in printed.out + printed.err
-    (saved,) = (tmp_path / "cut" / "checkpoints").glob("*-000002.safetensors")
-    assert saved_runs(saved)
-    with safe_open(saved, "pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-    assert {run["epoch"] for run in progress.values()} == {3}
-    assert fit(config, tmp_path / "cut") == 0
-    compare(tmp_path / "whole", tmp_path / "cut")
-
-
-def test_a_signal_before_the_first_step_is_no_success(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    callbacks = "[{class_path: helpers.Terminate}]"
-    assert fit(config, tmp_path / "out", "--trainer.callbacks", callbacks) == 130
-    printed = capsys.readouterr()
-    assert "go on with" in printed.out + printed.err
-    assert fit(config, tmp_path / "out") == 0
-    assert len(study.load(tmp_path / "out")[0]) == 4
-
-
-def command_line(config: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "study.fit", "--config", str(config), "--out", str(out), *more]
-
-
-@pytest.mark.parametrize(
-    ("closed", "environment"),
-    [
-        pytest.param("| true", {}, marks=pytest.mark.slow),
-        ("| head -1 >/dev/null", {}),
-        pytest.param(
-            "2>&1 | true", {"FORCE_COLOR": "1"}, id="a live table", marks=pytest.mark.slow
-        ),
-        pytest.param(">&- 2>&-", {}, marks=pytest.mark.slow),
-    ],
-)
-def test_a_closed_output_stops_no_training(
-    closed: str, environment: dict[str, str], config: Path, tmp_path: Path
-) -> None:
-    words = shlex.join(command_line(config, tmp_path / "out"))
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{words} {closed}"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(study.load(tmp_path / "out")[0]) == 4
-
-
 @pytest.mark.slow
 def test_in_the_plainest_locale_a_path_with_an_accent_is_trained_in_and_read(
     config: Path, tmp_path: Path
@@ -393,60 +274,6 @@ def test_in_the_plainest_locale_a_path_with_an_accent_is_trained_in_and_read(
     runs, _ = study.load(out)
     assert len(runs) == 4
     assert study.load_network(out, runs["run"][0])
-
-
-@pytest.mark.parametrize("how", ["removed", "renamed"])
-def test_a_folder_that_is_removed_stops_the_training_with_a_line_and_stays_removed(
-    how: str, config: Path, tmp_path: Path
-) -> None:
-    out, log = tmp_path / "out", tmp_path / "log"
-    argv = ["--config", str(config), "--out", str(out), "--trainer.max_epochs", "100000"]
-    process = fit_process(argv, log)
-    wait_for(lambda: any(out.glob("checkpoints/*")))
-    out.rename(tmp_path / "elsewhere")
-    if how == "removed":
-        shutil.rmtree(tmp_path / "elsewhere")
-    process.join(60)
-    assert process.exitcode == 1
-    (line,) = [line for line in log.read_text().splitlines() if line.startswith("study.fit: ")]
-    assert f"the study's folder has gone: '{out}'" in line
-    assert "Traceback" not in log.read_text()
-    assert not out.exists()
-
-
-def test_a_folder_that_is_being_removed_gets_no_more_records(config: Path, tmp_path: Path) -> None:
-    out, log = tmp_path / "out", tmp_path / "log"
-    argv = ["--config", str(config), "--out", str(out), "--trainer.max_epochs", "100000"]
-    process = fit_process([*argv, "--checkpoint_every", "1000000"], log)
-    wait_for(lambda: any(out.glob("locks/*")))
-    (out / "study.yaml").unlink()
-    process.join(60)
-    assert process.exitcode == 1
-    assert not list(out.glob("checkpoints/*"))
-    assert "the study's folder has gone" in log.read_text()
-
-
-def signal_to(pid: int | None, number: signal.Signals) -> None:
-    assert pid is not None
-    os.kill(pid, number)
-
-
-def wait_for(condition: object, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    assert callable(condition)
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-
-
-def compare(first: Path, second: Path, *but: str) -> None:
-    """Assert that two folders hold the same records, all but how long they took, and ``but``."""
-    (runs, history), (other_runs, other_history) = study.load(first), study.load(second)
-    apart = ["seconds", *but]
-    pd.testing.assert_frame_equal(
-        runs.drop(columns=apart), other_runs.drop(columns=apart), check_exact=True
-    )
-    pd.testing.assert_frame_equal(history, other_history, check_exact=True)
 
 
 def test_nothing_heavy_is_imported_for_help_plans_and_the_package_itself(config: Path) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
+from fit_cases import compare
 from helpers import SMALL
 from numpy.typing import NDArray
-from test_fit import compare
 from torch import Tensor
 
 import study

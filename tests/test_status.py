@@ -111,7 +111,7 @@ def test_nobody_trains_and_runs_are_left(folder: Path, capsys: pytest.CaptureFix
     record(folder, fitted, "fitted")
     assert main([str(folder), "--watch"]) == STOPPED
     said = capsys.readouterr().out
-    assert "nobody trains: start the same command again" in said
+    assert "no task trains: start the same command again" in said
     assert "label_noise 0: seeds 1\n" in said
     assert "label_noise 1: seeds 0–1\n" in said
 
@@ -300,7 +300,7 @@ def test_tasks_that_wait_in_slurms_queue_are_no_standstill(
     assert main([str(folder)]) == STILL_TRAINING
     said = capsys.readouterr().out
     assert "waiting in Slurm's queue: 17_[1-3]" in said
-    assert "nobody trains" not in said
+    assert "no task trains" not in said
     squeue.write_text("#!/bin/sh\necho slurm_load_jobs error: Invalid job id >&2; exit 1\n")
     assert main([str(folder)]) == STOPPED
 

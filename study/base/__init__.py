@@ -1,1 +1,1 @@
-"""Errors, files that appear whole, random streams and signals: what every other room stands on."""
+"""The basics for every other room: errors, files that appear whole, random streams, signals."""

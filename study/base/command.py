@@ -1,7 +1,7 @@
-"""What every command shares: how it parses, says what is wrong, and chooses its exit status.
+"""Shared by all commands: parsing, one-line errors and exit statuses.
 
-A command is a function of its arguments that returns an exit status or raises. `run_command` turns
-what it raises into one line on standard error, and does not stop it when its output is closed.
+A command is a function that takes its arguments and returns an exit status. `run_command` turns an
+exception into one line on standard error, and lets the command go on when its output is closed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from study.base.errors import BadInput, CodeFailed, nearest
 from study.base.interrupt import StoppedAtOnce
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-# What is written where a terminal's encoding lacks a sign.
+# Replacements for characters that the terminal's encoding lacks.
 PLAIN = str.maketrans({"±": "+-", "–": "-", "−": "-", "…": "...", "×": "x", "━": "-", "╸": "-"})
-# What stands in a path for each byte that the file system's encoding could not read.
+# Python's placeholders in a path for bytes that the file system's encoding cannot decode.
 UNDECODED = frozenset(map(chr, range(0xDC80, 0xDD00)))
-# A pipe whose reader has gone, a terminal that hung up.
+# The pipe's reader has gone, or the terminal has hung up.
 UNHEARD = (errno.EPIPE, errno.EIO)
 
 
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the arguments as one line."""
+        """Raise argparse's error as `BadInput`."""
         option = message.removeprefix("argument ").partition(":")[0].partition(" ")[0]
         unknown = message.partition("unrecognized arguments: ")[2].split()
         if unknown:
@@ -66,11 +66,11 @@ def run_command(
     command
         Takes the arguments; returns an exit status.
     argv
-        The arguments; those of this process when None.
+        The arguments; None takes this process's arguments.
     name
-        What lines on standard error begin with, e.g. ``study.fit``.
+        The first word of each line on standard error, e.g. ``study.fit``.
     again
-        Gives what to do after a stop or a failure, e.g. the line that goes on.
+        Returns what to do after a stop or a failure, e.g. the command that goes on.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     with steady_output():
@@ -101,10 +101,10 @@ def _say(line: str, status: int) -> int:
 
 @contextlib.contextmanager
 def steady_output() -> Iterator[None]:
-    """Let standard output and error neither stop the command nor refuse a sign.
+    """Keep trouble with standard output or error from stopping the command.
 
-    When the reader of a pipe is gone, what is written goes nowhere. A sign that the encoding lacks
-    is written in plain letters. What was closed from the start is opened to go nowhere.
+    When a pipe's reader is gone, further output is dropped. Characters that the encoding lacks are
+    written in plain letters. Streams that were closed from the start write to the null device.
     """
     _open_what_is_closed()
     codecs.register_error("study.plain", _in_plain_letters)
@@ -122,12 +122,12 @@ def steady_output() -> Iterator[None]:
 
 
 def _open_what_is_closed() -> None:
-    """Open closed standard descriptors, lest a file of records get one of their numbers."""
+    """Open closed standard descriptors, so that no file of records gets their numbers."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free, which is this one; a child is to have it, too.
+            # open() takes the lowest free number, which is this one; children inherit it.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
@@ -142,7 +142,7 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 class _Steady:
-    """A text stream that goes nowhere once its reader is gone."""
+    """A text stream that drops its output once its reader is gone."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -151,7 +151,7 @@ class _Steady:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or let it go nowhere."""
+        """Write the text, or drop it when the reader is gone."""
         try:
             return int(self._stream.write(text))
         except OSError as error:
@@ -159,7 +159,7 @@ class _Steady:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or let it go nowhere."""
+        """Flush the stream, or drop its output when the reader is gone."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -168,7 +168,7 @@ class _Steady:
     def _nowhere(self, error: OSError) -> None:
         if error.errno not in UNHEARD:
             raise error
-        # The file descriptor itself, so that neither a child nor the interpreter's exit fails.
+        # Replace the descriptor itself, so that neither a child nor the interpreter's exit fails.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)

@@ -10,18 +10,18 @@ from pathlib import Path
 
 
 class BadInput(ValueError):
-    """What a user gave is not what was expected; commands print it and exit with status 2.
+    """A user's input is wrong; commands print the error on one line and exit with status 2.
 
     Parameters
     ----------
     key
-        Dotted key or path the fault is in, e.g. ``data.label_noise``.
+        Dotted key or path of the wrong input, e.g. ``data.label_noise``.
     expected
-        What would have been right, in words.
+        Description of a right input.
     found
-        What was there instead; left out of the message when omitted.
+        The wrong input; left out of the message when omitted.
     hint
-        What to do about it, e.g. the nearest right name.
+        Advice, e.g. the nearest right name.
 
     Examples
     --------
@@ -39,22 +39,22 @@ class BadInput(ValueError):
         self.key, self.expected, self.found, self.hint = key, expected, found, hint
 
     def under(self, prefix: str) -> BadInput:
-        """Return the same fault with its key below ``prefix``; a fault without a key gets that."""
+        """Return the same fault with its key below ``prefix``, which is the key if it has none."""
         key = f"{prefix}.{self.key}" if self.key else prefix
         return BadInput(key, self.expected, self.found, self.hint)
 
     def in_file(self, path: str) -> BadInput:
-        """Return the same fault with the file it is in."""
+        """Return the same fault with the file's path added."""
         hint = f"{self.hint} (in {path})" if self.hint else f"in {path}"
         return BadInput(self.key, self.expected, self.found, hint)
 
 
 class NotPermitted(BadInput):
-    """A file or folder that this user may not read: what it holds is not known."""
+    """The user may not read a file or folder, so its content is not known."""
 
 
 class CodeFailed(Exception):
-    """Code of the user's raised an error that belongs to no run; commands exit with status 1."""
+    """The user's code raised an error that belongs to no run; commands exit with status 1."""
 
 
 def _short(found: object, limit: int = 120) -> str:
@@ -72,7 +72,7 @@ def nearest(name: object, names: Iterable[str]) -> str:
 
 
 def unknown_key(key: str, names: Iterable[str]) -> BadInput:
-    """Build the fault of a key that nothing reads; of dotted names, its own subject's are shown."""
+    """Build the fault of an unknown key; it lists the known keys with the same first word."""
     names = list(names)
     hint = nearest(key, names) or nearest(key.rpartition(".")[2], names)
     subject = key.partition(".")[0]
@@ -81,7 +81,7 @@ def unknown_key(key: str, names: Iterable[str]) -> BadInput:
 
 
 def checked_path(text: str) -> str:
-    """Return text that can name a file or folder; raise `BadInput` for what no system takes."""
+    """Return the text if it can name a file or folder; raise `BadInput` if it cannot."""
     if not text.strip() or "\0" in text or not _is_text(text):
         raise BadInput("", "a folder", text)
     return text
@@ -101,6 +101,6 @@ def named_folder(text: str, key: str) -> Path:
     """Return the folder that a setting or option names; a ``~`` is the home folder."""
     try:
         return Path(checked_path(text)).expanduser()
-    except (BadInput, RuntimeError) as error:  # the second: nobody here has that home
+    except (BadInput, RuntimeError) as error:  # RuntimeError: ~name of a user who does not exist
         hint = "" if isinstance(error, BadInput) else str(error)
         raise BadInput(key, "a folder", text, hint) from None

@@ -15,19 +15,19 @@ from study.base.errors import NotPermitted
 
 PART = ".part"
 STALE_SECONDS = 3_600.0
-_KEPT = "nothing is trained over records that cannot be read"
+_KEPT = "no run is trained while records cannot be read"
 
 
 def take_leftovers_away(folder: Path) -> None:
-    """Remove files that a killed process was writing; not those that may be written just now."""
-    # No folder of which others may be renamed or removed just now is entered.
+    """Remove partly written files of killed processes: those unchanged for an hour."""
+    # The patterns enter no folder that another process may rename or remove meanwhile.
     for pattern in (f".*{PART}", f"*/.*{PART}", f"wandb/online/.*{PART}"):
         for path in stale(folder, pattern):
             path.unlink(missing_ok=True)
 
 
 def stale(folder: Path, pattern: str) -> Iterator[Path]:
-    """Yield what is in a folder and has not changed for an hour."""
+    """Yield the files and folders that match a pattern and have not changed for an hour."""
     if not folder.is_dir():
         return
     now = file_time(folder)
@@ -38,18 +38,18 @@ def stale(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def file_time(folder: Path) -> float:
-    """Return the time by the clock of a folder's file system, which may be a server's."""
+    """Return the time by the clock of a folder's file system, which may be on a server."""
     with tempfile.TemporaryFile(dir=folder, prefix=".") as file:
         return os.fstat(file.fileno()).st_mtime
 
 
 def make_room(folder: Path) -> None:
-    """Make a folder, but not the one that it is in: who removes that has removed it.
+    """Make a folder, but not its parent: a study's folder that the user removed stays removed.
 
     Raises
     ------
     FileNotFoundError
-        The folder that it would be in has gone.
+        The parent folder has gone.
     """
     try:
         folder.mkdir(exist_ok=True)
@@ -58,20 +58,20 @@ def make_room(folder: Path) -> None:
 
 
 def gone(folder: Path) -> FileNotFoundError:
-    """Return the error that a folder, or one that it is in, has gone since it was made."""
+    """Return an error that names the topmost missing folder on the way to ``folder``."""
     while folder.parent != folder and not folder.parent.exists():
         folder = folder.parent
     return FileNotFoundError(errno.ENOENT, "the study's folder has gone", str(folder))
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by one rename, so that a reader sees the old one or the new one."""
+    """Write a file by one rename, so that a reader sees the whole old file or the whole new one."""
     with _written(path, content) as temporary:
         temporary.replace(path)
 
 
 def write_first(path: Path, content: bytes) -> bytes:
-    """Write a file unless somebody else has, and return what it holds."""
+    """Write a file unless it exists already, and return the file's content."""
     with _written(path, content) as temporary, contextlib.suppress(FileExistsError):
         path.hardlink_to(temporary)
     return path.read_bytes()
@@ -79,9 +79,9 @@ def write_first(path: Path, content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _written(path: Path, content: bytes) -> Iterator[Path]:
-    """Write a file under a name of its own beside ``path``, which goes unless it is renamed."""
+    """Write a temporary file beside ``path``, and remove it unless the caller renames it."""
     make_room(path.parent)
-    # Opened by name, not by tempfile: that would keep the file from everybody but its owner.
+    # Not by tempfile, which would let nobody but the owner read the file.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}{PART}")
     try:
         with temporary.open("xb") as file:
@@ -96,13 +96,13 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
 
 
 def unreadable(path: Path, error: OSError) -> NotPermitted | OSError:
-    """Return what to raise where the system does not let this process read a file or folder.
+    """Return the exception to raise for a file or folder that cannot be read.
 
     Returns
     -------
     NotPermitted or OSError
-        A missing permission is bad input, in words that name it and where it is missing. Anything
-        else, such as a disk that fails, is the same error with the path in its message.
+        `NotPermitted` names the missing permission and its file or folder. Any other error, such
+        as a failing disk, is returned with the path in its message.
     """
     if not isinstance(error, PermissionError):
         return OSError(error.errno, error.strerror or str(error), str(path))
@@ -113,7 +113,7 @@ def unreadable(path: Path, error: OSError) -> NotPermitted | OSError:
 
 
 def sha256(parts: Iterable[bytes | memoryview]) -> str:
-    """Return the hexadecimal sha256 of some bytes one after another."""
+    """Return the hexadecimal sha256 of the parts joined together."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

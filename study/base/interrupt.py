@@ -7,24 +7,24 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-# SIGUSR1 is what Slurm is asked to send some time before it ends a job.
+# The job scripts ask Slurm to send SIGUSR1 some time before it ends a job.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StoppedAtOnce(BaseException):
     """A second signal came.
 
-    No `KeyboardInterrupt`: Lightning would catch that and leave with exit status 1.
+    Not a `KeyboardInterrupt`, because Lightning would catch that and exit with status 1.
     """
 
 
 class Interrupt:
-    """While entered, takes SIGINT, SIGTERM and SIGUSR1.
+    """Handles SIGINT, SIGTERM and SIGUSR1 while it is entered.
 
     Parameters
     ----------
     say
-        Shows a line to the person who interrupts.
+        Shows a line to the user.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Interrupt:
         return self
 
     def arm(self) -> None:
-        """Take the signals, again if somebody else took them since."""
+        """Install this object's signal handlers, also where other code has replaced them."""
         for number in SIGNALS:
             signal.signal(number, self._take)
 
@@ -55,4 +55,4 @@ class Interrupt:
         if self.requested:
             raise StoppedAtOnce
         self.requested = True
-        self._say("interrupted: finishing this epoch, then saving; once more stops at once")
+        self._say("interrupted: finishing this epoch, then saving; a second signal stops at once")

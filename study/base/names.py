@@ -1,4 +1,4 @@
-"""From a name in a config to an object: built in, or the user's own ``package.module:object``.
+"""Turns a name in a config into an object: built in, or the user's ``package.module:object``.
 
 A kind's built-in names are the keys of one table, in the file that defines the objects. Names are
 checked without importing that file: a wrong config is reported before torch is imported.
@@ -27,7 +27,7 @@ PACKAGE = __name__.partition(".")[0]
 NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 OUTSIDE = re.compile(f"({NAME}):({NAME})", re.ASCII)
 DOTTED = re.compile(f"({NAME})\\.([A-Za-z_]\\w*)", re.ASCII)
-MADE: dict[str, Any] = {}  # objects of this process, by names that begin with a kind's ``made``
+MADE: dict[str, Any] = {}  # objects made in this process; names begin with the kind's ``made``
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,13 @@ class Kind:
     Attributes
     ----------
     word
-        What such an object is called in messages.
+        The kind's name in messages.
     module, table
-        Where the table from built-in names to objects, or to their import paths, stands: a dict
-        literal.
+        A module and a dict literal in it, from built-in names to objects or their import paths.
     dotted
-        Whether ``module.Object`` is the spelling of an outside object, as of an optimizer's class.
+        Whether outside objects are spelled ``module.Object``, as optimizer classes are.
     made
-        Prefix of the names of objects in `MADE`; nothing when there are none of this kind.
+        Prefix of this kind's names in `MADE`; empty when `MADE` has none of this kind.
     """
 
     word: str
@@ -59,17 +58,17 @@ class Kind:
 
     @property
     def expected(self) -> str:
-        """What a name has to be, in words."""
+        """Description of right names, for errors."""
         own = "an import path, e.g. torch.optim.SGD" if self.dotted else "package.module:object"
         return f"one of {', '.join(self.names())}, or {own}"
 
     def check(self, name: str, key: str = "") -> str:
-        """Return the one spelling of a name; nothing is imported, and faults are those of ``key``.
+        """Return a name's canonical spelling; imports nothing. Errors name ``key``.
 
         Raises
         ------
         BadInput
-            No built-in name, and no path of an object outside this package.
+            Neither a built-in name nor the path of an object outside this package.
         """
         if not isinstance(name, str):
             raise BadInput(key, self.expected, name)
@@ -83,7 +82,7 @@ class Kind:
         return name
 
     def resolve(self, name: str, key: str) -> Any:
-        """Return the object of a name; faults are those of ``key``.
+        """Return the object that a name stands for. Errors name ``key``.
 
         Raises
         ------
@@ -109,12 +108,12 @@ class Kind:
         return table
 
     def resolve_as(self, name: str, key: str, of: type[T]) -> T:
-        """Return the object of a name, which has to be of one class.
+        """Return the object that a name stands for, an instance of the class ``of``.
 
         Raises
         ------
         BadInput
-            As of `resolve`; or the object is of another class.
+            As in `resolve`, or the object is of another class.
         """
         found = self.resolve(name, key)
         if not isinstance(found, of):
@@ -145,7 +144,7 @@ OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted=True
 
 @cache
 def _keys(module: str, table: str) -> tuple[str, ...]:
-    """Return the keys of a dict literal in a module's file, which is not imported."""
+    """Return the keys of a dict literal in a module's file, without importing the module."""
     spec = importlib.util.find_spec(module)
     path = Path(spec.origin if spec and spec.origin else module)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -162,7 +161,7 @@ def is_path(name: str) -> bool:
 
 
 def imported(path: str, key: str, word: str) -> Any:
-    """Import what a path names, a ``word``; faults are those of ``key``.
+    """Import the object at a path. Errors name ``key`` and call the object ``word``.
 
     Raises
     ------
@@ -173,7 +172,7 @@ def imported(path: str, key: str, word: str) -> Any:
     expected = f"{word} that can be imported"
     try:
         home = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever a user's own module raises
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise BadInput(key, expected, path, str(error) or type(error).__name__) from None
     try:
         return operator.attrgetter(attribute)(home)
@@ -183,7 +182,7 @@ def imported(path: str, key: str, word: str) -> Any:
 
 
 def source_hash(path: str) -> str:
-    """Return the sha256 of the file of the module that an outside path names.
+    """Return the sha256 of the file that defines an outside object's module.
 
     Examples
     --------

@@ -1,9 +1,8 @@
 """Named random streams: every draw is a pure function of (seed, stream name, counter).
 
-Nothing is consumed: no global generator exists, and what a stream gives depends neither on what was
-drawn before nor on devices, workers or the size of a stack. Everything is made from the raw words
-of Philox (Salmon et al., 2011), whose output NumPy keeps across versions; its derived distributions
-carry no such promise, so they are not used.
+There is no global generator, so a stream's numbers depend neither on earlier draws nor on devices,
+workers or the size of a stack. All numbers are made from the raw words of Philox (Salmon et al.,
+2011), because NumPy keeps these across versions and does not promise that of its distributions.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ def words(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.uin
     seed
         A run's seed, any whole number of at least 0.
     stream
-        The name of what the words are for, e.g. ``"order"``.
+        The name of the words' use, e.g. ``"order"``.
     size
         How many words.
     counter
-        Which part of the stream, e.g. the epoch: parts do not overlap. Below 2^63.
+        Which part of the stream, e.g. the epoch; below 2^63. Parts do not overlap.
 
     Raises
     ------
@@ -73,7 +72,7 @@ def integers(seed: int, stream: str, high: int, size: int, counter: int = 0) -> 
 
 
 def permutation(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.int64]:
-    """Return a random order of ``size`` things: the order of as many random words.
+    """Return a random permutation of 0 … ``size`` - 1: the order that sorts ``size`` random words.
 
     Examples
     --------
@@ -87,6 +86,6 @@ def normal(seed: int, stream: str, shape: tuple[int, ...], counter: int = 0) -> 
     """Return standard normal numbers, by the inverse of the distribution function."""
     from scipy.special import ndtri
 
-    # The middle of each interval, as 0 and 1 would give infinities; the last rounds up to 1.
+    # Take the middle of each interval, as 0 and 1 would give infinities; the last rounds up to 1.
     middles = uniform(seed, stream, shape, counter) + 2.0**-54
     return np.asarray(ndtri(np.minimum(middles, 1 - 2.0**-53)))

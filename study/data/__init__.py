@@ -1,1 +1,1 @@
-"""Where images come from, what is done to them, and how they reach the trainer."""
+"""Reads images, applies a run's conditions to them, and gives the trainer arrays."""

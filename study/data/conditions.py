@@ -1,4 +1,4 @@
-"""What is done to the data: label noise, destroyed inputs, subsets, normalisation.
+"""Conditions of the data: label noise, destroyed inputs, subsets, normalisation.
 
 Each condition is a pure function of its arguments and the run's seed.
 """
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from study.base import streams
 from study.base.names import INPUTS, NORMALIZATION, SCHEME
 
-BLOCK = 1_000  # images given random pixels at once: bounds memory, and is part of what a seed means
+BLOCK = 1_000  # images that get random pixels at once, to bound memory; results depend on it
 
 
-# A scheme takes labels [n], a mask [n] of those to redraw, the number of classes, seed and stream,
-# and returns new labels for those in the mask.
+# A scheme takes labels [n], a mask [n] of labels to redraw, the number of classes, seed and stream,
+# and returns new labels for the masked ones.
 Scheme: TypeAlias = Callable[
     [NDArray[np.int64], NDArray[np.bool_], int, int, str], NDArray[np.int64]
 ]
@@ -31,7 +31,7 @@ Normalization: TypeAlias = Callable[[NDArray[np.float32], float, float], NDArray
 
 
 class NoisyLabels(NamedTuple):
-    """Labels after noise ([n], int64) and which of them were redrawn ([n], bool)."""
+    """Labels after noise ([n], int64) and a mask of the redrawn labels ([n], bool)."""
 
     labels: NDArray[np.int64]
     redrawn: NDArray[np.bool_]
@@ -65,7 +65,7 @@ def noisy_labels(
         ``uniform`` draws over all classes; ``permuted`` permutes the labels of the chosen examples
         among themselves, which keeps every class's count.
     stream
-        Which stream of the seed to use, so that train and test labels are noisy apart.
+        Which stream of the seed to use; train and test labels use different streams.
 
     Raises
     ------
@@ -106,7 +106,7 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def subset(examples: int, available: int, seed: int) -> NDArray[np.int64]:
-    """Return sorted indices of a random subset; one seed's smaller subsets are in its larger."""
+    """Return sorted indices of a random subset; a seed's larger subsets contain its smaller."""
     return np.sort(streams.permutation(seed, "subset", available)[:examples])
 
 

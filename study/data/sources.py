@@ -1,4 +1,4 @@
-"""Where images come from: each source by name, its sizes known before anything is loaded."""
+"""The sources of images by name, with their sizes, which are known before loading."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source:
     train_examples, test_examples
         Numbers of images.
     shape
-        An image's shape; features are its elements in this order.
+        An image's shape; its elements in this order are the features.
     load
         Function from the data folder to `Images`; raises `BadInput` when the data set is missing
         or damaged.
@@ -52,7 +52,7 @@ class Source:
 
     @property
     def features(self) -> int:
-        """Number of pixels, colours counted apart."""
+        """Number of pixels times colours."""
         return math.prod(self.shape)
 
     @classmethod
@@ -64,10 +64,10 @@ class Source:
         test_labels: ArrayLike,
         name: str = "",
     ) -> str:
-        """Make a data set of arrays, and return what ``Data(dataset=...)`` takes.
+        """Make a data set of arrays, and return its name for ``Data(dataset=...)``.
 
-        The name holds the sha256 of the content, so that other content is another fact. The data
-        set is known to this process alone: make it again to go on with a study elsewhere.
+        The name holds the sha256 of the content, so that other content is another fact. Only this
+        process knows the data set: another process has to make it again to go on with the study.
 
         Parameters
         ----------
@@ -76,12 +76,12 @@ class Source:
         labels, test_labels
             Classes as whole numbers from 0, [n].
         name
-            What to call it: letters, digits, ``_`` and ``-``.
+            A name in letters, digits, ``_`` and ``-``.
 
         Raises
         ------
         BadInput
-            Arrays of other types, shapes or values.
+            The arrays have other types, shapes or values.
 
         Examples
         --------
@@ -142,18 +142,18 @@ def _classes(key: str, given: ArrayLike) -> NDArray[np.int64]:
 
 
 def source_of(name: str) -> Source:
-    """Return the source that ``data.dataset`` names; a path may name a function that makes it.
+    """Return the source that ``data.dataset`` names; a path may name a function that makes one.
 
     Raises
     ------
     BadInput
-        An unknown name, or an object that is no source.
+        The name is unknown, or its object is no source.
     """
     found = DATASET.resolve(name, "data.dataset")
     if not isinstance(found, Source) and callable(found):
         try:
             found = found()
-        except (Exception, SystemExit) as error:  # whatever a user's own function raises
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise BadInput(
                 "data.dataset", "a function that makes a Source", name, str(error)
             ) from None
@@ -163,7 +163,7 @@ def source_of(name: str) -> Source:
 
 
 def load_images(name: str, root: str | Path) -> Images:
-    """Load a source by name and hold it to its declared sizes.
+    """Load a source by name and check its arrays against the declared sizes.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Composes the rooms: trains the runs of a study in this process, and records them."""
+"""Composes the other rooms to train a study's runs in this process and record them."""

@@ -1,7 +1,7 @@
-"""Measures: numbers computed of a network, one file a measure, its equation on top.
+"""Measures: numbers computed from a network. Each has one file, with its equation on top.
 
-A measure takes a network as a function from images to logits, and the images and labels it is
-measured on. It knows nothing of runs, stacks or records.
+A measure takes a network as a function from images to logits, and the images and labels to measure
+it on. Measures know nothing of runs, stacks or records.
 """
 
 from __future__ import annotations

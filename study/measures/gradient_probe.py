@@ -1,4 +1,4 @@
-"""What a backward rule sends to the logits of a batch, beside the loss's exact gradient there.
+"""Compares the gradient that a backward rule sends to the logits with the loss's exact gradient.
 
 With logits z, p = softmax(z), one-hot labels y, and g = dL/dp of a loss L that is a mean over the
 B examples of a batch, the exact gradient at the logits is
@@ -8,9 +8,9 @@ B examples of a batch, the exact gradient at the logits is
     squared error  L = sum (p - y)^2   g = 2 (p - y) / B     dL/dz as above
 
 (Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs). It is
-computed from the logits in float64. A training sends its rule's gradient in its own precision, and
-takes p_y for at least the smallest normal number: where p_y has underflowed, the Jacobian sends
-exactly 0, while p - y is as large as it can be.
+computed from the logits in float64. Training computes its rule's gradient in the training's
+precision, and clamps p_y to at least the smallest normal number. Where p_y has underflowed, the
+Jacobian sends exactly 0, while p - y is as large as it can be.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def gradient_probe(
     loss: str,
     backward: str,
 ) -> dict[str, float]:
-    """Return what a backward rule sends to the logits of a batch, and what is exact.
+    """Compare a backward rule's gradient at a batch's logits with the exact gradient.
 
     Norms are over all numbers of the gradient of the batch's mean loss.
 
@@ -48,11 +48,11 @@ def gradient_probe(
     Returns
     -------
     dict
-        ``norm`` of what the rule sends, in the network's precision; ``exact_norm`` of the exact
-        gradient and the ``exact_cosine`` of the angle between the two, no number where one is 0;
+        ``norm`` of the rule's gradient, in the network's precision; ``exact_norm`` of the exact
+        gradient; ``exact_cosine`` of the angle between the two, nan where one is 0;
         ``zero_share``, the share of examples to which the rule sends exactly 0; ``largest_g``,
-        the largest |dL/dp| that the rule is given, p_y being clamped; ``exact_largest_g``, the
-        same without the clamp, which may be infinite.
+        the largest |dL/dp| that enters the rule, with p_y clamped; ``exact_largest_g``, the same
+        without the clamp, which may be infinite.
 
     Examples
     --------
@@ -79,14 +79,14 @@ def gradient_probe(
 def exact_gradient(
     z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], loss: str
 ) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, ""]]:
-    """Return dL/dz of a loss's mean over a batch, and the largest |dL/dp|, as exact as ``z``.
+    """Return dL/dz of a loss's mean over a batch, and the largest |dL/dp|, in ``z``'s precision.
 
     Parameters
     ----------
     z
         Logits, in float64.
     labels
-        Their labels.
+        The batch's labels.
     loss
         As in `study.Model`. For a loss of the user's own, autograd differentiates its value at p,
         in float64.
@@ -117,16 +117,16 @@ def exact_gradient(
 
 
 def _summing_to_zero(rows: Tensor, at: Tensor) -> Tensor:
-    """Return rows whose element ``at`` makes their sum 0, as a gradient's at the logits is.
+    """Set each row's element ``at`` so that the row sums to 0, as a gradient at the logits does.
 
-    Where p is nearly 1 that element is a difference of nearly equal numbers, which rounds badly.
+    Where p is nearly 1, that element is a difference of nearly equal numbers, which rounds badly.
     """
     others = rows.scatter(-1, at, 0)
     return others.scatter(-1, at, -others.sum(-1, keepdim=True))
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Return the cosine of the angle between two tensors, also of ones whose squares underflow."""
+    """Return the cosine of the angle between two tensors, even where their squares underflow."""
     a, b = a / a.abs().max(), b / b.abs().max()
     cosine: Tensor = (a * b).sum() / (torch.linalg.norm(a) * torch.linalg.norm(b))
     return cosine

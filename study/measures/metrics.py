@@ -1,4 +1,4 @@
-"""Losses and accuracies of a network, whatever loss it was trained on.
+"""Losses and accuracies of a network, independent of the loss it was trained on.
 
 With logits z, p = softmax(z) and one-hot labels y, the means over examples of
 
@@ -6,9 +6,9 @@ With logits z, p = softmax(z) and one-hot labels y, the means over examples of
     squared_error   sum over classes of (p - y)^2,
     accuracy        1 where argmax z is the label, else 0.
 
-Under label noise the accuracy is also taken on the examples whose label was redrawn: against the
-labels trained on it tells memorization, against the true ones early learning (Arpit et al., 2017,
-A Closer Look at Memorization in Deep Networks; Liu et al., 2020, Early-Learning Regularization
+Under label noise, accuracy is also measured on the examples with redrawn labels. Against the labels
+trained on it shows memorization, against the true labels early learning (Arpit et al., 2017, A
+Closer Look at Memorization in Deep Networks; Liu et al., 2020, Early-Learning Regularization
 Prevents Memorization of Noisy Labels).
 """
 
@@ -45,14 +45,14 @@ def accuracies_under_noise(
     true_labels: Int[Tensor, " batch"],
     redrawn: Bool[Tensor, " batch"],
 ) -> dict[str, float]:
-    """Return accuracies on training examples of which some have a redrawn label.
+    """Return accuracies on training examples, some of which have a redrawn label.
 
     Parameters
     ----------
     z
         Logits.
     labels, true_labels
-        The labels trained on, and the source's own.
+        The labels trained on, and the source's labels.
     redrawn
         Which labels were redrawn.
 
@@ -60,9 +60,9 @@ def accuracies_under_noise(
     -------
     dict
         ``accuracy_true`` on all examples against their true labels; ``accuracy_redrawn`` and
-        ``accuracy_untouched`` against the labels trained on, where those were redrawn and were not;
-        ``accuracy_redrawn_true`` where they were redrawn, against the true labels. An accuracy on
-        no example is no number.
+        ``accuracy_untouched`` on examples with redrawn and other labels, against the labels trained
+        on; ``accuracy_redrawn_true`` on examples with redrawn labels, against the true labels. An
+        accuracy over no examples is nan.
     """
     answers = z.argmax(-1)
     right, truly_right = answers == labels, answers == true_labels

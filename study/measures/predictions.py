@@ -1,6 +1,6 @@
 """A network's answers on single examples: argmax p, and its confidence max p, for p = softmax(z).
 
-The images are kept as 8-bit pixels, to look at: 0 is the darkest of all, 255 the brightest.
+The images are kept for viewing as 8-bit pixels: 0 is the darkest of all pixels, 255 the brightest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def answers(
     labels: Int[Tensor, " batch"],
     true_labels: Int[Tensor, " batch"],
 ) -> list[dict[str, Any]]:
-    """Return a network's answer on each of some examples.
+    """Return a network's answer on each example.
 
     Returns
     -------

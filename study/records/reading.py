@@ -13,6 +13,7 @@ import yaml
 
 from study.base.errors import BadInput
 from study.base.files import unreadable
+from study.records.live import rows_of
 from study.records.parquet import concatenate, each_part, read_part, read_parts
 from study.runs.progress import FAILED
 from study.runs.run import Run, fact_keys
@@ -61,8 +62,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def load(
+    folder: str | os.PathLike[str], *, unfinished: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read a study's records.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    unfinished
+        Whether ``history`` has the evaluated epochs of unfinished runs, too, as far as their tasks
+        have written them. ``runs`` never has a row of an unfinished run.
 
     Returns
     -------
@@ -104,7 +115,9 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     parts, damaged = read_parts(folder)
     _warn(damaged)
     if not parts["runs"]:
-        return pd.DataFrame(columns=run_columns()), pd.DataFrame(columns=history_columns())
+        history_frame = pd.DataFrame(columns=history_columns())
+        live = _with_unfinished(folder, history_frame, ()) if unfinished else history_frame
+        return pd.DataFrame(columns=run_columns()), live
     frames = [concatenate(parts[kind]).to_pandas() for kind in ("runs", "history")]
     # Of a run that failed and was trained again, the row that says what came out.
     runs_frame = frames[0].sort_values("status", key=lambda each: each == FAILED, kind="stable")
@@ -116,7 +129,22 @@ def load(folder: str | os.PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
     if history_frame.empty:
         history_frame = pd.DataFrame(columns=history_columns())
+    if unfinished:
+        history_frame = _with_unfinished(folder, history_frame, set(history_frame["run"]))
     return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
+
+
+def _with_unfinished(
+    folder: Path, history: pd.DataFrame, recorded: Collection[str]
+) -> pd.DataFrame:
+    """Add the rows that tasks have written of runs that are not recorded."""
+    import pandas as pd
+
+    rows = list(rows_of(folder, but=recorded))
+    if not rows:
+        return history
+    live = pd.DataFrame(rows).drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
+    return live if history.empty else pd.concat([history, live], ignore_index=True)
 
 
 def load_predictions(

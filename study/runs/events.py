@@ -1,7 +1,7 @@
-"""What happens while runs train, for all that look on: records, terminal, tasks and W&B.
+"""Events of training, for observers: records, terminal, tasks and W&B.
 
-Training calls every `Observer` in the order in which it was given them. An observer sees a stack
-through `LiveStack` alone, so that it need not know Lightning, and training need not know it.
+Training calls its observers in the order in which they were passed. An `Observer` sees a stack only
+as a `LiveStack`, so that observers do not depend on Lightning, nor training on observers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Machine(NamedTuple):
-    """Where a stack is trained.
+    """The machine that trains a stack.
 
     Attributes
     ----------
@@ -40,16 +40,16 @@ class Machine(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run that ended leaves beside its history.
+    """The results of an ended run beside its history.
 
     Attributes
     ----------
     weights
         The network's tensors on the CPU, by name.
     predictions
-        What the network says of a few hundred fixed examples, a row each.
+        The network's predictions on a few hundred fixed examples, one row each.
     images
-        The images of some of those, [example, feature].
+        The images of some of these examples, [example, feature].
     """
 
     weights: Mapping[str, Tensor]
@@ -62,7 +62,7 @@ class LiveStack(Protocol):
 
     @property
     def taken_up(self) -> Sequence[Progress]:
-        """All runs that this stack has taken up, those that ended among them."""
+        """All runs that have begun in this stack, including ended runs."""
         ...
 
     @property
@@ -76,7 +76,7 @@ class LiveStack(Protocol):
         ...
 
     def machine(self) -> Machine:
-        """Measure and return where the stack is trained."""
+        """Measure and return the machine that trains the stack."""
         ...
 
     def hashes(self, progress: Progress) -> tuple[str, str]:
@@ -84,32 +84,32 @@ class LiveStack(Protocol):
         ...
 
     def state(self, progress: Progress) -> Mapping[str, Tensor]:
-        """Return copies of all tensors that a run needs to go on."""
+        """Return copies of all tensors from which a run can go on."""
         ...
 
     def outcome(self, progress: Progress) -> Outcome:
-        """Return what a run that ended in this epoch leaves."""
+        """Return the results of a run that ended in this epoch."""
         ...
 
     def stop(self) -> None:
-        """Ask for an end of training after this epoch."""
+        """Ask training to stop after this epoch."""
         ...
 
 
 class Observer:
-    """Hears what happens while runs train. Override what is of interest."""
+    """Receives the events of training. Subclasses override the events they need."""
 
     def stack_began(self, stack: LiveStack) -> None:
-        """Hear that a stack begins to train."""
+        """Observe the start of a stack's training."""
 
     def epoch_began(self, stack: LiveStack) -> None:
-        """Hear that an epoch begins."""
+        """Observe the start of an epoch."""
 
     def batch_ended(self, stack: LiveStack, share: float) -> None:
-        """Hear which share of the epoch's batches is done."""
+        """Observe the end of a batch; ``share`` of the epoch's batches are done."""
 
     def epoch_ended(self, stack: LiveStack) -> None:
-        """Hear that an epoch is over, evaluated where it was due."""
+        """Observe the end of an epoch, after runs due for evaluation were evaluated."""
 
     def stack_ended(self, stack: LiveStack) -> None:
-        """Hear that a stack trains no more: all its runs ended, or it was stopped."""
+        """Observe the end of a stack's training: all its runs ended, or it was stopped."""

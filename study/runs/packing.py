@@ -1,4 +1,4 @@
-"""What a study would train: its stacks, their size, memory and steps. Imports no torch."""
+"""Groups a study's runs into stacks; estimates their memory, steps and time. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from study.runs.run import Run
 from study.runs.study import Study, by_program
 
 LARGEST_STACK = 64
-# What a core does of a run's 6 flops a parameter and example: 784-256-10, Zen 4, all included.
+# A core's rate at 6 flops per parameter and example, overheads included (784-256-10, Zen 4).
 FLOPS_A_SECOND = 5e10
 COPIES = 4  # of a run's parameters: weights, gradient, and Adam's two moments
 
 
 @dataclass(frozen=True)
 class StackPlan:
-    """Runs of one program, and how many of them are trained at once."""
+    """Runs that one program can train, and how many of them train at once."""
 
     runs: list[Run]
     size: int
 
     @property
     def bytes(self) -> int:
-        """Estimated memory for networks, optimizer and images, without the libraries' own."""
+        """Estimated memory of networks, optimizer and images, without the libraries' memory."""
         return _shared_bytes(self.runs) + self.size * max(map(run_bytes, self.runs))
 
     @property
     def steps(self) -> int:
-        """Most training steps, summed over runs."""
+        """The most training steps, summed over runs."""
         return sum(steps(run) * run.trainer.max_epochs for run in self.runs)
 
 
@@ -41,7 +41,7 @@ def steps(run: Run) -> int:
 
 
 def run_bytes(run: Run) -> int:
-    """Return the memory that one more run in a stack takes."""
+    """Return the bytes that one more run in a stack takes."""
     item = 8 if run.trainer.precision == "64-true" else 4
     batch = run.data.batch_size * sum(run.widths) * item
     own = _image_bytes(run) if run.data.inputs != "original" else 0
@@ -49,7 +49,7 @@ def run_bytes(run: Run) -> int:
 
 
 def _shared_bytes(runs: Sequence[Run]) -> int:
-    """Return the memory of images that runs see in common."""
+    """Return the bytes of images that runs share."""
     shared = {image_key(run): run for run in runs if run.data.inputs == "original"}
     return sum(map(_image_bytes, shared.values()))
 
@@ -62,13 +62,13 @@ def _image_bytes(run: Run) -> int:
 def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
     """Group runs into stacks and choose each stack's size.
 
-    ``auto`` takes as many runs as there are, at most 64 and at most what fits half of the memory
-    that is free.
+    ``auto`` puts all runs into a stack, but at most 64 and at most as many as fit into half of the
+    free memory.
 
     Raises
     ------
     BadInput
-        A network larger than the machine's memory.
+        A network is larger than the machine's memory.
     """
     plans = []
     for group in by_program(runs):
@@ -76,7 +76,7 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
         if run_bytes(group[0]) > largest:
             raise BadInput(
                 "model.hidden",
-                f"a network that this machine's {largest / 2**30:.0f} GiB of memory hold",
+                f"a network that fits into this machine's {largest / 2**30:.0f} GiB of memory",
                 list(group[0].model.hidden),
             )
         if isinstance(study.stack, int):
@@ -90,7 +90,7 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
 
 
 def _free_bytes() -> int:
-    # macOS does not say how many pages are free.
+    # macOS does not tell the number of free pages.
     free = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
     return os.sysconf(free) * os.sysconf("SC_PAGE_SIZE")
 
@@ -103,7 +103,7 @@ def usable_cores() -> int:
 
 
 def core_seconds(runs: Sequence[Run]) -> float:
-    """Return how long one core may train some runs, should none fit before its last epoch."""
+    """Return the seconds one core needs to train the runs, if none stops before its last epoch."""
     flops = sum(
         6.0 * run.parameters * run.data.batch_size * steps(run) * run.trainer.max_epochs
         for run in runs

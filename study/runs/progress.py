@@ -1,4 +1,4 @@
-"""How far a run has come: its epochs, the rows of its history, and how it ended."""
+"""A run's progress: its epochs, the rows of its history, and how it ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAVED = ("epoch", "status", "epochs_to_fit", "seconds", "history")
 
 @dataclass(eq=False)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes
     ----------
@@ -31,21 +31,21 @@ class Progress:
     epoch
         Epochs trained so far.
     status
-        ``training``, or how it ended: ``fitted`` (it has an ``epochs_to_fit``), ``finished`` (it
-        never fitted), ``diverged`` (a loss that is no number) or ``failed`` (code that it names
-        raised an error).
+        ``training``, or how the run ended: ``fitted`` (it has an ``epochs_to_fit``), ``finished``
+        (it never fitted), ``diverged`` (its loss became infinite or nan) or ``failed`` (code that
+        its config names raised an error).
     epochs_to_fit
-        First epoch at whose end all training labels (or the share its stop names) were right.
+        First epoch that ended with the share ``stop.accuracy_to_fit`` of training labels right.
     seconds
-        Its share of the time its stack has trained.
+        The run's share of the time its stack has trained.
     history
         A row for each evaluated epoch.
     error
-        Of a failed run, the error on one line.
+        A failed run's error on one line.
     state
         Saved tensors to go on from; None starts from the seed.
     resumed_at
-        The epoch those tensors are of.
+        The epoch of the saved tensors.
     """
 
     run: Run
@@ -71,11 +71,11 @@ class Progress:
         )
 
     def plain(self) -> dict[str, Any]:
-        """Return what a checkpoint saves of it, as plain values."""
+        """Return the plain values that a checkpoint saves."""
         return {name: getattr(self, name) for name in SAVED}
 
     def resume(self, saved: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-        """Go on from what `plain` returned and the tensors saved with it."""
+        """Go on from a checkpoint's plain values and tensors."""
         for name in SAVED:
             setattr(self, name, saved[name])
         self.state, self.resumed_at = state, self.epoch
@@ -86,7 +86,7 @@ class Progress:
         self.status, self.error, self.state = FAILED, text[:LONGEST_ERROR], None
 
     def judge(self, row: Mapping[str, float]) -> None:
-        """Add an evaluated epoch's row; end the run if it has fitted, diverged or is through."""
+        """Add an evaluated epoch's row; end the run if it should stop, diverged or was its last."""
         self.history.append({"run": self.run.id, "epoch": self.epoch, **row})
         stop = self.run.stop
         loss = row["train_cross_entropy"]

@@ -1,4 +1,4 @@
-"""Shards: which share of a study's runs a task trains, of as many as there are tasks."""
+"""Shards: the share of a study's runs that each of several tasks begins with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
     def take(self, runs: Sequence[Run]) -> list[Run]:
-        """Return this share of some runs: whole stacks where it can be, as many as the others.
+        """Return this share of the runs; shares have equal sizes and whole stacks where possible.
 
         Examples
         --------
@@ -65,10 +65,10 @@ class Shard(NamedTuple):
 
 
 def _dealt(runs: Sequence[Run], sizes: Sequence[int], place: int) -> list[Run]:
-    """Return what one of some places gets when runs are dealt to them, so many to each.
+    """Deal runs to places, ``sizes`` to each, and return the runs of one place.
 
-    Dealt, not cut: seeds that are added later go to all places. A condition's seeds go round after
-    those of another, so that each place has some of every condition.
+    Runs are dealt like cards, so that seeds added later go to all places. The seeds of each arm
+    are dealt in turn, so that each place has seeds of every arm.
     """
     turns = sorted(((i + 0.5) / size, at) for at, size in enumerate(sizes) for i in range(size))
     before: Counter[int] = Counter()
@@ -87,7 +87,7 @@ def parse(text: str) -> Shard:
     Raises
     ------
     BadInput
-        Anything else, or a k that is not among the n.
+        The text has another form, or k is not from 1 to n.
     """
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]) <= MOST_RUNS:
@@ -96,10 +96,10 @@ def parse(text: str) -> Shard:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
-    """Return the share that Slurm's numbers give: of an array's tasks, each srun's processes.
+    """Return this process's share among all processes that srun starts in a Slurm array.
 
-    Outside both it is everything, and so it is for tasks of an array that are submitted again: one
-    on its own, or some whose numbers do not follow each other evenly. Locks divide the runs then.
+    Outside Slurm the share is everything. So it is when only some tasks of an array are submitted
+    again, with unevenly spaced numbers: locks then divide the runs between the tasks.
 
     Examples
     --------
@@ -116,11 +116,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
     last = number.get("SLURM_ARRAY_TASK_MAX", first + tasks - 1)
     step = max((last - first) // max(tasks - 1, 1), 1)
     task, beside = divmod(number.get("SLURM_ARRAY_TASK_ID", first) - first, step)
-    # A batch script itself is one process, whatever the number that srun would start.
+    # A batch script is one process, however many processes srun would start.
     alone = "SLURM_JOB_ID" in environment and "SLURM_STEP_ID" not in environment
     processes = 1 if alone else number.get("SLURM_STEP_NUM_TASKS", number.get("SLURM_NTASKS", 1))
     process = 0 if alone else number.get("SLURM_PROCID", 0)
-    # Numbers that do not follow each other evenly would leave shares to nobody.
+    # With unevenly spaced numbers, some shares would belong to no task.
     even = not beside and last - first == step * (tasks - 1)
     if not (even and 0 <= task < tasks and 0 <= process < processes):
         return Shard()

@@ -1,1 +1,1 @@
-"""Several tasks that train one study together: locks on runs, shares, and who is alive."""
+"""Lets several tasks train one study together: locks on runs, shares, and tasks that are alive."""

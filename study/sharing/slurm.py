@@ -1,4 +1,4 @@
-"""A study as an array of Slurm jobs: how many tasks, sbatch's words, and how to submit them."""
+"""Submits a study as an array of Slurm jobs: the number of tasks, and sbatch's arguments."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import study
 from study.base.errors import BadInput
 from study.runs.packing import LARGEST_STACK, StackPlan, core_seconds
 
-WORTH_SECONDS = 900.0  # a task should train at least so long, as it takes half a minute to start
-JOBS = "jobs"
-MOST_TASKS = 1_000  # of a usual array
+WORTH_SECONDS = 900.0  # the least training time of a task, which takes 30 s to start
+MOST_TASKS = 1_000  # Slurm's usual limit for an array
+JOBS = "jobs"  # the file that lists the jobs submitted for a study
 FOR_REPORTS = ("-p", "--partition", "-A", "--account", "-q", "--qos", "-M", "--clusters")
 
 
 def tasks_worth(plans: Sequence[StackPlan], cores: int, gpus: bool) -> int:
-    """Return how many tasks are worth their start: on GPUs one a stack, on CPUs by their time.
+    """Return how many tasks are worth starting: on GPUs one a stack, on CPUs by training time.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def tasks_worth(plans: Sequence[StackPlan], cores: int, gpus: bool) -> int:
 
 
 def option(words: Sequence[str], names: Sequence[str], default: str) -> str:
-    """Return the value of one of sbatch's options, in any of its spellings.
+    """Return the value of an sbatch option, in any spelling.
 
     Examples
     --------
@@ -58,12 +58,12 @@ def option(words: Sequence[str], names: Sequence[str], default: str) -> str:
 
 
 def scripts_folder(given: Path | None) -> Path:
-    """Return where sweep.sh and report.sh are.
+    """Return the folder of sweep.sh and report.sh.
 
     Raises
     ------
     BadInput
-        Neither in a checkout nor in the installed package.
+        The scripts are neither in a checkout nor in the installed package.
     """
     package = Path(study.__file__).resolve().parent
     places = [given] if given else [package.parent / "slurm", package / "slurm"]
@@ -76,20 +76,20 @@ def scripts_folder(given: Path | None) -> Path:
 def array_job(
     name: str, config: str, more: Sequence[str], out: Path, tasks: int, slurm: Sequence[str]
 ) -> list[str]:
-    """Return sbatch's words for the array, but for its script's folder.
+    """Return sbatch's arguments for the array; `sbatch` adds the script's folder.
 
     Parameters
     ----------
     name
         The study's name.
     config, more
-        Its config, and further options of ``study.fit``.
+        The study's config, and further options of ``study.fit``.
     out
-        Its folder, as a whole path.
+        The study's folder, an absolute path.
     tasks
         How many tasks the array has.
     slurm
-        Options of the user's, which come last and so are those that count.
+        The user's sbatch options; they come last, so that they override the options set here.
     """
     log = f"{logs(out)}/%x-%A_%a.log"
     own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}"]
@@ -97,9 +97,9 @@ def array_job(
 
 
 def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) -> list[str]:
-    """Return sbatch's words for the report, but for its script's folder.
+    """Return sbatch's arguments for the report; `sbatch` adds the script's folder.
 
-    Of the user's options those that say where and for whom; ``after`` is the array's number.
+    The report keeps the user's options in `FOR_REPORTS`, and starts after the job ``after``.
     """
     own = [f"--job-name={name}-report", f"--output={logs(out)}/%x-%j.log"]
     if after is not None:
@@ -113,17 +113,17 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
 
 
 def logs(out: Path) -> str:
-    """Return the folder of a study's logs, as a pattern of sbatch's."""
+    """Return the folder of a study's logs as an sbatch pattern, in which ``%`` is doubled."""
     return str(out / "slurm").replace("%", "%%")
 
 
 def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
-    """Submit a job and return its number; only show how when ``dry``.
+    """Print the sbatch command, run it unless ``dry``, and return the job's number.
 
     Raises
     ------
     BadInput
-        No Slurm here, or a job it does not take.
+        Slurm is not installed here, does not answer or refuses the job.
     """
     command = ["sbatch", "--parsable", *words]
     at = next(i for i, word in enumerate(command) if word in ("sweep.sh", "report.sh"))
@@ -190,7 +190,7 @@ def note_job(folder: Path, job: str) -> None:
 
 
 def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) -> tuple[int, str]:
-    """Return how many tasks a study is to have, and that in words."""
+    """Return how many tasks a study gets, and a sentence that says so."""
     runs = [run for each in plans for run in each.runs]
     asked = option(slurm, ("-c", "--cpus-per-task"), "2")
     if not asked.isdecimal() or int(asked) < 1:

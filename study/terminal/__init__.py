@@ -1,1 +1,1 @@
-"""What a person sees in a terminal while a study trains and when it has ended."""
+"""Text for the terminal: the plan, progress while a study trains, and the final tables."""

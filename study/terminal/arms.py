@@ -1,4 +1,4 @@
-"""An arm in words, as tables, W&B and figures name it."""
+"""Names arms in words, for tables, W&B and figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from study.runs.study import Study
 
 
 def arm_parts(facts: Mapping[str, Any]) -> list[str]:
-    """Return the varied facts of an arm, each in words; where nothing varies it is all runs."""
+    """Return an arm's varied facts, each in words; ``all runs`` where nothing varies."""
     parts = [f"{key.rpartition('.')[2]} {_plain(value)}" for key, value in facts.items()]
     return parts or ["all runs"]
 
@@ -31,8 +31,8 @@ def _plain(value: Any) -> str:
 
 
 def by_arm(study: Study, runs: Iterable[Run]) -> dict[tuple[str, ...], list[Run]]:
-    """Group runs by their arm, named by its parts, in the order in which each first appears."""
-    # Of 100,000 runs only the first of each arm is put into words: the others follow seed by seed.
+    """Group runs by arm, in the order of the arms' first runs; the keys are `arm_parts`."""
+    # The study repeats its arms in one order for each seed, so only the first runs need words.
     number = len(study.arms)
     words = [tuple(arm_parts(study.arm(run))) for run in study.runs[:number]]
     names = {run.id: words[index % number] for index, run in enumerate(study.runs)}
@@ -42,13 +42,13 @@ def by_arm(study: Study, runs: Iterable[Run]) -> dict[tuple[str, ...], list[Run]
     return arms
 
 
-INDENT = "  "  # of what goes on on the next line
+INDENT = "  "  # of a label's further lines
 
 
 def packed(
     parts: Sequence[str], width: int, separator: str = ", ", indent: str = INDENT
 ) -> list[str]:
-    """Return parts in lines of at most a width, broken between parts; one part may be longer.
+    """Fill lines of at most ``width`` with parts; a part that is longer has its own line.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def packed(
     lines: list[str] = []
     for number, part in enumerate(parts, start=1):
         longer = f"{lines[-1]}{separator}{part}" if lines else part
-        # What follows needs room for the separator, without the space that ends it.
+        # A line that is not the last ends in the separator without its space.
         more = len(separator.rstrip()) if number < len(parts) else 0
         if not lines or len(longer) + more <= width:
             lines[-1:] = [longer]

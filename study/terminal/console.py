@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
-PLAIN_WIDTH = 120  # where no terminal says how wide it is
+PLAIN_WIDTH = 120  # of output that goes to no terminal
 
 
 def console() -> Console:
-    """Return a console on standard output that shows text as it is."""
+    """Return a console on standard output that prints text unchanged."""
     made = Console(highlight=False, markup=False)
     if not made.is_terminal:
         made.width = PLAIN_WIDTH

@@ -1,4 +1,4 @@
-"""What a person sees while a study trains: live tables on a terminal, plain lines elsewhere."""
+"""Shows a study's progress while it trains: live tables on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Display(Observer):
     Parameters
     ----------
     study
-        The study that trains.
+        The study.
     runs
-        The runs that are to be trained now.
+        The runs that this process may train.
     console
-        Where to show it; live tables if that is a terminal.
+        The console to print on; a terminal gets live tables.
     """
 
     def __init__(self, study: Study, runs: Sequence[Run], console: Console) -> None:
@@ -59,17 +59,17 @@ class Display(Observer):
             self._live.stop()
 
     def stack_began(self, stack: LiveStack) -> None:
-        """Take in another stack's runs, but not the stack, which may be large."""
+        """Note the stack's runs, but keep no reference to the stack, which may be large."""
         self._taken_up.update({each.run.id: each for each in stack.taken_up})
         self._began = time.monotonic() if self._began is None else self._began
 
     @property
     def taken_up(self) -> list[Progress]:
-        """The runs that have been taken up, in all stacks so far; one taken up again, as last."""
+        """The runs of all stacks so far, each run once, in its latest state."""
         return list(self._taken_up.values())
 
     def epoch_began(self, stack: LiveStack) -> None:
-        """Show how far everything has come."""
+        """Show the progress of all runs."""
         self.stack_began(stack)
         self._batches = 0.0
         if self._live:
@@ -79,7 +79,7 @@ class Display(Observer):
             self.console.print(self.line(), markup=False, highlight=False, soft_wrap=True)
 
     def epoch_ended(self, stack: LiveStack) -> None:
-        """Take in runs that came into the stack meanwhile."""
+        """Note runs that joined the stack in this epoch."""
         self.stack_began(stack)
 
     def batch_ended(self, stack: LiveStack, share: float) -> None:
@@ -93,7 +93,7 @@ class Display(Observer):
             self._live.update(self.tables(self.console.size.height), refresh=True)
 
     def forecast(self) -> Forecast:
-        """Foresee what is left."""
+        """Estimate the work that is left."""
         arms = (
             (
                 [self._taken_up[run.id] for run in runs if run.id in self._taken_up],
@@ -104,14 +104,14 @@ class Display(Observer):
         return forecast(arms, self._batches)
 
     def time_left(self, foreseen: Forecast) -> str:
-        """Return a guess in words, from the rate so far."""
+        """Return the estimated time left in words, from the rate so far."""
         seconds = foreseen.seconds(time.monotonic() - (self._began or 0.0))
         if self._began is None or seconds is None:
             return "time left not known yet"
         return f"{'at most' if foreseen.at_most else 'about'} {clock(seconds)} left"
 
     def _progress(self) -> dict[Arm, list[Progress]]:
-        """Return the runs that have been taken up, by arm."""
+        """Return the runs that have begun, by arm."""
         found = {
             arm: [self._taken_up[run.id] for run in runs if run.id in self._taken_up]
             for arm, runs in self._arms.items()
@@ -119,7 +119,7 @@ class Display(Observer):
         return {arm: members for arm, members in found.items() if members}
 
     def line(self) -> str:
-        """Return one line that says it all."""
+        """Return all progress as one line."""
         counts = Counter(each.status for each in self.taken_up)
         waiting = len(self.runs) - len(self.taken_up)
         said = [f"{counts[TRAINING] + waiting} runs training"]
@@ -131,7 +131,7 @@ class Display(Observer):
         return "; ".join([*parts, self.time_left(self.forecast())])
 
     def tables(self, height: int | None = None) -> Group:
-        """Return the live tables; as many arms as a height has room for, those that train first."""
+        """Return the live tables with the arms that fit ``height``; training arms have priority."""
         foot = self._foot()
         arms = self._progress()
         order = sorted(arms, key=lambda arm: not any(each.training for each in arms[arm]))
@@ -139,7 +139,7 @@ class Display(Observer):
         while True:
             chosen = {arm: arms[arm] for arm in arms if arm in set(order[:shown])}
             left_out = len(arms) - shown
-            note = [Text(f"and {left_out} arms more", style="dim")] if left_out else []
+            note = [Text(f"and {left_out} more arms", style="dim")] if left_out else []
             picture = Group(_of_arms(chosen), *note, foot)
             lines = len(self.console.render_lines(picture, pad=False))
             if height is None or lines <= height or shown <= 1:
@@ -158,7 +158,7 @@ class Display(Observer):
 
 
 def _of_arms(arms: Mapping[Arm, Sequence[Progress]]) -> Tables:
-    """Return tables of some arms, a column for each way to end that there is."""
+    """Return tables of some arms, with a column for each status that occurs."""
     counts = [Counter(each.status for each in members) for members in arms.values()]
     epochs = [sorted({each.epoch for each in members}) for members in arms.values()]
     reached = ["–".join(map(str, dict.fromkeys((each[0], each[-1])))) for each in epochs]
@@ -192,7 +192,7 @@ def clock(seconds: float) -> str:
 
 
 def accuracies(runs: Sequence[Progress]) -> tuple[str, str]:
-    """Return mean train and test accuracy at the last evaluation of some runs, as percentages."""
+    """Return the runs' mean train and test accuracy at their last evaluation, as percentages."""
     rows: list[Mapping[str, float]] = [each.history[-1] for each in runs if each.history]
     if not rows:
         return "–", "–"

@@ -1,7 +1,7 @@
 """Tables that fit a terminal: nothing is cut, and no line is longer than the console is wide.
 
-Where a table is too wide, its labels fold between their parts first; then its columns are shown one
-group below the other, each with the labels again.
+The labels of a table that is too wide are folded between their parts. If the table is still too
+wide, its columns are shown in several tables, one below the other, each with the labels.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Column(NamedTuple):
     Attributes
     ----------
     heading
-        What stands above it.
+        The column's heading.
     cells
-        A text a row.
+        The text of each row.
     style
-        How what stands out is shown: all cells that are no zero, or those among ``outstanding``.
+        Rich style of highlighted cells.
     outstanding
-        The cells that stand out.
+        Texts of highlighted cells; None highlights every cell but ``0``.
     justify
-        On which side its cells are aligned.
+        The side to which cells are aligned.
     """
 
     heading: str
@@ -45,7 +45,7 @@ class Column(NamedTuple):
 
     @property
     def width(self) -> int:
-        """How wide its widest cell is."""
+        """Width of the widest cell."""
         return max(cell_len(text) for text in (self.heading, *self.cells))
 
     def styled(self, row: int) -> Text:
@@ -55,7 +55,7 @@ class Column(NamedTuple):
         return Text(text, style=self.style if out else "")
 
     def plain(self) -> Column:
-        """Return it in the letters of any encoding."""
+        """Return the column in characters that every encoding has."""
         cells = [text.translate(PLAIN) for text in self.cells]
         return self._replace(heading=self.heading.translate(PLAIN), cells=cells)
 
@@ -66,13 +66,13 @@ class Tables:
     Parameters
     ----------
     heading
-        What stands above the labels.
+        The heading of the labels.
     labels
         The parts of each row's label.
     groups
-        Columns that are kept together if they can be.
+        Groups of columns; a group stays in one table if it fits.
     separator
-        Stands between a label's parts.
+        The text between a label's parts.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Tables:
         return self._narrowest() + sum(GAP + column.width for column in columns) <= width
 
     def _narrowest(self) -> int:
-        """Return how wide the labels are when each of their parts has a line of its own."""
+        """Return the labels' width when each part has its own line."""
         return max(
             cell_len(line)
             for label in (*self.labels, [self.heading])

@@ -1,10 +1,10 @@
-"""How long a training still takes: when the runs that train will fit, from their curves so far.
+"""Estimates the training time left by extrapolating the runs' curves to the epoch where they stop.
 
-A run that stops once it fits takes as long as its labels are hard: 15 epochs or 90. Two of its
-curves come near a straight line against the epoch: the log odds of its training accuracy, which
-flatten as it comes near its end, and the logarithm of its cross-entropy, which is flat at its
-beginning. Both are extrapolated from the later half of its epochs, and the guess is the geometric
-mean, as where one is too long the other is too short.
+A run that stops once it fits takes longer the harder its labels are: 15 epochs or 90. Two of its
+curves are nearly straight lines over the epochs: the log odds of the training accuracy, which
+flatten near the end, and the logarithm of the cross-entropy, which is flat at the beginning. Both
+are extrapolated from the later half of the epochs. The estimate is their geometric mean, because
+where one is too long the other is too short.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from study.runs.packing import core_seconds
 from study.runs.progress import FAILED, TRAINING, Progress
 from study.runs.run import Run
 
-# Found with the curves of tests/terminal/curves.csv (mnist5k): with these the time left is within a
-# factor of 1.4 of the truth from a tenth to nine tenths of a study's time. On digits, whose curves
-# were not used, it came out up to 2.3 times too long.
-LEFT_WRONG = 2.0  # examples, when a run is about to have none
+# Chosen on the curves of tests/terminal/curves.csv (mnist5k). From a tenth to nine tenths of a
+# study's time, the estimate is within a factor of 1.4 of the true time left. On digits, which were
+# not used for the choice, the estimate was up to 2.3 times too long.
+LEFT_WRONG = 2.0  # wrong examples that count as none when extrapolating to an accuracy of 1
 LOSS_TO_ODDS = 0.5  # the cross-entropy falls as the odds to this power
 FLATTENING, WHILE = 1.3, (0.8, 0.99)  # the odds rise more slowly after these accuracies
 EPOCHS_TO_TELL = 3
 
 
 class Forecast(NamedTuple):
-    """What runs cost, in seconds of one core or any other unit.
+    """The cost of runs, in seconds of one core or any other unit.
 
     Attributes
     ----------
     done
-        What was trained, in this process.
+        The cost of the epochs trained in this process.
     left
-        What is still to be trained.
+        The cost of the epochs still to be trained.
     at_most
-        Whether something of it is only known not to be more.
+        Whether ``left`` is only an upper bound.
     """
 
     done: float
@@ -44,21 +44,21 @@ class Forecast(NamedTuple):
     at_most: bool
 
     def seconds(self, elapsed: float) -> float | None:
-        """Return how long it takes from now on; None when nothing has been trained yet."""
+        """Return the seconds still needed; None when nothing has been trained yet."""
         return elapsed * self.left / self.done if self.done > 0 else None
 
 
 def forecast(
     arms: Iterable[tuple[Sequence[Progress], Sequence[Run]]], share: float = 0.0
 ) -> Forecast:
-    """Foresee what the runs of some arms still cost.
+    """Estimate the cost left for the runs of some arms.
 
     Parameters
     ----------
     arms
-        Of each arm, the runs that have been taken up, and those that wait.
+        Each arm's runs that have begun, and its runs that wait.
     share
-        How much of the present epoch is done.
+        The share of the present epoch that is done.
     """
     parts = [_of_arm(*arm, share) for arm in arms]
     return Forecast(
@@ -74,7 +74,7 @@ def _of_arm(runs: Sequence[Progress], waiting: Sequence[Run], share: float) -> F
     ended = [float(each.epoch) for each in runs if each.status not in (TRAINING, FAILED)]
     guesses = {each.run.id: _length(each, ended) for each in runs if each.training}
     told = ended + [guess for guess in guesses.values() if guess is not None]
-    # Of a run that has no curve yet, the others of its arm tell; without any, there is a bound.
+    # A run without a curve is taken to need its arm's mean, or else the most epochs allowed.
     typical = sum(told) / len(told) if told else longest
     done = float(sum(each.epoch - each.resumed_at for each in runs))
     left = len(waiting) * typical
@@ -94,19 +94,19 @@ def _stops(run: Run) -> bool:
 
 
 def _length(progress: Progress, ended: Sequence[float]) -> float | None:
-    """Guess at which epoch a run ends; ``ended`` are those at which others of its arm did."""
+    """Estimate a run's last epoch; ``ended`` has the last epochs of its arm's ended runs."""
     if not _stops(progress.run):
         return float(progress.run.trainer.max_epochs)
     still = epochs_to_stop(progress)
     typical = sum(ended) / len(ended) if ended else 0.0
     if still is not None and typical > progress.epoch:
-        # Those that have not ended yet tend to be the slower ones.
+        # Runs that have not ended yet tend to be slower.
         still = max(typical - progress.epoch, still / 2)
     return None if still is None else progress.epoch + still
 
 
 def epochs_to_stop(progress: Progress) -> float | None:
-    """Extrapolate a run's curves to where it stops; None when they are too short to tell."""
+    """Return the epochs a run still needs, extrapolated; None when its curves are too short."""
     rows = [row for row in progress.history if row["epoch"] > 0]
     if progress.epoch < EPOCHS_TO_TELL or len(rows) < 2:
         return None
@@ -127,18 +127,18 @@ def epochs_to_stop(progress: Progress) -> float | None:
         guesses.append(slower * math.sqrt(by_odds * by_loss))
     if stop.train_cross_entropy is not None:
         guesses.append(_until(-math.log(stop.train_cross_entropy), epochs, losses))
-    # Its last evaluation may be some epochs ago.
+    # The last evaluation may be some epochs ago.
     return max(1.0, max(guesses) - (progress.epoch - epochs[-1]))
 
 
 def _odds(accuracy: float, bound: float) -> float:
-    """Return the log odds of an accuracy that is kept so far from 0 and 1."""
+    """Return the log odds of an accuracy clamped to [``bound``, 1 - ``bound``]."""
     kept = min(max(accuracy, bound), 1 - bound)
     return math.log(kept / (1 - kept))
 
 
 def _until(goal: float, epochs: Sequence[float], values: Sequence[float]) -> float:
-    """Return after how many epochs the straight line through some values reaches a goal."""
+    """Return the epochs until the least-squares line through the values reaches a goal."""
     middle, mean = sum(epochs) / len(epochs), sum(values) / len(values)
     spread = sum((epoch - middle) ** 2 for epoch in epochs)
     slope = sum((x - middle) * (y - mean) for x, y in zip(epochs, values, strict=True)) / spread

@@ -1,4 +1,4 @@
-"""What a study would train, as a person reads it before anything begins."""
+"""Prints the stacks that a study would train, and how long that takes at most."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show(
     ended: Collection[str],
     console: Console,
 ) -> None:
-    """Print a plan for a share of a study's runs, of which some have ended."""
+    """Print the plan for a share of a study's runs; ``ended`` has the ids of ended runs."""
     recorded = sum(run.id in ended for run in study.runs)
     arms = by_arm(study, study.runs)
     console.print(
@@ -63,7 +63,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def duration(plans: Sequence[StackPlan]) -> str:
-    """Return how long a plan may take on this machine's cores."""
+    """Return the most time that a plan takes on this machine's cores, in words."""
     cores = usable_cores()
     seconds = core_seconds([run for each in plans for run in each.runs]) / cores
     minutes = math.ceil(seconds / 60)

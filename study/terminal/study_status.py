@@ -1,4 +1,4 @@
-"""How far a study is, as a person reads it."""
+"""A study's status as text: its runs by state, its tasks, the time left."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from rich.console import Group
 from study.terminal.folded_tables import Column, Tables
 
 DONE, STILL_TRAINING, STOPPED = 0, 3, 4
-TRAINING, LOST, FAILED = "training", "lost", "failed"  # of a task; the last of a run, too
+TRAINING, LOST, FAILED = "training", "lost", "failed"  # states of a task; a run may be failed, too
 ENDED = ("done", "interrupted")
-MOST_NAMED = 20  # arms of which runs are missing
-MOST_TASKS = 40  # and those that ended are only counted
+MOST_NAMED = 20  # arms with missing runs that are listed
+MOST_TASKS = 40  # with more tasks, ended ones are only counted
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a study is.
+    """The status of a study.
 
     Attributes
     ----------
     name
         The study's name.
     runs
-        How many runs its config has.
+        Number of runs in the study's config.
     ended
-        How many of them ended, by ``status`` as the records have it.
+        Number of ended runs by ``status``, from the records.
     training
-        How many a living task trains.
+        Number of runs that a living task trains.
     lost
-        How many a task that is gone had begun; the next start goes on with them.
+        Number of runs that a dead task had begun; the next start goes on with them.
     other
-        How many runs of earlier configs are recorded beside.
+        Number of recorded runs of earlier configs.
     missing
-        The seeds of runs that have not ended and that nobody trains, by arm.
+        Seeds of runs that have not ended and that no task trains, by arm.
     tasks
-        What each task last wrote, ``state`` replaced by ``lost`` when it is gone without a word.
+        The content of each task's file; ``state`` is ``lost`` for a task that died.
     queued
         The array tasks that wait in Slurm's queue.
     seconds_left
-        A guess from the rate of the tasks that live; None when none does.
+        An estimate from the rate of the living tasks; None when no task lives.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Status:
 
     @property
     def failed(self) -> int:
-        """How many runs failed; the next start trains them again."""
+        """Number of failed runs; the next start trains them again."""
         return self.ended.get(FAILED, 0)
 
     @property
     def waiting(self) -> int:
-        """How many runs nobody has begun."""
+        """Number of runs that no task has begun."""
         return self.runs - sum(self.ended.values()) - self.training - self.lost
 
     @property
@@ -73,7 +73,7 @@ class Status:
 
     @property
     def exit_status(self) -> int:
-        """0 all done, 3 some task trains, 4 runs are left, or failed, and nobody trains."""
+        """0 all runs done, 3 a task trains, 4 runs are left or failed and no task trains."""
         if sum(self.ended.values()) == self.runs and not self.failed:
             return DONE
         works = self.queued or any(task["state"] == TRAINING for task in self.tasks)
@@ -81,7 +81,7 @@ class Status:
 
 
 def shown(status: Status) -> Group:
-    """Return a status as a person reads it."""
+    """Return a status as text and a table of tasks."""
     done = {name: number for name, number in sorted(status.ended.items()) if name != FAILED}
     ended = ", ".join(f"{number} {name}" for name, number in done.items())
     head = [
@@ -97,12 +97,12 @@ def shown(status: Status) -> Group:
     if status.exit_status == STILL_TRAINING:
         head.append(f"time left: {in_words(status.seconds_left)}")
     elif status.exit_status == STOPPED and status.missing:
-        nobody = "nobody trains: start the same command again, it goes on"
+        nobody = "no task trains: start the same command again to go on"
         head.append(f"{'no task has begun yet' if status.unbegun else nobody}; missing:")
         arms = list(status.missing.items())
         head += [f"  {label}: {seeds_in_words(seeds)}" for label, seeds in arms[:MOST_NAMED]]
         if len(arms) > MOST_NAMED:
-            head.append(f"  and of {len(arms) - MOST_NAMED} arms more")
+            head.append(f"  and {len(arms) - MOST_NAMED} more arms")
     rows = status.tasks
     if len(rows) > MOST_TASKS:
         rows = [task for task in rows if task["state"] not in ENDED]
@@ -111,7 +111,7 @@ def shown(status: Status) -> Group:
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]]) -> Tables:
-    """Return tables of tasks, each with where it is."""
+    """Return tables of tasks, labelled with their host and Slurm job."""
     labels = [
         [task["task"], task["host"], *([f"job {task['job']}"] if task["job"] else [])]
         for task in tasks
@@ -154,5 +154,5 @@ def in_words(seconds: float | None) -> str:
 
 
 def rate_of(task: Mapping[str, Any]) -> float:
-    """Return the epochs a second that a task has trained, over all its runs."""
+    """Return a task's epochs per second, over all its runs."""
     return float(task["epochs"] / task["seconds"]) if task["seconds"] else 0.0

@@ -1,4 +1,4 @@
-"""The tables at the end: each arm's losses, accuracies and time to fit over its seeds."""
+"""The final tables: each arm's losses, accuracies and epochs to fit, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ METRICS = {
 }
 
 HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
-COUNTED = (DIVERGED, FAILED)  # and shown where there are any
+COUNTED = (DIVERGED, FAILED)  # statuses with a column of counts
 
-MOST_ERRORS = 10  # that are shown
+MOST_ERRORS = 10  # different errors that are printed
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
@@ -60,10 +60,10 @@ def written(values: Sequence[float] | NDArray[np.float64], digits: int) -> str:
 def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
     """Return the final tables of a study's recorded runs.
 
-    Losses are cross-entropies whatever was trained. Runs that diverged or failed are counted, and
-    left out of the means of what they have no numbers of.
+    Losses are cross-entropies, whatever loss was trained. Runs that diverged or failed are counted,
+    and left out of the means of metrics that they lack.
     """
-    # Not groupby().last(), which would pass over the missing values of a run that diverged.
+    # Not groupby().last(), which would skip the missing values of a run that diverged.
     last = history.sort_values("epoch").drop_duplicates("run", keep="last").set_index("run")
     by_id = runs.set_index("run")
     arms = by_arm(study, (run for run in study.runs if run.id in by_id.index))
@@ -93,7 +93,7 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
 
 
 def show_failed(study: Study, failed: Mapping[str, str], console: Console) -> None:
-    """Print how many runs failed, and one of them for each error."""
+    """Print how many runs failed, and one failed run for each different error."""
     if not failed:
         return
     console.print(f"{len(failed)} failed: the same command trains them again", style="red")
@@ -106,11 +106,11 @@ def show_failed(study: Study, failed: Mapping[str, str], console: Console) -> No
         label = arm_label(study.arm(runs[0]))
         console.print(f"  {label}, seed {runs[0].seed}{more}: {error}", soft_wrap=True)
     if len(errors) > MOST_ERRORS:
-        console.print(f"  and {len(errors) - MOST_ERRORS} errors more")
+        console.print(f"  and {len(errors) - MOST_ERRORS} more errors")
 
 
 def show(study: Study, runs: pd.DataFrame, history: pd.DataFrame, console: Console) -> None:
-    """Print the final tables with a line that says what their numbers are."""
+    """Print the final tables, and a line that explains their numbers."""
     console.print(summary(study, runs, history))
     console.print(
         "mean ± 95% interval over seeds at each run's last epoch; losses are cross-entropies in "

@@ -1,1 +1,1 @@
-"""Weights & Biases: every run of a study is a run there, live or from files to be synced."""
+"""Weights & Biases (W&B): sends each run of a study as a W&B run, live or as files to sync."""

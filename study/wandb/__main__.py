@@ -1,4 +1,4 @@
-"""``python -m study.wandb``: records from W&B, online or from files, for reports to read."""
+"""``python -m study.wandb``: turns W&B runs, online or in files, into records for reports."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m study.wandb",
-        description="Write the records that W&B runs hold into a folder that reports reads.",
+        description="Write the records held by W&B runs into a folder that reports can read.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    pull = commands.add_parser("pull", help="runs of a server")
+    pull = commands.add_parser("pull", help="read runs from a W&B server")
     pull.add_argument("source", metavar="ENTITY/PROJECT/GROUP")
-    read = commands.add_parser("read", help="offline-run-… folders")
-    read.add_argument("source", metavar="DIR", help="a folder with such folders in it")
+    read = commands.add_parser("read", help="read offline-run-… folders")
+    read.add_argument("source", metavar="DIR", help="a folder that contains offline-run-… folders")
     for each in (pull, read):
-        each.add_argument("--out", type=Path, help="where to (default: results/<name>-wandb)")
+        each.add_argument("--out", type=Path, help="the new folder (default: results/<name>-wandb)")
     arguments = parser.parse_args(argv)
     from study.wandb.offline import read_all_offline
     from study.wandb.online import read_online

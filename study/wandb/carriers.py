@@ -1,4 +1,4 @@
-"""What the courier does with runs: writes them as files, or keeps them on a server."""
+"""The courier's two ways to send runs: `Offline` writes files, `Online` writes to a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_UNCONFIRMED = 16
 
 
 class Offline:
-    """Writes each run that ended as files, which appear whole.
+    """Writes each ended run as a folder of files, which appears whole.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Offline:
 
     def end(self, content: Content) -> None:
         """Write a run."""
-        # One for each run: that it is new tells another task that it is being written.
+        # A new folder for each run, because its age tells other tasks that it is in use.
         partial = self.folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
         partial.mkdir()
         wandb_id = self.ledger.unused(content.run)
@@ -58,7 +58,7 @@ class Offline:
 
 
 class Online:
-    """Keeps a run on the server for each that trains.
+    """Keeps a W&B run on the server for each training run.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Online:
         self.unconfirmed: dict[str, wandb.Run] = {}
 
     def open(self, content: Content) -> None:
-        """Begin a run on the server, or go on with it there, and log what it lacks."""
+        """Begin or resume a run on the server, and log the epochs that the server lacks."""
         known = self.ledger.online(content.run)
         taken: set[str] = set()
         while content.run not in self.live:
@@ -84,7 +84,7 @@ class Online:
                 self.ledger.note(content.run, wandb_id, ASKED)
             run = self._begin(content, wandb_id, known.get("state"))
             if run is None:
-                say(taken=wandb_id)  # so that it is heard that it goes on
+                say(taken=wandb_id)  # a sign of life for the training
                 taken.add(wandb_id)
                 known = {}
                 continue
@@ -94,15 +94,15 @@ class Online:
         self.log(content.run, content.history)
 
     def _begin(self, content: Content, wandb_id: str, state: str | None) -> wandb.Run | None:
-        """Begin a run, or go on with it; None when its id is taken.
+        """Begin or resume a run; None when its id is taken.
 
-        That is, trained from another folder, which is never written to, or deleted on the server,
-        which never takes the id again.
+        An id is taken when a run from another folder has it, or when it was deleted on the server,
+        which never accepts the id again.
         """
         import wandb
 
         if state == ASKED and logged_there(content, wandb_id):
-            return None  # before it was begun here, nothing of it was logged
+            return None  # the run was not begun here, so the logged epochs are another folder's
         resume = "never" if state is None else "allow"
         try:
             run = start(content, wandb_id, self.folder, "online", resume)
@@ -117,32 +117,32 @@ class Online:
         return run
 
     def log(self, run: str, rows: list[dict[str, Any]]) -> None:
-        """Log epochs of a run that the server lacks."""
+        """Log a run's epochs that the server lacks."""
         self.lacks[run] = log(self.live[run], rows, self.lacks[run])
 
     def end(self, content: Content) -> None:
-        """Finish a run, which is confirmed once the server says so."""
+        """Finish a run; `confirm` asks the server later whether the run arrived."""
         self.open(content)
         run = self.live.pop(content.run)
         fill(run, content, self.folder)
         run.finish(exit_code=0)
-        say(finished=content.run)  # so that it is heard how slowly, but well, it goes
+        say(finished=content.run)  # a sign of life for the training, as finishing may be slow
         self.unconfirmed[content.run] = run
         if len(self.unconfirmed) >= MOST_UNCONFIRMED:
             self.confirm()
 
     def confirm(self, patience: float = 0) -> None:
-        """Ask the server which runs have ended there: a client that is refused says nothing.
+        """Ask the server which runs are finished, because the client hides the server's refusals.
 
         Parameters
         ----------
         patience
-            Seconds after which it should know of all; it is asked twice at least.
+            Seconds to ask again for missing runs, at least twice; 0 asks once.
 
         Raises
         ------
         RuntimeError
-            It does not.
+            The server lacks runs after ``patience`` seconds.
         """
         until = time.monotonic() + patience
         for look in itertools.count():
@@ -161,17 +161,17 @@ class Online:
                 time.sleep(1.0)
 
     def close(self) -> None:
-        """Leave runs that have not ended as stopped; they go on when their training does."""
+        """Leave unfinished runs as stopped on the server; they resume with their training."""
         self.confirm(CONFIRM_SECONDS)
         until = time.monotonic() + STOP_SECONDS
         for name, run in self.live.items():
-            if time.monotonic() < until:  # the rest are taken for crashed, and go on as well
+            if time.monotonic() < until:  # the server marks the others crashed; they resume, too
                 run.finish(exit_code=130)
                 say(finished=name)
 
 
 def ended_there(runs: Collection[wandb.Run]) -> set[str]:
-    """Return the ids of those runs that the server has as finished."""
+    """Return the ids of the runs that are finished on the server."""
     import wandb
 
     one = next(iter(runs))
@@ -182,7 +182,7 @@ def ended_there(runs: Collection[wandb.Run]) -> set[str]:
 
 
 def logged_there(content: Content, wandb_id: str) -> bool:
-    """Tell whether a run of this id on the server has any epoch."""
+    """Tell whether the server has an epoch of a run with this id."""
     import wandb
 
     api = wandb.Api(timeout=ANSWER_SECONDS)
@@ -190,12 +190,12 @@ def logged_there(content: Content, wandb_id: str) -> bool:
     with own_folder():
         try:
             return any(run.lastHistoryStep >= 0 for run in api.runs(path, {"name": wandb_id}))
-        except ValueError:  # there is no such project yet
+        except ValueError:  # the project does not exist yet
             return False
 
 
 def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:
-    """Give a sweep's agent the run it waits for: the means over the runs that it had trained."""
+    """Send the run that a sweep's agent waits for: the means over the runs it trained."""
     import wandb
 
     settings = quiet_settings(FINISH_SECONDS)
@@ -234,7 +234,7 @@ def start(
 
 
 def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:
-    """Log epochs, each as the step of its number, and return the first that is lacking then."""
+    """Log the epochs from ``since`` on, with the epoch as step; return the next epoch to log."""
     for row in rows:
         if row["epoch"] >= since:
             run.log({k: v for k, v in row.items() if k != "run"}, step=row["epoch"])
@@ -243,7 +243,7 @@ def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:
 
 
 def fill(run: wandb.Run, content: Content, folder: Path) -> None:
-    """Add what is known once a run has ended: its summary, and files."""
+    """Add an ended run's summary and files."""
     run.summary.update(content.summary)
     files = Path(run.dir)
     if content.predictions:
@@ -256,6 +256,6 @@ def fill(run: wandb.Run, content: Content, folder: Path) -> None:
 
 
 def say(**answer: Any) -> None:
-    """Answer the training."""
+    """Send an answer to the training."""
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps(answer), flush=True)

@@ -1,4 +1,4 @@
-"""W&B's client as this package uses it: it prints nothing, waits for little, shows no key."""
+"""Settings for W&B's client, so that it prints nothing, waits little and shows no API key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INIT_SECONDS = 5.0
 
 
 def without_keys(text: str) -> str:
-    """Return a text without anything that could be a key of W&B."""
+    """Return a text with everything replaced that could be a W&B API key."""
     key = os.environ.get("WANDB_API_KEY")
     text = text.replace(key, "…") if key else text
     return re.sub(r"[\w-]{40,}", "…", text)
@@ -24,7 +24,7 @@ def without_keys(text: str) -> str:
 
 @contextlib.contextmanager
 def own_folder() -> Iterator[None]:
-    """Keep what the client leaves of runs that are only looked at, in a folder that goes."""
+    """Let the client write to a temporary folder while runs are only read."""
     before = os.environ.get("WANDB_DIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder
@@ -37,7 +37,7 @@ def own_folder() -> Iterator[None]:
 
 
 def quiet_settings(finish_seconds: float) -> wandb.Settings:
-    """Return settings of a client that prints, probes and waits for as little as can be."""
+    """Return client settings that print, probe and wait as little as possible."""
     import wandb
 
     return wandb.Settings(

@@ -1,4 +1,4 @@
-"""What a W&B run holds of a study's run, and the records that come back from it."""
+"""Turns a study's run into a W&B run's content, and the content back into records."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.arms import arm_label
 
-LONGEST_NAME = 64  # of a job type and a tag, in W&B
-LONGEST_TITLE = 128  # of a run's name
+LONGEST_NAME = 64  # W&B's limit for job types and tags
+LONGEST_TITLE = 128  # W&B's limit for a run's name
 PREDICTIONS = "predictions.json"
 OF_DATA = ("image_shape", "classes", "test_examples", "outside")
 OUTCOME = ("status", "epochs", "epochs_to_fit", "seconds", "weights_hash")
@@ -31,15 +31,15 @@ class Content(NamedTuple):
     settings
         Its place in W&B: ``project``, ``entity``, ``group``, ``job_type``, ``name``, ``tags``.
     config
-        What was known before training: facts, data, environment.
+        Everything known before training: facts, data, environment.
     history
-        Its evaluated epochs.
+        The run's evaluated epochs.
     summary
-        What came out; empty while it trains.
+        The run's results; empty while it trains.
     predictions
-        What its network says of a few hundred examples.
+        The network's predictions on a few hundred examples.
     images
-        Names of the files of images that those refer to.
+        Names of the image files that the predictions refer to.
     """
 
     run: str
@@ -52,7 +52,7 @@ class Content(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A run as W&B gives it back: its id there, and what `Content` has; images as files' bytes."""
+    """A run read from W&B: its W&B id and the fields of `Content`, with images as files' bytes."""
 
     id: str
     config: dict[str, Any]
@@ -69,7 +69,7 @@ def training_content(
     hashes: tuple[str, str],
     environment: Mapping[str, Any],
 ) -> Content:
-    """Return a run that trains, as far as it has come."""
+    """Return the content of a run that trains, with its epochs so far."""
     config = config_of(study, slot.run, study_yaml, hashes, environment)
     return Content(
         slot.run.id, settings_of(study, slot.run), config, list(slot.history), {}, [], []
@@ -79,16 +79,16 @@ def training_content(
 def ended(
     content: Content, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
 ) -> Content:
-    """Return a run with what came out of it.
+    """Return a run's content with its results added.
 
     Parameters
     ----------
     content
-        The run, its history whole.
+        The run with its whole history.
     row
-        Its row of records.
+        The run's row of records.
     predictions
-        Its rows of predictions.
+        The run's rows of predictions.
     """
     return content._replace(
         summary=summary_of(row, content.history),
@@ -100,7 +100,7 @@ def ended(
 def recorded_content(
     study: Study, study_yaml: str, folder: Path, wanted: Collection[str]
 ) -> Iterator[Content]:
-    """Read runs that are recorded in a study's folder, with all that came out of them."""
+    """Yield the content of runs that are recorded in a study's folder."""
     from study.records.parquet import read_parts
     from study.records.reading import recorded
 
@@ -120,7 +120,7 @@ def recorded_content(
 
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
-    """Return where a run stands in W&B: its study's group, and in it its condition's."""
+    """Return a run's place in W&B: the group is its study, the job type its arm."""
     label, seed = arm_label(study.arm(run)), f", seed {run.seed}"
     return {
         "project": study.wandb.project,
@@ -139,9 +139,9 @@ def config_of(
     hashes: tuple[str, str],
     environment: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return a run's config: its facts by subject, hashes of its data, and where it is trained.
+    """Return a run's W&B config: facts by subject, hashes of the data, and the environment.
 
-    Under ``record`` stand the texts that bring the records back to the letter.
+    ``record`` holds the texts from which the records are restored exactly.
     """
     nested: dict[str, Any] = {}
     for key, value in run.facts().items():
@@ -167,7 +167,7 @@ def config_of(
 
 
 def summary_of(row: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a run's final row: its last epoch, and how it ended."""
+    """Return a run's W&B summary: the metrics of its last epoch, and how it ended."""
     last = max(history, key=lambda each: int(each["epoch"]))
     return {**{k: v for k, v in last.items() if k != "run"}, **{key: row[key] for key in OUTCOME}}
 
@@ -180,14 +180,14 @@ def run_row(
     Parameters
     ----------
     config, summary
-        As W&B gives them back.
+        The run's config and summary, read from W&B.
     environment
-        The hash that the row refers to its environment by.
+        The hash that names the run's environment.
 
     Raises
     ------
     BadInput
-        No run of a study.
+        The W&B run is no run of a study.
     """
     try:
         facts = json.loads(config["record"]["facts"])
@@ -207,7 +207,7 @@ def run_row(
             "labels_hash": config["labels_hash"],
             "weights_hash": summary["weights_hash"],
             "environment": environment,
-            "error": None,  # runs that failed are not sent
+            "error": None,  # failed runs are not sent
         }
     except (KeyError, TypeError, ValueError) as error:
         hint = f"{type(error).__name__}: {error}"
@@ -218,9 +218,9 @@ def run_row(
 
 
 def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return a run's rows of history from what W&B gives back; an epoch counts once.
+    """Return a run's rows of history from the rows that W&B returns; each epoch appears once.
 
-    W&B returns whole numbers as ints and what is no number as text.
+    W&B returns whole numbers as ints, and infinities and nans as text.
     """
     names = [*history_columns()[2:], *EARLIER_HISTORY_COLUMNS]
     rows: dict[int, dict[str, Any]] = {}

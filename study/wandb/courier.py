@@ -1,9 +1,9 @@
-"""The courier: a process beside the training that carries runs to W&B; nothing waits for it.
+"""The courier: a process beside the training that sends runs to W&B, so that training never waits.
 
-``python -m study.wandb.courier offline|online FOLDER`` reads messages from standard input, a JSON
-line each, and answers with such lines: ``published`` names runs that have arrived whole, ``url``
-says where, ``failed`` why no more will, as its last word. The client of W&B is nowhere but here:
-when a server hangs, the training ends this process and goes on.
+``python -m study.wandb.courier offline|online FOLDER`` reads messages from standard input, one JSON
+line each, and answers in JSON lines: ``published`` names runs that have arrived whole, ``url`` the
+project's page, and a last ``failed`` the reason why no more runs will arrive. While a study trains,
+W&B's client runs only here: when a server hangs, the training kills this process and goes on.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from study.wandb.content import Content
 
 
 def carry(carrier: Offline | Online) -> None:
-    """Do what messages ask for, until the last one."""
+    """Process messages until ``close``."""
     messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
     def read() -> None:
-        # The last line may be cut off in the middle.
+        # The last line may be incomplete.
         with contextlib.suppress(ValueError):
             for line in sys.stdin:
                 messages.put(json.loads(line))
-        # The training was killed, also while it waits for the end of this process: whoever goes
-        # on with it must be the only one that writes.
+        # The pipe's end means that the training was killed. Another process may resume it and
+        # must then be the only writer.
         os._exit(1)
 
-    # A thread of its own, so that the training never waits for a full pipe.
+    # A separate thread reads, so that the training never waits for a full pipe.
     threading.Thread(target=read, daemon=True).start()
     while True:
         message = messages.get()
@@ -49,7 +49,7 @@ def carry(carrier: Offline | Online) -> None:
             case "end":
                 carrier.end(Content(**message["content"]))
             case "sweep" if isinstance(carrier, Online):
-                carrier.confirm(CONFIRM_SECONDS)  # whatever comes of the sweep's own run
+                carrier.confirm(CONFIRM_SECONDS)  # first, as the sweep's own run may fail
                 tell_sweep(message["sweep"], message["summary"], carrier.folder)
             case "close":
                 if isinstance(carrier, Online):
@@ -60,16 +60,16 @@ def carry(carrier: Offline | Online) -> None:
 
 
 def main(mode: str, folder: str) -> None:
-    """Run the courier until its training says that it is done, or is killed."""
+    """Run the courier until its training closes it or is killed."""
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # the training is asked to stop, and says so
+        signal.signal(number, signal.SIG_IGN)  # the training gets the signal and closes the courier
     try:
         carry(Online(Path(folder)) if mode == "online" else Offline(Path(folder)))
-    except Exception as error:  # whatever a client or a server may come up with
+    except Exception as error:  # the client may raise anything
         reason = " ".join(without_keys(str(error)).split())
         say(failed=f"{type(error).__name__}: {reason}"[:300])
     sys.stdout.flush()
-    # Not by way of W&B's own clean-up, which waits for servers.
+    # Skip W&B's own clean-up, which waits for servers.
     os._exit(0)
 
 

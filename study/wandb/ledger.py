@@ -1,8 +1,8 @@
-"""Which W&B runs a study's folder has made: no id is written by two, none is begun again.
+"""Keeps which W&B runs a study's folder has made, so that no W&B id is used for two runs.
 
-wandb/offline-run-<time>-<id>/   a run's files, whole, for ``wandb sync``
-wandb/.writing-<random>/         those of one that is being written
-wandb/online/<run>.json          the id a run has on the server, and how far it is there
+wandb/offline-run-<time>-<id>/   a run's complete files, for ``wandb sync``
+wandb/.writing-<random>/         the files of a run that is being written
+wandb/online/<run>.json          a run's id and state on the server
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ASKED, BEGUN, FINISHED = "asked", "begun", "finished"
 
 
 def sync_command(folder: Path) -> str:
-    """Return the line that brings up the runs that stand in files.
+    """Return the command that uploads the offline runs.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Ledger:
         self.folder = folder / "wandb"
 
     def online(self, run: str) -> dict[str, str]:
-        """Return a run's ``id`` on the server and its ``state``; empty when it has none."""
+        """Return a run's ``id`` and ``state`` on the server; empty when the run is not there."""
         try:
             content: Any = json.loads(
                 (self.folder / "online" / f"{run}.json").read_text(encoding="utf-8")
@@ -54,18 +54,18 @@ class Ledger:
             return {}
 
     def note(self, run: str, wandb_id: str, state: str) -> None:
-        """Note how far a run is on the server."""
+        """Note a run's id and state on the server."""
         content = json.dumps({"id": wandb_id, "state": state}).encode()
         write_whole(self.folder / "online" / f"{run}.json", content)
 
     def offline_ids(self) -> set[str]:
-        """Return the ids of the runs that stand in files."""
+        """Return the W&B ids of the offline runs."""
         # offline-run-20261123_174959-<id>
         names = (path.name for path in self.folder.glob("offline-run-*"))
         return {name.split("-", 3)[-1] for name in names}
 
     def published(self) -> set[str]:
-        """Return the study's runs that are in W&B, or in files for it, to their end."""
+        """Return the ids of runs that are complete on the server or in offline files."""
         found = {wandb_id.partition("-")[0] for wandb_id in self.offline_ids()}
         for path in (self.folder / "online").glob("*.json"):
             if self.online(path.stem).get("state") == FINISHED:
@@ -73,21 +73,21 @@ class Ledger:
         return found
 
     def unused(self, run: str, taken: Collection[str] = ()) -> str:
-        """Return the id for a run begun from scratch: its own, or the next with a number.
+        """Return an unused W&B id for a new run: the run's own id, or the id with a number.
 
         Parameters
         ----------
         run
-            The study's run.
+            The run's id.
         taken
-            Ids that something else has.
+            W&B ids that the server refused.
         """
         own = self.online(run)
         used = self.offline_ids() | set(taken)
         if own and own["state"] != ASKED:
             used.add(own["id"])
         elif own and own["id"] not in used:
-            return own["id"]  # it asked for this one because those before it were taken
+            return own["id"]  # already chosen, because the ids before it were taken
         return next(
             wandb_id
             for number in itertools.count(1)

@@ -18,10 +18,10 @@ from study.wandb.content import Content, ended, recorded_content, training_conte
 from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier
 
-SILENCE_SECONDS = 9.0  # without news of any run at the end, and a server is given up
+SILENCE_SECONDS = 9.0  # after so long without news, a server is given up at the end
 OFFLINE_SECONDS = 60.0  # the same, for files
-PATIENCE_SECONDS = 3.0  # after which it is said what is waited for
-INTERRUPTED_SECONDS = 15.0  # for all that is left, once a stop is asked for
+PATIENCE_SECONDS = 3.0  # after so long, a line says that runs are still being sent
+INTERRUPTED_SECONDS = 15.0  # the most time to finish sending once a stop is requested
 OF_A_SWEEP = ("SWEEP_ID", "SWEEP_PARAM_PATH", "RUN_ID", "PROJECT")
 
 
@@ -33,9 +33,9 @@ class WandbObserver(Observer):
     study
         The study.
     study_yaml
-        Its config.
+        The study's config.
     folder
-        Its folder.
+        The study's folder.
     say
         Shows a line.
     """
@@ -56,11 +56,11 @@ class WandbObserver(Observer):
 
     @property
     def group(self) -> str:
-        """What groups the study's runs in W&B."""
+        """The W&B group of the study's runs."""
         return self.study.wandb.group or self.study.name
 
     def stack_began(self, stack: LiveStack) -> None:
-        """Learn where the stack is trained."""
+        """Note the environment in which the stack is trained."""
         if self.mode != "off":
             self._environment = environment(stack.machine())
 
@@ -94,15 +94,15 @@ class WandbObserver(Observer):
             self._end(content)
 
     def catch_up(self, locks: Locks, runs: Iterable[str]) -> None:
-        """Send runs that were recorded, but not sent, unless another task is at it."""
+        """Send runs that are recorded but not sent, unless another task has locked them."""
         self._confirmed = locks.release
         missing = set(runs) - self.ledger.published() if self.mode != "off" else set()
         free = {run for run in missing if locks.take(run)}
-        # Another task may have sent one before it let go of the lock that was taken here.
+        # Another task may have sent a run before it released the lock taken here.
         sent = free & self.ledger.published()
         locks.release(sent)
         free -= sent
-        if free:  # otherwise the whole study would be read for nothing
+        if free:  # otherwise the whole study would be read in vain
             for content in recorded_content(self.study, self.study_yaml, self.folder, free):
                 self._end(content)
 
@@ -117,7 +117,7 @@ class WandbObserver(Observer):
         self._courier.send({"do": do, **message})
 
     def _hear(self) -> None:
-        """Take the courier's news in; when a server fails, go on offline."""
+        """Process the courier's answers; when the server fails, go on offline."""
         if self._courier is None:
             return
         published, failed, where = self._courier.news()
@@ -135,7 +135,7 @@ class WandbObserver(Observer):
         self._courier.kill()
         self._courier = None
         if self.mode == "offline":
-            self._say(f"W&B: {reason}; the next start writes what is missing from the records")
+            self._say(f"W&B: {reason}; the next start writes the missing runs from the records")
             self.mode = "off"
             return
         self.mode = "offline"
@@ -146,7 +146,7 @@ class WandbObserver(Observer):
             self._send("end", content=content._asdict())
 
     def tell_sweep(self) -> None:
-        """Send the means over all runs as the one run that a sweep's agent waits for."""
+        """Send the means over all runs as the run that a sweep's agent waits for."""
         names = {f"WANDB_{name}": name for name in OF_A_SWEEP}
         sweep = {names[key]: value for key, value in os.environ.items() if key in names}
         if "SWEEP_ID" in sweep and self.mode == "online" and self._outcomes:
@@ -160,12 +160,12 @@ class WandbObserver(Observer):
             self._send("sweep", sweep=sweep, summary=means)
 
     def close(self, interrupted: Callable[[], bool]) -> None:
-        """Wait until all has arrived, or nothing moves any more, then go on offline.
+        """Wait until all runs have arrived; write them offline when the server stops answering.
 
         Parameters
         ----------
         interrupted
-            Whether a stop is asked for: then there is little time.
+            Returns whether a stop was requested, which limits the wait to `INTERRUPTED_SECONDS`.
         """
         began, patience = time.monotonic(), PATIENCE_SECONDS
         until = math.inf
@@ -181,7 +181,7 @@ class WandbObserver(Observer):
                 if interrupted():
                     until = min(until, waited + INTERRUPTED_SECONDS)
                 if waited > until:
-                    self._say("W&B: what has not arrived will at the next start")
+                    self._say("W&B: the next start sends the runs that have not arrived")
                     self.kill()
                 elif courier.silence() > silence:
                     self._fail(f"no answer for {silence:.0f} s")
@@ -195,7 +195,7 @@ class WandbObserver(Observer):
         self._confirmed(list(self._unconfirmed))
 
     def kill(self) -> None:
-        """Stop at once: what has not arrived will at the next start."""
+        """Stop the courier at once; the next start sends the runs that have not arrived."""
         if self._courier is not None:
             self._courier.kill()
             self._courier = None

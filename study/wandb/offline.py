@@ -1,7 +1,7 @@
-"""Read the files of an offline W&B run: a log of protobuf records, in LevelDB's framing.
+"""Reads the files of offline W&B runs: protobuf records in the log format of LevelDB.
 
-The format (7 bytes of header, blocks of 32 KiB) is that of LevelDB's log_format.md; the records
-are W&B's own, by its own package.
+LevelDB's log_format.md describes the format (7 bytes of header, blocks of 32 KiB). W&B's own
+package decodes the records.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_all_offline(folder: str) -> Iterator[Fetched]:
     Raises
     ------
     BadInput
-        None there.
+        There is no such folder.
     """
     found = sorted(
         path
@@ -40,12 +40,12 @@ def read_all_offline(folder: str) -> Iterator[Fetched]:
 
 
 def read_offline(folder: Path) -> Fetched:
-    """Read one ``offline-run-…`` folder; of a torn file what is whole.
+    """Read one ``offline-run-…`` folder; a truncated file is read up to its last whole record.
 
     Raises
     ------
     BadInput
-        No file of a W&B run in it.
+        The folder has no file of a W&B run.
     """
     found = sorted(folder.glob("run-*.wandb"))
     if len(found) != 1:
@@ -91,12 +91,12 @@ def _update(into: dict[str, Any], items: Any) -> None:
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """Yield the records of a ``.wandb`` file as bytes, up to where it is torn.
+    """Yield the whole records of a ``.wandb`` file as bytes; the file may be truncated.
 
     Raises
     ------
     BadInput
-        Another kind of file.
+        The file is of another kind.
     """
     data = path.read_bytes()
     if data[:4] != MAGIC:

@@ -1,4 +1,4 @@
-"""Read the runs of a group from a W&B server."""
+"""Reads the runs of a group from a W&B server."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def read_online(path: str) -> Iterator[Fetched]:
     Raises
     ------
     BadInput
-        Another form, no such runs, or a server that does not give them.
+        The path has another form, there are no such runs, or the server does not return them.
     """
     parts = path.split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise BadInput("pull", "ENTITY/PROJECT/GROUP", path)
-    # Otherwise the client looks up where to report its own errors to.
+    # Otherwise the client contacts a server for its error reports.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
@@ -45,7 +45,7 @@ def read_online(path: str) -> Iterator[Fetched]:
                     yield _read(run)
     except BadInput:
         raise
-    except Exception as error:  # whatever a client or a server may come up with
+    except Exception as error:  # the client may raise anything
         raise BadInput("pull", f"runs of {path}", hint=without_keys(str(error))) from None
     if not found:
         raise BadInput("pull", f"runs of {path}", 0, "check the names")
@@ -54,9 +54,9 @@ def read_online(path: str) -> Iterator[Fetched]:
 def _read(run: wandb.apis.public.Run) -> Fetched:
     fetched = Fetched(run.id, dict(run.config), [], {}, [], [])
     fetched.summary.update(json.loads(json.dumps(dict(run.summary), default=dict)))
-    if "status" not in fetched.summary:  # it has not ended, and gives no records
+    if "status" not in fetched.summary:  # the run has not ended, so it gives no records
         return fetched
-    # The client's cache goes by the run's name, and does not ask whether it has grown since.
+    # The client's cache is keyed by the run's name and may lack newer epochs.
     fetched.history.extend(run.scan_history(use_cache=False))
     with tempfile.TemporaryDirectory() as folder:
         for file in run.files():

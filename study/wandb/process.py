@@ -1,4 +1,4 @@
-"""The courier's process, seen from the training, which never waits for it."""
+"""Starts and talks to the courier's process from the training, which never waits for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import study
 
-# What in the environment is about one run, which a sweep's agent or another logger may have set.
+# Environment variables about a single run, which a sweep's agent or another logger may have set.
 ABOUT_ONE_RUN = {
     f"WANDB_{name}"
     for name in (
@@ -25,23 +25,23 @@ ABOUT_ONE_RUN = {
 
 
 class Courier:
-    """The process of `study.wandb.courier`, seen from the training."""
+    """A process of `study.wandb.courier`, as the training sees it."""
 
     def __init__(self, mode: str, folder: Path) -> None:
         environment = {
             name: value for name, value in os.environ.items() if name not in ABOUT_ONE_RUN
         }
-        # Otherwise even offline it looks up where to report its own errors to.
+        # Otherwise the client contacts a server for its error reports, even offline.
         environment["WANDB_ERROR_REPORTING"] = "false"
         package = str(Path(study.__file__).resolve().parents[1])
         paths = [package, os.environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        # The client's own files take no path that the locale's encoding cannot read.
+        # The client opens its files in the locale's encoding, which may not cover the path.
         environment["PYTHONUTF8"] = "1"
         if mode == "offline":
             environment["WANDB_MODE"] = "offline"
         self._process = subprocess.Popen(
-            # -P: a folder of W&B's in the working directory must not pass for the library.
+            # -P keeps Python from importing the working directory's wandb folder as the library.
             [sys.executable, "-P", "-m", "study.wandb.courier", mode, str(folder)],
             env=environment,
             stdin=subprocess.PIPE,
@@ -64,7 +64,7 @@ class Courier:
         for line in self._process.stdout:
             try:
                 answer = json.loads(line)
-            except ValueError:  # a word of the client's own
+            except ValueError:  # a line printed by W&B's client
                 continue
             with self._lock:
                 self._heard = time.monotonic()
@@ -73,7 +73,7 @@ class Courier:
                 self._where = answer.get("url", self._where)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; of a courier that is gone, `news` tells."""
+        """Send a message; `news` reports a courier that has died."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
@@ -86,7 +86,7 @@ class Courier:
                 self._heard = time.monotonic()
 
     def news(self) -> tuple[list[str], str | None, str | None]:
-        """Return the runs that have arrived since last asked, why no more will, and where to."""
+        """Return the newly arrived runs, the reason of a failure, and the project's URL."""
         ended = self.ended
         with self._lock:
             published, self._published = self._published, []
@@ -97,16 +97,16 @@ class Courier:
 
     @property
     def ended(self) -> bool:
-        """Whether the process has ended and all it said has been read."""
+        """Whether the process has ended and its whole output has been read."""
         return self._process.poll() is not None and not self._reader.is_alive()
 
     def silence(self) -> float:
-        """Return for how many seconds it has said nothing."""
+        """Return the seconds since the courier's last answer."""
         with self._lock:
             return time.monotonic() - self._heard
 
     def kill(self) -> None:
-        """End the process, whatever it waits for."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

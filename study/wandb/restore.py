@@ -1,4 +1,4 @@
-"""Write the records that W&B runs hold into a study's folder, which `reports` reads."""
+"""Writes the records held by W&B runs into a study's folder, for `reports`."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
     Parameters
     ----------
     fetched
-        Runs as W&B gives them back.
+        Runs read from W&B.
     out
-        The folder; None is results/<name>-wandb.
+        The folder; None takes results/<name>-wandb.
 
     Returns
     -------
     out
         The folder.
     number
-        Of runs written.
+        The number of runs written.
     left_out
-        A line for each that was not, or has no predictions.
+        A line for each run that was not written or has no predictions.
 
     Raises
     ------
     BadInput
-        No run that ended, or a folder that is something else's.
+        No run has ended, or the folder holds something else.
     """
     folder: Folder | None = None
     there: set[str] = set()
@@ -55,12 +55,12 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
             folder.begin(config)
             begun = config
         if (run := each.config.get("run")) in there:
-            left_out.append(f"{each.id}: a run of {run}, which another gave")
+            left_out.append(f"{each.id}: the run {run}, which is there already")
         else:
             there.add(write(folder, each))
             number += 1
             if not each.predictions:
-                left_out.append(f"{each.id}: its predictions, which are not there")
+                left_out.append(f"{each.id}: its predictions, which are missing")
     if folder is None or out is None:
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")
     folder.merge()
@@ -68,7 +68,7 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
 
 
 def fault_of(fetched: Fetched, study: str) -> str:
-    """Say why a run gives no records of a study, or of any when that is empty; else nothing."""
+    """Return why a W&B run gives no records of ``study`` (empty: of any study), or ``""``."""
     if "status" not in fetched.summary:
         return "has not ended"
     try:

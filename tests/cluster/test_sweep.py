@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fit_cases import compare
 from helpers import SMALL
 from paced import paced
 from slurm_here import Slurm
-from test_fit import compare
 
 from study.fit import main as fit
 from study.records.live import tasks_of

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
+from fit_cases import compare
 from helpers import PRELOADED, SMALL, _fit, fit_process
 from safetensors.torch import load_file
-from test_fit import compare
 
 from study.base.files import PART
 from study.records.live import tasks_of

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from campaign import Trial, same
+from fit_cases import wait_for
 from helpers import SMALL, fit_process
-from test_fit import wait_for
 
 import study
 from study.fit import main as fit

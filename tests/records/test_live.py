@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from helpers import small_run
 
+import study
 from study.records.live import LiveFile, drop_rows, rows_of, tasks_of
+from study.records.writing import Folder
 from study.runs.progress import Progress
 
 ONE, TWO = small_run(seed=1), small_run(seed=2)
@@ -42,6 +44,25 @@ def test_epochs_are_seen_as_they_come(tmp_path: Path) -> None:
     assert (task["state"], task["runs"]) == ("interrupted", {ONE.id: 1})
     # What ended is recorded elsewhere; what has not is still there.
     assert {row["run"] for row in rows_of(tmp_path, but=())} == {ONE.id}
+
+
+def test_load_gives_unfinished_epochs_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: small\n")
+    one, two = Progress(ONE), Progress(TWO)
+    with LiveFile(tmp_path) as live:
+        live.epoch_ended(stack([at(one, 0), at(two, 0)]))
+        assert study.load(tmp_path)[1].empty
+        runs, history = study.load(tmp_path, unfinished=True)
+        assert runs.empty
+        assert sorted(history["run"]) == sorted([ONE.id, TWO.id])
+        row = {"run": ONE.id, "seed": 1, "status": "fitted", "epochs": 0}
+        Folder(tmp_path, "small").write_part([row], one.history)
+        live.epoch_ended(stack([at(two, 1)], []))
+        runs, history = study.load(tmp_path, unfinished=True)
+        assert runs["run"].tolist() == [ONE.id]
+        counts = history.groupby("run")["epoch"].apply(list).to_dict()
+        assert counts == {ONE.id: [0], TWO.id: [0, 1]}
+        assert len(study.load(tmp_path)[1]) == 1
 
 
 def test_what_a_run_that_goes_on_has_behind_it_is_there_too(tmp_path: Path) -> None:

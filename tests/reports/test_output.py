@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT)} | more
-
-
-def with_closed(stream: str, *arguments: str) -> tuple[int, str]:
-    """Run Python with a pipe that nobody reads; return its status and what the other pipe got."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    other = {"stdout": "stderr", "stderr": "stdout"}[stream]
-    try:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            **{stream: writer, other: subprocess.PIPE},  # type: ignore[call-overload]
-            env=environment(),
-            text=True,
-            check=False,
-        )
-    finally:
-        os.close(writer)
-    return done.returncode, getattr(done, other)
+from processes import environment, with_closed
 
 
 @pytest.mark.parametrize("module", ["reports", "reports.wandb"])

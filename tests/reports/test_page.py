@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import report, results  # noqa: F401  # fixtures
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the same")
@@ -25,7 +24,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:  # noqa: F811  # a fixture by its name
+def page(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:
     opened = browser.new_page(color_scheme=request.param)
     opened.complaints = []
     opened.on("console", lambda message: opened.complaints.append(message.text))

@@ -95,7 +95,7 @@ def test_a_small_terminal_shows_the_arms_that_still_train_and_counts_the_others(
     assert "left" in lines[-1]
     for number, noise in enumerate(noises):
         assert (f"label_noise {noise:g} " in "\n".join(lines)) == (number >= 15 or number < 4)
-    assert "and 11 arms more" in lines[-2]
+    assert "and 11 more arms" in lines[-2]
 
 
 def test_plain_lines_come_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:

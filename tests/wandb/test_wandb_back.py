@@ -67,7 +67,7 @@ def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: 
     again = first._replace(id="again", summary={**first.summary, "seconds": 1e9})
     out, number, left_out = restore([first, again, other], tmp_path / "out")
     assert number == 2
-    assert left_out == [f"again: a run of {first.config['run']}, which another gave"]
+    assert left_out == [f"again: the run {first.config['run']}, which is there already"]
     runs, history = study.load(out)
     assert sorted(runs["run"]) == sorted([first.config["run"], other.config["run"]])
     assert runs["seconds"].max() < 1e9

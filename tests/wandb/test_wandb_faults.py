@@ -205,7 +205,7 @@ def test_files_that_the_server_does_not_take_are_named_when_they_are_missed(
             text=True,
             check=True,
         ).stderr
-    assert told.count("its predictions, which are not there") == 4
+    assert told.count("its predictions, which are missing") == 4
 
 
 @pytest.mark.slow

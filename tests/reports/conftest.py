@@ -1,0 +1,39 @@
+"""A small study that is trained and reported once for all tests of reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports.__main__ import main
+from study.fit import main as fit
+
+CONFIG = """
+name: small
+seeds: 6
+vary:
+  data.label_noise: [0, 1]
+  model.backward: [jacobian, identity]
+data: {dataset: digits, train_examples: 200}
+model: {hidden: [16]}
+stop: {train_accuracy: 1.0}
+trainer: {max_epochs: 3}
+"""
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small study's folder, trained once for all tests."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "small.yaml").write_text(CONFIG)
+    out = folder / "a small study"
+    assert fit(["--config", str(folder / "small.yaml"), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "out"
+    assert main([str(results), "--out", str(out)]) == 0
+    return out
