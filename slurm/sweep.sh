@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Train a study in an array of jobs: sbatch slurm/sweep.sh configs/random.yaml [study.fit's options]
-# Task k of n trains its share of the runs. All tasks write into one folder, seen by every node.
+# Train a study in an array of jobs: sbatch slurm/sweep.sh [CONFIG] [study.fit's options]; the config
+# is configs/random.yaml unless you name another. Task k of n begins with its share of the runs and
+# then trains what other tasks leave. All tasks write into one folder, seen by every node, which has
+# their logs in slurm/ unless you give sbatch's --output.
 # Set partition, account, time, memory, GPUs and array by sbatch's options, e.g. sbatch --array=0-7
 # -p gpu --gpus-per-task=1 slurm/sweep.sh CONFIG. slurm/submit.sh chooses the number of tasks.
 #   STUDY_ACTIVATE  a line that sets up Python, e.g. 'module load conda; conda activate study'
@@ -9,7 +11,6 @@
 #SBATCH --array=0-3
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=2
-#SBATCH --mem-per-cpu=2G
 #SBATCH --time=04:00:00
 #SBATCH --requeue
 #SBATCH --open-mode=append
@@ -17,10 +18,7 @@
 #SBATCH --signal=USR1@120
 set -euo pipefail
 
-if [ $# = 0 ]; then
-    echo "usage: sbatch [options] slurm/sweep.sh CONFIG [options of study.fit]" >&2
-    exit 2
-fi
+[ $# -gt 0 ] || set -- random
 set +u # conda's own scripts need it
 eval "${STUDY_ACTIVATE:-}"
 set -u
@@ -30,6 +28,18 @@ case "$1" in -*) config=() ;; *) config=(--config "$1"); shift ;; esac
 
 task="$SLURM_JOB_ID"
 [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || task="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+
+# Slurm opens the log before the study's folder is known; a wrong config is told there.
+log="$SLURM_SUBMIT_DIR/study-$task.log"
+if [ "$(scontrol show job "$SLURM_JOB_ID" | sed -n 's/^ *StdOut=//p')" = "$log" ]; then
+    find_folder='import sys; from study.runs.command_line import read; print(read(sys.argv[1:]).out)'
+    folder="$(python -c "$find_folder" ${config[@]+"${config[@]}"} "$@" 2> /dev/null)" || folder=""
+    if [ -n "$folder" ]; then
+        mkdir -p "$folder/slurm"
+        exec >> "$folder/slurm/study-$task.log" 2>&1
+        [ -s "$log" ] || rm -f "$log"
+    fi
+fi
 restarts="${SLURM_RESTART_COUNT:-0}"
 status=0
 # Since Slurm 22.05, srun does not take over the job's --cpus-per-task by itself.

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
-from study.sharing.slurm import array_job, decide, note_job, report_job, sbatch, scripts_folder
+from study.sharing.slurm import (
+    array_job,
+    decide,
+    logs_folder,
+    note_job,
+    report_job,
+    sbatch,
+    scripts_folder,
+)
+
+NOT_HERE = ("--plan", "--shard", "--print_config", "--wait")
 
 
 def submit(
@@ -22,29 +32,30 @@ def submit(
     dry: bool,
 ) -> None:
     """Submit a study's array and its report, and print how to watch them."""
-    from study.records.writing import Folder
+    from study.fitting.before import check_data, work_of
     from study.runs.command_line import read
     from study.runs.config import find, study_yaml
-    from study.runs.packing import plan
 
+    for word in more:
+        if word.partition("=")[0] in NOT_HERE:
+            hint = "give it to study.fit; the array's tasks share the runs by themselves"
+            raise BadInput(word, "options that train", hint=hint)
     config = str(find(config))
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()
-    folder = Folder(out, study.name)
-    ended = folder.ended()
-    study.check_outside()
+    work = work_of(request._replace(out=out))
+    check_data(work)
     for each in request.replaced:
         print(each)
-    plans = plan(study, [run for run in study.runs if run.id not in ended])
-    if not dry:
-        folder.begin(study_yaml(study))
-        (out / "slurm").mkdir(exist_ok=True)
     job = None
-    if plans:
-        number, told = decide(plans, slurm, tasks)
+    if work.plans:
+        number, told = decide(work.plans, slurm, tasks)
         print(f"{study.name}: {told}")
-        job = sbatch(array_job(study.name, config, more, out, number, slurm), scripts, dry=dry)
+        words = array_job(study.name, config, more, out, number, slurm)
+        with logs_folder(out, dry=dry):
+            job = sbatch(words, scripts, dry=dry)
         if not dry:
+            work.folder.begin(study_yaml(study))
             note_job(out, job)
     else:
         print(f"{study.name}: all {len(study.runs)} runs are recorded already; the report only")
@@ -77,8 +88,6 @@ def _main(argv: Sequence[str]) -> int:
     parser.add_argument("--scripts", type=Path, help="folder of sweep.sh and report.sh")
     parser.add_argument("--dry-run", action="store_true", help="only show what would be submitted")
     known, more = parser.parse_known_args(words[:split])
-    if known.tasks is not None and known.tasks < 1:
-        raise BadInput("--tasks", "a number of at least 1", known.tasks)
     scripts = scripts_folder(known.scripts)
     submit(known.config, more, words[split + 1 :], known.tasks, scripts, dry=known.dry_run)
     return DONE

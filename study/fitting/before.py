@@ -11,6 +11,7 @@ from study.records.checkpoints import Checkpoints, check_format, saved_runs
 from study.records.live import drop_rows, tasks_of
 from study.records.writing import Folder
 from study.runs.command_line import Request
+from study.runs.config import study_yaml
 from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
 from study.sharing.locks import Locks
@@ -105,15 +106,21 @@ def tidy(work: Work) -> None:
                 drop_rows(out, task["task"], of=work.ended)
 
 
-def begin(work: Work) -> DataCache:
-    """Load the data, try all classes that runs name, and begin the folder; return the data.
+def check_data(work: Work) -> tuple[DataCache, dict[str, str]]:
+    """Load the data and try all classes that runs name; nothing is written.
+
+    Returns
+    -------
+    cache
+        The data.
+    checksums
+        The checksum of each data set, by its name.
 
     Raises
     ------
     BadInput
         A data set is missing or not the one this study began with, or a class cannot be made.
     """
-    from study.runs.config import study_yaml
     from study.training.trainer import check_classes, quiet
 
     quiet()
@@ -123,6 +130,12 @@ def begin(work: Work) -> DataCache:
         work.folder.check_source(dataset, checksum)
     if work.pending:
         check_classes(work.request.study, work.pending)
+    return cache, checksums
+
+
+def begin(work: Work) -> DataCache:
+    """Check what `check_data` checks, begin the folder, and return the data."""
+    cache, checksums = check_data(work)
     work.folder.begin(study_yaml(work.request.study))
     for dataset, checksum in checksums.items():
         work.folder.check_source(dataset, checksum, begin=True)

@@ -213,8 +213,9 @@ def check_folder(path: Path, name: str) -> None:
 
 def _check_content(path: Path, name: str, other: str) -> None:
     if not (path / "study.yaml").exists():
-        # Another task that is beginning the study writes files whose names begin with a dot.
-        others = [item for item in path.iterdir() if not item.name.startswith(".")]
+        # A task that begins the study writes files whose names begin with a dot. Slurm's logs may
+        # be there before any task.
+        others = [i for i in path.iterdir() if not i.name.startswith(".") and i.name != "slurm"]
         if others and not (path / "study.yaml").exists():  # again: it may have begun meanwhile
             hint = f"{path} has other files: {other}"
             raise BadInput("out", "an empty folder or a study's", hint=hint)

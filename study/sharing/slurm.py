@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import study
@@ -17,6 +17,7 @@ from study.runs.packing import LARGEST_STACK, StackPlan, core_seconds
 
 WORTH_SECONDS = 900.0  # the least training time of a task, which takes 30 s to start
 MOST_TASKS = 1_000  # Slurm's usual limit for an array
+MEMORY = "--mem-per-cpu=2G"
 JOBS = "jobs"  # the file that lists the jobs submitted for a study
 FOR_REPORTS = ("-p", "--partition", "-A", "--account", "-q", "--qos", "-M", "--clusters")
 
@@ -92,7 +93,7 @@ def array_job(
         The user's sbatch options; they come last, so that they override the options set here.
     """
     log = f"{logs(out)}/%x-%A_%a.log"
-    own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}"]
+    own = [f"--array=0-{tasks - 1}", f"--job-name={name}", f"--output={log}", *_memory(slurm)]
     return [*own, *slurm, "sweep.sh", str(Path(config).resolve()), *more, "--out", str(out)]
 
 
@@ -101,7 +102,7 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
 
     The report keeps the user's options in `FOR_REPORTS`, and starts after the job ``after``.
     """
-    own = [f"--job-name={name}-report", f"--output={logs(out)}/%x-%j.log"]
+    own = [f"--job-name={name}-report", f"--output={logs(out)}/%x-%j.log", *_memory(())]
     if after is not None:
         own.insert(0, f"--dependency=afterany:{after}")
     kept = [
@@ -110,6 +111,12 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
         if word.startswith(FOR_REPORTS) or before in FOR_REPORTS
     ]
     return [*own, *kept, "report.sh", str(out)]
+
+
+def _memory(slurm: Sequence[str]) -> list[str]:
+    """Return the memory that a job asks for unless the user's options do, which exclude this one."""
+    asked = any(word.startswith("--mem") for word in slurm)
+    return [] if asked else [MEMORY]
 
 
 def logs(out: Path) -> str:
@@ -150,6 +157,20 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
     if done.returncode:
         raise BadInput("sbatch", "a job that Slurm takes", hint=done.stderr.strip())
     return done.stdout.strip().partition(";")[0]
+
+
+@contextlib.contextmanager
+def logs_folder(out: Path, *, dry: bool) -> Iterator[None]:
+    """Make the folder of a study's logs before its job is submitted; take it back on failure."""
+    made = [] if dry else [each for each in (out / "slurm", out) if not each.exists()]
+    if made:
+        (out / "slurm").mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        for each in made:
+            each.rmdir()
+        raise
 
 
 def queued(folder: Path, jobs: Sequence[str]) -> list[str]:
@@ -197,6 +218,11 @@ def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) 
         raise BadInput("-- --cpus-per-task", "a number of at least 1", asked)
     cores = int(asked)
     gpus = any(word.startswith(("--gpus", "--gres=gpu", "-G")) for word in slurm)
+    if tasks is not None and not 1 <= tasks <= min(len(runs), MOST_TASKS):
+        most = min(len(runs), MOST_TASKS)
+        raise BadInput(
+            "--tasks", f"a number from 1 to {most}, for {len(runs)} runs to train", tasks
+        )
     number = tasks or tasks_worth(plans, cores, gpus)
     told = f"{len(runs)} runs to train in {number} task{'s' * (number > 1)}"
     if not gpus:
