@@ -35,6 +35,7 @@ def submit(
     from study.fitting.before import check_data, work_of
     from study.runs.command_line import read
     from study.runs.config import find, study_yaml
+    from study.runs.shards import Shard
 
     for word in more:
         if word.partition("=")[0] in NOT_HERE:
@@ -43,7 +44,7 @@ def submit(
     config = str(find(config))
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()
-    work = work_of(request._replace(out=out))
+    work = work_of(request._replace(out=out, shard=Shard()))
     check_data(work)
     for each in request.replaced:
         print(each)

@@ -114,7 +114,7 @@ def report_job(name: str, out: Path, after: str | None, slurm: Sequence[str]) ->
 
 
 def _memory(slurm: Sequence[str]) -> list[str]:
-    """Return the memory that a job asks for unless the user's options do, which exclude this one."""
+    """Return the memory to ask for; nothing where the user's options ask for memory."""
     asked = any(word.startswith("--mem") for word in slurm)
     return [] if asked else [MEMORY]
 
@@ -218,11 +218,10 @@ def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) 
         raise BadInput("-- --cpus-per-task", "a number of at least 1", asked)
     cores = int(asked)
     gpus = any(word.startswith(("--gpus", "--gres=gpu", "-G")) for word in slurm)
-    if tasks is not None and not 1 <= tasks <= min(len(runs), MOST_TASKS):
-        most = min(len(runs), MOST_TASKS)
-        raise BadInput(
-            "--tasks", f"a number from 1 to {most}, for {len(runs)} runs to train", tasks
-        )
+    most = min(len(runs), MOST_TASKS)
+    if tasks is not None and not 1 <= tasks <= most:
+        wanted = f"a number from 1 to {most}, as {len(runs)} runs are to train"
+        raise BadInput("--tasks", wanted, tasks)
     number = tasks or tasks_worth(plans, cores, gpus)
     told = f"{len(runs)} runs to train in {number} task{'s' * (number > 1)}"
     if not gpus:

@@ -33,6 +33,7 @@ def test_the_array_s_command_in_full() -> None:
         "--array=0-7",
         "--job-name=noise",
         "--output=/out put/slurm/%x-%A_%a.log",
+        "--mem-per-cpu=2G",
         "-p",
         "gpu",
         "sweep.sh",
@@ -50,6 +51,7 @@ def test_the_report_s_command_in_full_has_who_pays_but_no_gpus() -> None:
         "--dependency=afterany:17",
         "--job-name=noise-report",
         "--output=/o/slurm/%x-%j.log",
+        "--mem-per-cpu=2G",
         "-p",
         "gpu",
         "--account=lab",
@@ -111,6 +113,27 @@ def test_any_path_reaches_sbatch_as_it_is(
     assert all(word.replace("%%", "%").startswith(f"--output={place}") for word in outputs)
 
 
+@pytest.mark.parametrize("memory", ["--mem=4G", "--mem-per-gpu=8G", "--mem-per-cpu=1G"])
+def test_memory_that_the_user_asks_for_replaces_the_default(memory: str) -> None:
+    words = array_job("noise", "noise.yaml", [], Path("/o"), 2, [memory])
+    assert [word for word in words if word.startswith("--mem")] == [memory]
+
+
+def test_a_job_that_slurm_refuses_leaves_the_folder_untouched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = tmp_path / "bin" / "sbatch"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho invalid partition >&2; exit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    argv = ["configs/random.yaml", "--data.dataset", "digits", "--out", str(tmp_path / "a" / "b")]
+    (tmp_path / "a").mkdir()
+    assert main(argv) == 2
+    assert "invalid partition" in capsys.readouterr().err
+    assert list((tmp_path / "a").iterdir()) == []
+
+
 def test_an_array_whose_report_is_refused_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,7 +152,20 @@ def test_an_array_whose_report_is_refused_is_named(
     [
         (["nowhere.yaml"], "--config: expected a config file, found 'nowhere.yaml'"),
         (["configs/random.yaml", "--seed", "3"], "did you mean '--seeds'?"),
-        (["configs/random.yaml", "--tasks", "0"], "--tasks: expected a number of at least 1"),
+        (
+            ["configs/random.yaml", "--tasks", "0", "--out", "OUT"],
+            "--tasks: expected a number from 1 to 16, as 16 runs are to train, found 0",
+        ),
+        (
+            ["configs/random.yaml", "--tasks", "10000", "--out", "OUT"],
+            "--tasks: expected a number from 1 to 16, as 16 runs are to train, found 10000",
+        ),
+        (["configs/random.yaml", "--plan"], "--plan: expected options that train; give it to"),
+        (["configs/random.yaml", "--shard=1/2"], "--shard=1/2: expected options that train"),
+        (
+            ["configs/random.yaml", "--data.dataset", "mnist", "--data.root", "OUT/none"],
+            "study.submit: data.",
+        ),
         (
             ["configs/random.yaml", "--dry-run", "--out", "OUT", "--", "-c", "many"],
             "-- --cpus-per-task: expected a number of at least 1, found 'many'",
@@ -150,6 +186,7 @@ def test_bad_input_is_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("script", ["sweep.sh", "report.sh", "submit.sh"])

@@ -182,11 +182,50 @@ def test_a_failing_config_fails_the_job_and_the_report_names_what_is_missing(
     assert (out / "report" / "index.html").is_file()
 
 
-def test_without_a_config_the_job_says_how_it_is_used(slurm: Slurm, tmp_path: Path) -> None:
-    job = slurm.sbatch("--array=0", f"--output={tmp_path}/log", SCRIPTS / "sweep.sh", cwd=tmp_path)
+def test_without_a_config_the_shipped_one_is_trained_and_its_logs_are_in_the_study_s_folder(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    # Quick settings stand for the config's own, which take minutes.
+    activate = "set -- random --data.dataset digits --trainer.max_epochs 2 --seeds 2"
+    job = slurm.sbatch(
+        *("--array=0-1", "--cpus-per-task=1", "--mem=500M", SCRIPTS / "sweep.sh"),
+        cwd=tmp_path,
+        env={**QUICK, "STUDY_ROOT": str(SCRIPTS.parent), "STUDY_ACTIVATE": activate},
+    )
+    assert {task.state for task in slurm.wait(job, timeout=180).values()} == {"COMPLETED"}
+    out = tmp_path / "results" / "random"
+    assert status([str(out)]) == 0
+    logs = sorted(path.name for path in (out / "slurm").iterdir())
+    assert logs == [f"study-{job}_0.log", f"study-{job}_1.log"]
+    assert "random: 4 runs" in (out / "slurm" / logs[0]).read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_what_is_wrong_with_a_config_is_in_the_log_that_slurm_opened(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    env = {**QUICK, "STUDY_ROOT": str(SCRIPTS.parent)}
+    job = slurm.sbatch("--array=0", SCRIPTS / "sweep.sh", "nowhere.yaml", cwd=tmp_path, env=env)
     (task,) = slurm.wait(job).values()
     assert (task.state, task.status) == ("FAILED", 2)
-    assert "usage: sbatch" in (tmp_path / "log").read_text()
+    assert "expected a config file" in (tmp_path / f"study-{job}_0.log").read_text()
+
+
+def test_in_an_array_of_two_with_one_held_the_other_trains_everything(
+    slurm: Slurm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, out, pace = config(tmp_path, 6), tmp_path / "out", tmp_path / "pace"
+    where.write_text(paced(where.read_text(), EPOCHS, pace, BREAK_SECONDS))
+    job = sweep(slurm, where, out, "0-1%1")
+    wait_for(lambda: trained(out, job, 0))
+    slurm.command("scontrol", "hold", f"{job}_1")
+    assert status([str(out)]) == 3
+    assert f"waiting in Slurm's queue: {job}_" in capsys.readouterr().out
+    pace.unlink()
+    wait_for(lambda: slurm.tasks(job)[f"{job}_0"].state == "COMPLETED")
+    slurm.cancel(job)
+    assert status([str(out)]) == 0
+    same_bits(local(where, tmp_path), out)
 
 
 def test_srun_s_processes_share_a_task_s_runs(slurm: Slurm, tmp_path: Path) -> None:
