@@ -31,7 +31,7 @@ task="$SLURM_JOB_ID"
 
 # Slurm opens the log before the study's folder is known; a wrong config is told there.
 log="$SLURM_SUBMIT_DIR/study-$task.log"
-if [ "$(scontrol show job "$SLURM_JOB_ID" | sed -n 's/^ *StdOut=//p')" = "$log" ]; then
+if [ "$(scontrol show job "$task" | sed -n 's/^ *StdOut=//p')" = "$log" ]; then
     find_folder='import sys; from study.runs.command_line import read; print(read(sys.argv[1:]).out)'
     folder="$(python -c "$find_folder" ${config[@]+"${config[@]}"} "$@" 2> /dev/null)" || folder=""
     if [ -n "$folder" ]; then

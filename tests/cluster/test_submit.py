@@ -96,7 +96,7 @@ def test_any_path_reaches_sbatch_as_it_is(
     place = tmp_path / name
     place.mkdir()
     config = place / "small.yaml"
-    config.write_text("name: small\ndata: {dataset: digits}\nwandb: {mode: off}\n")
+    config.write_text("name: small\nseeds: 3\ndata: {dataset: digits}\nwandb: {mode: off}\n")
     fake = tmp_path / "bin" / "sbatch"
     fake.parent.mkdir()
     fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/told"\necho "7;cluster"\n')

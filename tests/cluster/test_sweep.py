@@ -212,8 +212,12 @@ def test_what_is_wrong_with_a_config_is_in_the_log_that_slurm_opened(
 
 
 def test_in_an_array_of_two_with_one_held_the_other_trains_everything(
-    slurm: Slurm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    slurm: Slurm,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])  # for squeue
     where, out, pace = config(tmp_path, 6), tmp_path / "out", tmp_path / "pace"
     where.write_text(paced(where.read_text(), EPOCHS, pace, BREAK_SECONDS))
     job = sweep(slurm, where, out, "0-1%1")
