@@ -122,7 +122,7 @@ class Trial:
         process.join(SECONDS)
         said = self.said()
         assert process.exitcode == status, said
-        assert "Traceback" not in said
+        assert "Traceback" not in said, said
         return said
 
     def said(self) -> str:

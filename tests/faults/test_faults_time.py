@@ -78,7 +78,7 @@ def test_another_process_waits_for_a_suspended_one_and_trains_nothing_twice(
     assert process.pid is not None
     assert wait_until(lambda: list(trial.out.glob("checkpoints/*.safetensors")), process)
     os.kill(process.pid, signal.SIGSTOP)
-    other = trial.start()
+    other = trial.start("--wait")
     assert wait_until(lambda: "waiting for" in trial.said(), other)
     time.sleep(3)
     assert other.exitcode is None
