@@ -3,11 +3,13 @@
 # Task k of n trains its share of the runs. All tasks write into one folder, seen by every node.
 # Set partition, account, time, memory, GPUs and array by sbatch's options, e.g. sbatch --array=0-7
 # -p gpu --gpus-per-task=1 slurm/sweep.sh CONFIG. slurm/submit.sh chooses the number of tasks.
+# --ntasks-per-node=4 starts four processes on a node. Each trains its share of the task's runs and,
+# with --gpus-per-task=1 or --gpus-per-node=4, takes a GPU of its own.
 #   STUDY_ACTIVATE  a line that sets up Python, e.g. 'module load conda; conda activate study'
 #   STUDY_ROOT      the checkout, if the package is not installed (default: where sbatch ran)
 #SBATCH --job-name=study
 #SBATCH --array=0-3
-#SBATCH --ntasks=1
+#SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=2
 #SBATCH --mem-per-cpu=2G
 #SBATCH --time=04:00:00
