@@ -104,7 +104,15 @@ def verdicts() -> str:
     return "\n".join(lines)
 
 
+def gpu() -> str:
+    """Return what a GPU gave, which ``python -m benchmarks --workload gpu`` found out."""
+    from benchmarks.gpu.table import table
+
+    return table(ROOT / "benchmarks" / "gpu.json")
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "gpu": gpu,
     "config": config,
     "runs": runs,
     "history": history,
