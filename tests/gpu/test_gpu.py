@@ -23,8 +23,10 @@ from study.nn.mlp import StackedMLP
 from study.runs.packing import run_bytes
 from study.runs.run import Run
 from study.training.engine import RowEngine, make_engine
+from study.training.engine.graph import EAGER_STEPS
 from study.training.engine.neighbours import neighbours_felt
 from study.training.examples import epoch_order, sorting_order
+from study.training.stack_data import WholeBatch
 
 needs_cuda = [
     pytest.mark.gpu,
@@ -78,6 +80,22 @@ def test_a_run_hardly_feels_a_stack_of_any_size(
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_runs_that_are_gone_on_with_have_the_bits_of_others(device: str, precision: str) -> None:
     assert checks.from_going_on(device, precision) == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_steps_do_not_wait_for_the_gpu() -> None:
+    made = checks.engine("cuda", "float32")
+    images, labels = (part.to("cuda") for part in checks.batches(1)[0])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(EAGER_STEPS):
+            made.steps(WholeBatch(images, labels), range(checks.RUNS))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    made.steps(WholeBatch(images, labels), range(checks.RUNS))
+    (recorded,) = made._recorded.values()
+    assert recorded.replay is not None
 
 
 def test_a_device_orders_examples_as_every_other_does(device: str) -> None:
