@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--budget", type=float, default=420, help="seconds for the workload gpu")
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="device of the workload gpu")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="where gpu runs")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.epochs is not None and arguments.epochs < 2:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fit_cases import compare
 from helpers import SMALL
-from test_fit import compare
 
 import study
 from benchmarks.gpu import checks
@@ -119,7 +119,12 @@ def test_a_study_trains_as_on_a_cpu_and_resumes_to_the_same_bits(
         batched = functools.partial(make_engine, batched=True)
         patch.setattr("study.training.stack_module.make_engine", batched)
         assert train("whole", *there) == 0
-        assert train("cut", *there, "--trainer.callbacks", "[{class_path: test_fit.Stops}]") == 2
+        assert (
+            train(
+                "cut", *there, "--trainer.callbacks", "[{class_path: test_fit_interrupted.Stops}]"
+            )
+            == 2
+        )
         assert train("cut", *there) == 0
     compare(tmp_path / "whole", tmp_path / "cut")
     runs, history = study.load(tmp_path / "whole")
