@@ -186,12 +186,13 @@ def serve(connection: Connection, device: str, limits: Limits) -> None:
 def check(item: Item, device: str) -> Answer:
     """Return what a check finds: where this is, or how far weights are apart."""
     from benchmarks.gpu import checks
+    from study.runs.run import Run
     from study.training.engine.neighbours import neighbours_felt
 
     if item.name == "where":
         return checks.where(device)
     if item.name == "from being alone":
-        run = checks.run_of(0, item.precision).with_settings({"model.hidden": [256]})
+        run = Run.of({"trainer.precision": checks.EXACT[item.precision]})  # in its full size
         found = neighbours_felt(run, batched=True, device=device, runs=item.runs)
         return {"apart": found}
     if item.name == "from unrecorded steps":

@@ -1,4 +1,4 @@
-"""The batched engine, its CUDA graph and a whole study on a GPU: ``pytest -m "" tests/gpu``.
+"""The batched engine, its CUDA graph and a whole study on a GPU: ``pytest tests/gpu``.
 
 The same tests try the code on a CPU, where nothing is recorded as a graph and no memory is counted.
 """
