@@ -73,7 +73,7 @@ def check_outside(work: Work) -> None:
     BadInput
         A callback or logger cannot be made, or would stop or change runs.
     """
-    trainer = work.request.study.base.trainer
+    trainer = work.request.study.trainer
     if work.pending and (trainer.callbacks or trainer.logger):
         # Imported only when needed, because a plan should appear before torch is imported.
         from study.training.trainer import check_classes, quiet
