@@ -14,7 +14,7 @@ from study.runs.settings import ADAM
 from study.runs.study import Study
 
 SUBJECTS = [name for name, f in Study.model_fields.items() if isinstance(f.default, Settings)]
-MAPPINGS = ("vary", "optimizer.init_args", *SUBJECTS)
+MAPPINGS = ("vary", *SUBJECTS)
 WRITTEN = re.compile(r"study(\.\d+)?\.yaml")
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = (PACKAGE.parent / "configs", PACKAGE / "configs")  # in a checkout, and installed
@@ -71,7 +71,8 @@ def flat(tree: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
         if name in MAPPINGS and not isinstance(value, Mapping):
             raise BadInput(name, MAPPING, value)
         below = {name.replace("optimizer.init_args.", "optimizer."): value}
-        if isinstance(value, Mapping) and (name in MAPPINGS or name.startswith("vary.")):
+        inner = name in (*MAPPINGS, "optimizer.init_args") or name.startswith("vary.")
+        if inner and isinstance(value, Mapping):
             below = {"vary": {}} if name == "vary" else {}
             below |= flat(value, f"{name}.")
         for twice in below.keys() & found.keys():

@@ -67,8 +67,9 @@ class Settings(BaseModel):
         if name not in cls.model_fields:
             return unknown_key(name, [*cls.model_fields, *cls.declared()])
         field, key, value = cls.model_fields[name], name, values[name]
-        if isinstance(value, dict) and len(first["loc"]) > 1:
-            key, value = f"{name}.{first['loc'][1]}", value[first["loc"][1]]
+        inside = first["loc"][1:2]
+        if isinstance(value, dict) and inside and inside[0] in value:
+            key, value = f"{name}.{inside[0]}", value[inside[0]]
         quoted = takes_text(field) and isinstance(value, (int, float))
         hint = "put it in quotes" if quoted else nearest(value, choices(field))
         return BadInput(key, expected(field), value, hint)

@@ -64,8 +64,8 @@ class Study(RunSettings):
         """Make the study with these settings by dotted key, ``vary.KEY`` among them."""
         lists = nested(values).get("vary", {})
         # What varies has no value of its own: of the first arm it is right if anything is.
-        facts = [key for key in lists if "." in key and isinstance(lists[key], (list, tuple))]
-        first = {key: lists[key][0] for key in facts if lists[key]}
+        facts = [key for key in lists if "." in key and key != "optimizer.init_args"]
+        first = {k: lists[k][0] for k in facts if lists[k] and isinstance(lists[k], (list, tuple))}
         try:
             return cls(**nested({**first, **values}))
         except BadInput as fault:

@@ -13,6 +13,7 @@ WIDTHS = "a list of layer widths of at least 1, e.g. [256]"
 CASES = [
     # Values: the study's own
     Case("seeds twice", "seeds: [0, 3, 3]", "seeds", "each seed once, found [0, 3, 3]"),
+    Case("seeds by name", "seeds: {lr: 1}", "seeds", f"{SEEDS}, found {{'lr': 1}}"),
     Case("no seeds", "seeds: []", "seeds", f"{SEEDS}, found []"),
     Case("zero seeds", "seeds: 0", "seeds", f"{SEEDS}, found 0"),
     Case("negative seed", "seeds: [0, -3]", "seeds", f"{SEEDS}, found [0, -3]"),
@@ -141,9 +142,10 @@ CASES = [
     ),
     Case(
         "vary all arguments at once",
-        "vary: {optimizer.init_args: [3]}",
+        "vary: {optimizer.init_args: [{1: 2}, 3]}",
         "vary.optimizer.init_args",
-        "a mapping of argument names to values, found 3",
+        "a run's fact but the seed, e.g. data.label_noise",
+        "optimizer.betas",
     ),
 ]
 

@@ -137,7 +137,7 @@ CASES = [
         "init_args not a mapping",
         "optimizer: {class_path: torch.optim.SGD, init_args: [0.1]}",
         "optimizer.init_args",
-        "a mapping of keys to values, found [0.1]",
+        "a mapping of argument names to values, found [0.1]",
     ),
     Case(
         "argument given twice",
