@@ -89,8 +89,10 @@ class Run(RunSettings):
         """Return the run with some other settings by dotted key; all else stays, facts or not."""
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         tree = nested(values)
-        inner = [n for n in tree if n not in values and isinstance(kept.get(n), Settings)]
-        return type(self)(**{**kept, **tree, **{n: {**dict(kept[n]), **tree[n]} for n in inner}})
+        for name in tree.keys() - values.keys():  # subjects of which some settings are given
+            if isinstance(kept.get(name), Settings):
+                tree[name] = {**dict(kept[name]), **tree[name]}
+        return type(self)(**{**kept, **tree})
 
     def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone.
