@@ -27,15 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each contender")
     parser.add_argument("--epochs", type=int, help="epochs per measurement (default: 2 or 10)")
-    parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="784-256-10")
+    parser.add_argument("--workload", choices=[*WORKLOADS, "gpu", "all"], default="784-256-10")
     parser.add_argument(
         "--only", nargs="+", default=[""], help="only contenders whose name has one of these texts"
     )
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    parser.add_argument("--budget", type=float, default=420, help="seconds for the workload gpu")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="where gpu runs")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.epochs is not None and arguments.epochs < 2:
         parser.error("--epochs: expected at least 2, as the first warms up")
+    if arguments.workload == "gpu":
+        return gpu(arguments, parser)
     if arguments.one:
         contender = contenders(arguments.workload)[arguments.one]
         timing = contender(WORKLOADS[arguments.workload], arguments.epochs)
@@ -56,6 +60,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         figure(workload, results, arguments.out / f"{workload}.png")
         status |= failed | (not trained_alike(results))
     return status
+
+
+def gpu(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Measure everything on a GPU within a budget of time, and show the table."""
+    import torch
+
+    from benchmarks.gpu.measuring import Limits, measure_all, plan
+    from benchmarks.gpu.table import table
+
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device: expected a CUDA device, found none; cpu tries the logic")
+    items = [item for item in plan() if any(text in item.name for text in arguments.only)]
+    path = arguments.out / "gpu.json"
+    found = measure_all(items, path, arguments.device, Limits(budget=arguments.budget))
+    print(table(path))
+    return int(any("not_measured" in item for item in found["items"]))
 
 
 def measure(workload: str, names: Sequence[str], rounds: int, epochs: int) -> tuple[Results, bool]:

@@ -16,6 +16,7 @@ from study.records.parquet import write_part
 from study.records.reading import history_columns
 from study.records.writing import Folder
 from study.runs.config import study_yaml
+from study.runs.declaring import nested
 from study.runs.run import Run
 from study.runs.shards import Shard
 from study.runs.study import Study
@@ -34,7 +35,7 @@ PROCESSORS = ("one processor", "another processor")
 def simulate(path: Path, runs: int, tasks: int) -> None:
     """Write a study's folder as ``tasks`` tasks would leave it, with one part for each task."""
     conditions = int(np.prod([len(values) for values in VARY.values()]))
-    study = Study(name="scale", seeds=max(1, runs // conditions), vary=VARY, base=Run.of(BASE))
+    study = Study(name="scale", seeds=max(1, runs // conditions), vary=VARY, **nested(BASE))
     folder = Folder(path, study.name)
     folder.begin(study_yaml(study))
     environments = [folder.write_environment(environment(name)) for name in PROCESSORS]

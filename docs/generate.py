@@ -29,9 +29,9 @@ class Key(NamedTuple):
 
 def keys() -> list[Key]:
     """Return every key of a config, as it is declared, subject by subject."""
-    from study.runs.config import keys as declared
     from study.runs.declaring import NO_FACT, expected
-    from study.runs.run import declared as in_run
+    from study.runs.run import Run
+    from study.runs.study import Study
 
     subjects = ("", "data", "model", "optimizer", "stop", "trainer", "wandb")
     found = [
@@ -39,10 +39,10 @@ def keys() -> list[Key]:
             name,
             expected(field),
             field.default,
-            name in in_run() and NO_FACT not in field.metadata,
+            name in Run.declared() and NO_FACT not in field.metadata,
             field.description or "",
         )
-        for name, field in declared().items()
+        for name, field in Study.declared().items()
     ]
     return sorted(found, key=lambda key: subjects.index(key.name.rpartition(".")[0]))
 
@@ -104,7 +104,15 @@ def verdicts() -> str:
     return "\n".join(lines)
 
 
+def gpu() -> str:
+    """Return what a GPU gave, which ``python -m benchmarks --workload gpu`` found out."""
+    from benchmarks.gpu.table import table
+
+    return table(ROOT / "benchmarks" / "gpu.json")
+
+
 GENERATED: dict[str, Callable[[], str]] = {
+    "gpu": gpu,
     "config": config,
     "runs": runs,
     "history": history,

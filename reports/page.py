@@ -117,13 +117,17 @@ def _settings(records: Records) -> str:
     parts = []
     for config in records.studies.values():
         optimizer = config.get("optimizer", {})
-        arguments: Mapping[str, Any] = optimizer.get("init_args", {})
+        arguments = {**optimizer, **optimizer.get("init_args", {})}  # as in older studies
         parts.append(
             f"{config['name']}: hidden {_value(config, 'model', 'hidden')}, batch "
             f"{_value(config, 'data', 'batch_size')}, at most "
             f"{_value(config, 'trainer', 'max_epochs')} epochs, "
             f"{_value(config, 'optimizer', 'class_path')} "
-            + ", ".join(f"{key} {value}" for key, value in arguments.items())
+            + ", ".join(
+                f"{key} {value}"
+                for key, value in arguments.items()
+                if key not in ("class_path", "init_args")
+            )
         )
     return "; ".join(parts)
 

@@ -10,7 +10,7 @@ from reports.claims import Claim
 from reports.read import Records, facts_of
 from study.base.errors import BadInput, unknown_key
 from study.base.names import Kind, is_path
-from study.runs.run import Run, declared, fact_keys
+from study.runs.run import Run, fact_keys
 
 
 def check(claim: Claim, records: Records) -> None:
@@ -42,7 +42,7 @@ def check(claim: Claim, records: Records) -> None:
 
 def metadata_of(key: str) -> list[Any]:
     """Return what a fact's declaration says beside its type; nothing of an optimizer's own."""
-    field = declared().get(key)
+    field = Run.declared().get(key)
     return field.metadata if field is not None else []
 
 

@@ -5,11 +5,13 @@
 # their logs in slurm/ unless you give sbatch's --output.
 # Set partition, account, time, memory, GPUs and array by sbatch's options, e.g. sbatch --array=0-7
 # -p gpu --gpus-per-task=1 slurm/sweep.sh CONFIG. slurm/submit.sh chooses the number of tasks.
+# --ntasks-per-node=4 starts four processes on a node. Each trains its share of the task's runs and,
+# with --gpus-per-task=1 or --gpus-per-node=4, takes a GPU of its own.
 #   STUDY_ACTIVATE  a line that sets up Python, e.g. 'module load conda; conda activate study'
 #   STUDY_ROOT      the checkout, if the package is not installed (default: where sbatch ran)
 #SBATCH --job-name=study
 #SBATCH --array=0-3
-#SBATCH --ntasks=1
+#SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=2
 #SBATCH --time=04:00:00
 #SBATCH --requeue

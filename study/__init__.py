@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from study.nn.softmax import softmax, softmax_jacobian
     from study.records.networks import load_network
     from study.records.reading import load
-    from study.runs.optimizer import Optimizer
     from study.runs.run import Run
-    from study.runs.settings import Data, Model, Stop, Trainer
+    from study.runs.settings import Data, Model, Optimizer, Stop, Trainer
     from study.runs.study import Study
     from study.training.stack import Stack
     from study.training.stack_data import StackData
@@ -26,7 +25,7 @@ _HOMES = {
     "BadInput": "study.base.errors",
     "Data": "study.runs.settings",
     "Model": "study.runs.settings",
-    "Optimizer": "study.runs.optimizer",
+    "Optimizer": "study.runs.settings",
     "Run": "study.runs.run",
     "Source": "study.data.sources",
     "Stack": "study.training.stack",

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 CONFIG = "{config}"  # stands for the config file's path as it was given
 
 
@@ -80,6 +82,24 @@ def answers(cases: Sequence[Case], below: Path) -> dict[str, dict[str, Any]]:
     )
     assert done.returncode == 0, done.stderr
     return dict(zip([case.what for case in cases], json.loads(done.stdout), strict=True))
+
+
+def checks_of(cases: Sequence[Case]) -> tuple[Any, Any, Any]:
+    """Return what a file makes of its table: a fixture ``answered``, and its two tests."""
+
+    @pytest.fixture(scope="module")
+    def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+        return answers(cases, tmp_path_factory.mktemp("cases"))
+
+    def rows_differ() -> None:
+        assert len({case.what for case in cases}) == len(cases)
+        assert len({str(case.given) for case in cases}) == len(cases)
+
+    @pytest.mark.parametrize("case", cases, ids=[case.what for case in cases])
+    def each_row_is_answered(case: Case, answered: dict[str, dict[str, Any]]) -> None:
+        check_answer(case, answered[case.what])
+
+    return answered, rows_differ, each_row_is_answered
 
 
 def check_line(line: str, key: str, expected: str, near: str = "") -> None:

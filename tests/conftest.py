@@ -56,3 +56,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> "campaign.Trial":
     trial = campaign.Trial(tmp_path_factory.mktemp("whole"))
     trial.finish()
     return trial
+
+
+@pytest.fixture(scope="session")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> "campaign.Trial":
+    """Train a study of few epochs once, undisturbed, for faults at a step of the program."""
+    import campaign
+
+    trial = campaign.Trial(tmp_path_factory.mktemp("brief"), epochs=campaign.BRIEF)
+    trial.finish()
+    return trial

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -100,26 +102,46 @@ class Terminate(pl.Callback):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-PRELOADED = ["helpers", "study.training.loop", "study.terminal.display", "sklearn.datasets"]
+# What a training imports, and pytest, which each process imports as its main module.
+PRELOADED = [
+    *("pytest", "sklearn.datasets", "pyarrow.parquet", "safetensors.torch"),
+    *("study.fit", "study.fitting.before", "study.fitting.session", "study.fitting.after"),
+    *("study.terminal.display", "study.terminal.summary", "study.records.reading"),
+]
 
 
 def fit_process(
-    argv: Sequence[str], log: Path, environment: Mapping[str, str] = {}
+    argv: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] = {},
+    *,
+    command: str = "study.fit",
+    prepare: Callable[[], None] | None = None,
 ) -> ForkServerProcess:
-    """Start ``study.fit`` in a process of its own, forked from one that has imported everything."""
+    """Start a command in a process of its own, forked from one that has imported everything.
+
+    ``prepare`` is called in it before the command.
+    """
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
+    arguments = (command, prepare, list(argv), str(log), dict(environment))
+    process = context.Process(target=_run, args=arguments)
     process.start()
     return process
 
 
-def _fit(argv: list[str], log: str, environment: dict[str, str]) -> None:
-    from study.fit import main
-
+def _run(
+    command: str,
+    prepare: Callable[[], None] | None,
+    argv: list[str],
+    log: str,
+    environment: dict[str, str],
+) -> None:
+    gc.freeze()  # a collection would write to all that memory, and so copy it
+    if prepare is not None:
+        prepare()
     os.environ.update(environment)
-
     with Path(log).open("a") as file, contextlib.redirect_stdout(file):
         os.dup2(file.fileno(), 2)
-        status = main(argv)
+        status = importlib.import_module(command).main(argv)
     sys.exit(status)

@@ -39,13 +39,15 @@ class Parser(argparse.ArgumentParser):
         """Raise argparse's error as `BadInput`."""
         option = message.removeprefix("argument ").partition(":")[0].partition(" ")[0]
         unknown = message.partition("unrecognized arguments: ")[2].split()
+        known = {name: action for action in self._actions for name in action.option_strings}
         if unknown:
-            known = [name for action in self._actions for name in action.option_strings]
-            raise BadInput(
-                unknown[0],
-                f"an option of {self.prog}",
-                hint=nearest(unknown[0].partition("=")[0], known) or "see --help",
-            )
+            word = unknown[0].partition("=")[0]
+            near = [f"--config {word}"] if word.endswith((".yaml", ".yml")) else known
+            hint = nearest(word, near) or "see --help"
+            raise BadInput(word, f"an option of {self.prog}", hint=hint)
+        if option in known and message.endswith("expected one argument"):
+            wanted = str(known[option].metavar or "a value")
+            raise BadInput(option, wanted, hint="no value was given")
         raise BadInput(
             option if option.startswith("-") else "arguments",
             f"arguments as {self.prog} --help says",

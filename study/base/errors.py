@@ -73,10 +73,11 @@ def nearest(name: object, names: Iterable[str]) -> str:
 
 def unknown_key(key: str, names: Iterable[str]) -> BadInput:
     """Build the fault of an unknown key; it lists the known keys with the same first word."""
-    names = list(names)
+    names = list(dict.fromkeys(names))
     hint = nearest(key, names) or nearest(key.rpartition(".")[2], names)
     subject = key.partition(".")[0]
-    shown = [name for name in names if name.startswith(f"{subject}.")] or names
+    shown = [name for name in names if name.startswith(f"{subject}.")]
+    shown = shown or [name for name in names if "." not in name] or names
     return BadInput(key, f"one of {', '.join(shown)}", hint=hint or "remove it")
 
 

@@ -77,7 +77,7 @@ def check_outside(work: Work) -> None:
     BadInput
         One that cannot be made, or that would stop or change runs.
     """
-    trainer = work.request.study.base.trainer
+    trainer = work.request.study.trainer
     if work.pending and (trainer.callbacks or trainer.logger):
         # Only then, as a plan is to be there before torch can be imported.
         from study.training.trainer import check_classes, quiet

@@ -5,39 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yaml import YAMLError
+from pydantic_core import to_jsonable_python
 
-from study.base.errors import BadInput, named_folder, nearest
+from study.base.command import Parser
+from study.base.errors import named_folder
 from study.runs import yaml_text
-from study.runs.config import (
-    Layer,
-    flat,
-    in_its_file,
-    keys,
-    merged,
-    read_layer,
-    refuse_twice,
-    study_of,
-    study_yaml,
-)
-from study.runs.declaring import expected, plain, takes_text
+from study.runs.config import flat, read_layer, refuse_twice, study_of, study_yaml
+from study.runs.declaring import expected, takes_text
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
 
-FLAGS = {
-    "help": "Print this; stop.",
-    "plan": "Print what would be trained; stop.",
-    "print_config": "Print the whole config, to run again; stop.",
-    "wait": "Wait for the runs that other tasks train, and train those that they leave.",
-}
-OWN = {
-    "config": "A config file, or a shipped one's name; of several a later one overrides.",
-    "shard": "Train the k-th of n shares of the runs and nothing else: k/n.",
-}
 EXAMPLES = """\
 Train every run of a study and leave records that can be trusted.
 
@@ -51,6 +32,15 @@ Options override config files, wherever they stand. --seeds+ 7 adds to a list; -
 varies, --vary replaces all of it, and a value for a varied key replaces its list. The optimizer is
 study.Adam with the arguments below, or class_path and arguments of any torch optimizer.
 """
+
+
+OWN = (
+    ("config", "a config file", "Or a shipped one's name; of several a later one overrides."),
+    ("shard", "k/n", "Train the k-th of n shares of the runs, and nothing else."),
+    ("wait", "", "Wait for the runs that other tasks train, and train those that they leave."),
+    ("plan", "", "Print what would be trained; stop."),
+    ("print_config", "", "Print the whole config, to run again; stop."),
+)
 
 
 class Request(NamedTuple):
@@ -74,112 +64,61 @@ def read(argv: Sequence[str] | None = None) -> Request:
     SystemExit
         After ``--help`` and ``--print_config``.
     """
-    words = _words(sys.argv[1:] if argv is None else argv)
-    asked = {name for name, _ in words if name in FLAGS}
-    if "help" in asked:
-        sys.stdout.write(help_text())
+    argv = sys.argv[1:] if argv is None else argv
+    given = vars(parser(argv).parse_args(argv))
+    own = {name: given.pop(name, None) for name, *_ in OWN}
+    layers = [*map(read_layer, own["config"] or []), ("", _values(given))]
+    study, replaced = study_of(layers)
+    if own["print_config"]:
+        sys.stdout.write(study_yaml(study, out=True))
         raise SystemExit(0)
-    layers = [read_layer(text) for name, text in words if name == "config"]
-    layers.append(_options([pair for pair in words if pair[0] not in FLAGS | OWN]))
-    values, replaced = merged(layers)
-    try:
-        study = study_of(values)
-    except BadInput as fault:
-        raise in_its_file(fault, layers) from None
-    if "print_config" in asked:
-        sys.stdout.write(study_yaml(study))
-        sys.stdout.write(yaml_text.dump({"out": study.out}) if study.out is not None else "")
-        raise SystemExit(0)
-    shards = [parse(text) for name, text in words if name == "shard"] or [from_environment()]
+    shard = parse(own["shard"][-1]) if own["shard"] else from_environment()
     out = named_folder(study.out or f"results/{study.name}", "out")
-    return Request(study, out, "plan" in asked, shards[-1], replaced, "wait" in asked)
+    wait, plan = bool(own["wait"]), bool(own["plan"])
+    return Request(study, out, plan, shard, replaced, wait)
 
 
-def _words(argv: Sequence[str]) -> list[tuple[str, str]]:
-    """Return options and their texts; those of flags are empty."""
-    found, words = [], iter(argv)
-    for word in words:
-        option, equals, text = ("--help" if word == "-h" else word).partition("=")
-        name = option.removeprefix("--")
-        if name not in FLAGS and (name == option or not _is_key(name.rstrip("+"))):
-            raise _unknown(option)
-        if name in FLAGS and equals:
-            raise BadInput(name, "no value", text)
-        if name not in FLAGS and not equals:
-            text = next(words, "--")
-            if text.startswith("--"):
-                field = keys().get(name.rstrip("+"))
-                wanted = {"config": "a config file", "shard": "k/n, e.g. 1/4"}.get(name, "a value")
-                wanted = expected(field) if field else wanted
-                raise BadInput(name, wanted, hint="no value was given")
-        found.append((name, text))
-    return found
-
-
-def _is_key(name: str) -> bool:
-    known = name in OWN or name in keys() or name == "optimizer"
-    return known or name.startswith(("vary.", "optimizer."))
-
-
-def _unknown(option: str) -> BadInput:
-    known = [f"--{name}" for name in (*FLAGS, *OWN, *keys())]
-    own = [name for name in known if name.startswith(f"{option}.")]
-    hint = f"e.g. {own[0]}" if own else nearest(option, known)
-    if option.endswith((".yaml", ".yml")):
-        hint = f"did you mean '--config {option}'?"
-    return BadInput(option, "an option of study.fit", hint=hint or "see --help")
-
-
-def _options(words: Sequence[tuple[str, str]]) -> Layer:
-    """Return what options say as a layer; of one given twice the last counts."""
-    values: dict[str, Any] = {}
-    for option, text in words:
-        name, plus = option.rstrip("+"), "+" if option.endswith("+") else ""
-        value = _value(name, text)
-        subject, dot, rest = name.partition(".")
-        below = flat({subject: {rest: value} if dot else value})
-        if name == "vary":
-            values = {key: each for key, each in values.items() if not key.startswith("vary.")}
-        for key, each in below.items():
-            more = each if isinstance(each, list) else [each]
-            values[f"{key}{plus}"] = [*values.get(f"{key}+", []), *more] if plus else each
-    refuse_twice(values)
-    return Layer("", values, any(name == "vary" for name, _ in words))
-
-
-def _value(name: str, text: str) -> Any:
-    """Return an option's value: text as it stands where text is wanted, and otherwise YAML."""
-    field = keys().get(name)
-    if field is not None and takes_text(field):
-        return None if text == "null" and field.default is None else text
-    try:
-        return yaml_text.load(text)
-    except YAMLError as error:
-        if field is not None:
-            return text  # which is then said to be no right value
-        problem = getattr(error, "problem", None) or str(error)
-        raise BadInput(name, "a value in YAML", text, problem) from None
-
-
-def help_text() -> str:
-    """Return the help: examples, and the settings by subject, each with its default."""
-    parser = argparse.ArgumentParser(
+def parser(argv: Sequence[str] = ()) -> Parser:
+    """Return the parser of every setting, and of what ``argv`` varies, adds or gives optimizers."""
+    made = Parser(
         prog="python -m study.fit",
         usage="python -m study.fit [--config FILE] [--KEY VALUE ...]",
         description=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
+        argument_default=argparse.SUPPRESS,
     )
-    study = parser.add_argument_group("study")
-    for name, text in (FLAGS | OWN).items():
-        study.add_argument(f"--{name}", help=text, metavar="" if name in FLAGS else name.upper())
-    groups = {"": study}
-    for subject in ("data", "model", "optimizer", "stop", "trainer", "wandb"):
-        groups[subject] = parser.add_argument_group(subject)
-    for key, field in keys().items():
-        subject, dot, _ = key.partition(".")
-        value = json.dumps(plain(field.default)).strip('"')
-        text = f"{field.description} Expects {expected(field)} (default: {value})"
-        group = groups[subject if dot else ""]
-        group.add_argument(f"--{key}", help=text.replace("%", "%%"), metavar="")
-    return parser.format_help()
+    groups = {"": made.add_argument_group("study")}
+    for name, wanted, text in OWN:
+        how: Any = {"metavar": wanted, "action": "append"} if wanted else {"action": "store_true"}
+        groups[""].add_argument(f"--{name}", help=text, **how)
+    settings = Study.declared()
+    for name, field in settings.items():
+        subject = name.rpartition(".")[0]
+        if subject not in groups:
+            groups[subject] = made.add_argument_group(subject)
+        default = json.dumps(to_jsonable_python(field.default)).strip('"')
+        text = f"{field.description} (default: {default})".replace("%", "%%")
+        groups[subject].add_argument(f"--{name}", metavar=expected(field), help=text)
+    for name in {word.partition("=")[0].removeprefix("--") for word in argv} - settings.keys():
+        if name.rstrip("+") in settings or f"{name}.".startswith(("vary.", "optimizer.")):
+            action = "append" if name.endswith("+") else "store"
+            made.add_argument(f"--{name}", action=action, help=argparse.SUPPRESS)
+    return made
+
+
+def _values(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what options say by dotted key: text where text is wanted, and otherwise YAML."""
+    values: dict[str, Any] = {}
+    for option, given in options.items():
+        name, plus = option.rstrip("+"), "+" if option.endswith("+") else ""
+        field = Study.declared().get(name)
+        if field is not None and takes_text(field):
+            value = None if given == "null" and field.default is None else given
+        elif plus:
+            read = [yaml_text.load(text, name) for text in given]
+            value = [each for item in read for each in (item if isinstance(item, list) else [item])]
+        else:
+            value = yaml_text.load(given, name)
+        values |= {f"{key}{plus}": each for key, each in flat({name: value}).items()}
+    refuse_twice(values)
+    return values

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from study.base.errors import BadInput
 from study.data.prepare import image_key
 from study.runs.run import Run
-from study.runs.study import Study, by_program
+from study.runs.study import Study
 
 LARGEST_STACK = 64
 # A core's rate at 6 flops per parameter and example, overheads included (784-256-10, Zen 4).
@@ -57,6 +57,14 @@ def _shared_bytes(runs: Sequence[Run]) -> int:
 def _image_bytes(run: Run) -> int:
     source = run.data.source
     return (source.train_examples + source.test_examples) * source.features * 4
+
+
+def by_program(runs: Iterable[Run]) -> list[list[Run]]:
+    """Group runs that can share a stack, in the order they first appear."""
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.program, []).append(run)
+    return list(groups.values())
 
 
 def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:

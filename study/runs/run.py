@@ -7,36 +7,31 @@ import itertools
 import json
 from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from pydantic import model_validator
-from pydantic.fields import FieldInfo
 
-from study.base.errors import BadInput, unknown_key
+from study.base.errors import BadInput
 from study.base.names import Kind
-from study.runs.declaring import Absent, Count, Settings, Subject, Whole
-from study.runs.optimizer import OWN, AdamSettings, Optimizer
-from study.runs.settings import Data, Model, Stop, Trainer
+from study.runs.declaring import NO_FACT, Absent, Count, Settings, Whole, expected, nested
+from study.runs.settings import ADAM, Data, Model, Optimizer, Stop, Trainer
 
 Facts = dict[str, Any]
 
 
-class _Common(NamedTuple):
-    """What runs that differ in their seed alone share.
+class RunSettings(Settings):
+    """What a run and a study both have: the settings of a training but for its seed."""
 
-    Attributes
-    ----------
-    text
-        What ids are hashes of, before and after the seed: the facts as JSON, sorted by key.
-    program
-        See `Run.program`.
-    """
-
-    text: tuple[str, str]
-    program: tuple[str, ...]
+    data: Data = Data()
+    model: Model = Model()
+    stop: Stop = Stop()
+    trainer: Trainer = Trainer()
+    optimizer: Optimizer = Optimizer()
+    evaluate_every: Count = 1
+    """Epochs between exact evaluations; the last epoch is always evaluated."""
 
 
-class Run(Settings):
+class Run(RunSettings):
     """One network trained once.
 
     Examples
@@ -50,13 +45,6 @@ class Run(Settings):
 
     seed: Whole = 0
     """Decides initial weights, label noise, order of examples, subset and random inputs."""
-    data: Data = Data()
-    model: Model = Model()
-    stop: Stop = Stop()
-    trainer: Trainer = Trainer()
-    optimizer: Optimizer = Optimizer()
-    evaluate_every: Count = 1
-    """Epochs between exact evaluations; the last epoch is always evaluated."""
 
     @model_validator(mode="after")
     def _precision_of_derived_gradients(self) -> Self:
@@ -66,50 +54,45 @@ class Run(Settings):
             raise BadInput("trainer.precision", wanted, self.trainer.precision, hint)
         return self
 
-    def facts(self) -> Facts:
-        """Return every fact under its dotted key, lists as lists."""
-        facts: Facts = {}
-        for name, value in self.values().items():
-            below = value.facts() if isinstance(value, Subject) else None
-            facts |= {name: value} if below is None else {f"{name}.{k}": below[k] for k in below}
-        return facts
-
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Make the run with these settings by dotted key; those left out keep their defaults."""
-        return cls().with_settings(facts)
+        return cls(**nested(values))
 
     @classmethod
     def of_record(cls, facts: Mapping[str, Any]) -> Self:
         """Make a recorded run: facts younger than its record have their `Absent` values."""
-        own = facts.get("optimizer.class_path", OWN) == OWN
-        return cls.of({**absent(cls, own=own), **facts})
+        return cls.of({**cls._absent(facts.get("optimizer.class_path", ADAM)), **facts})
 
-    def with_settings(self, settings: Mapping[str, Any]) -> Self:
-        """Return the run with some other settings by dotted key; all else stays, facts or not.
+    @classmethod
+    @cache
+    def _absent(cls, optimizer: str) -> Facts:
+        """Return the facts that are younger than some records, with the values that those have."""
+        return {
+            key: mark.value
+            for key, field in cls.declared().items()
+            for mark in field.metadata
+            if isinstance(mark, Absent) and (optimizer == ADAM or not key.startswith("optimizer."))
+        }
 
-        Raises
-        ------
-        BadInput
-            An unknown key, or a value out of its range.
-        """
-        changed: dict[str, Any] = {}
-        below: dict[str, dict[str, Any]] = {}
-        known = declared(type(self))
-        for key, value in settings.items():
-            subject, dot, name = key.partition(".")
-            if dot and (key in known or subject == "optimizer"):
-                below.setdefault(subject, {})[name] = value
-            elif key in type(self).model_fields:
-                changed[key] = value
-            else:
-                raise unknown_key(key, known)
-        for subject, values in below.items():
-            try:
-                changed[subject] = getattr(self, subject).changed(values)
-            except BadInput as fault:
-                raise fault.under(subject) from None
-        return self.changed(changed)
+    @classmethod
+    @cache
+    def _no_facts(cls) -> set[str]:
+        return {key for key, field in cls.declared().items() if NO_FACT in field.metadata}
+
+    def facts(self) -> Facts:
+        """Return every fact under its dotted key, lists as lists."""
+        left_out, values = self._no_facts(), {"seed": self.seed, **self.values()}
+        return {key: value for key, value in values.items() if key not in left_out}
+
+    def with_settings(self, values: Mapping[str, Any]) -> Self:
+        """Return the run with some other settings by dotted key; all else stays, facts or not."""
+        kept = {name: getattr(self, name) for name in type(self).model_fields}
+        tree = nested(values)
+        for name in tree.keys() - values.keys():  # subjects of which some settings are given
+            if isinstance(kept.get(name), Settings):
+                tree[name] = {**dict(kept[name]), **tree[name]}
+        return type(self)(**{**kept, **tree})
 
     def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone.
@@ -119,13 +102,10 @@ class Run(Settings):
         >>> Run(evaluate_every=5).with_seed(3) == Run(seed=3, evaluate_every=5)
         True
         """
-        Run(seed=seed)  # refuses what is no seed
-        return self.seeded(seed)
-
-    def seeded(self, seed: int) -> Self:
-        """Return what `with_seed` does, of a seed that is known to be right."""
-        # Of 100,000 runs of a study the rest is the same few; to make it anew takes seconds.
-        _ = self._common
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise BadInput("seed", expected(type(self).model_fields["seed"]), seed)
+        # The 100,000 runs of a study share all else; what follows from it is found once.
+        _ = self._around_seed, self.program
         run = self.model_copy(update={"seed": seed})
         run.__dict__.pop("id", None)
         return run
@@ -139,44 +119,34 @@ class Run(Settings):
     @cached_property
     def id(self) -> str:
         """A short hash of the facts: the same run has the same id everywhere."""
-        before, after = self._common.text
+        before, after = self._around_seed
         return hashlib.sha256(f"{before}{self.seed}{after}".encode()).hexdigest()[:12]
 
-    @property
-    def program(self) -> tuple[str, ...]:
-        """What runs must share to be trained in one stack."""
-        return self._common.program
+    @cached_property
+    def _around_seed(self) -> tuple[str, str]:
+        """The facts as JSON, sorted by key: what stands before the seed and after it."""
+        facts, absent = self.facts(), self._absent(self.optimizer.class_path)
+        kept = {key: facts[key] for key in facts if key not in absent or facts[key] != absent[key]}
+        text = json.dumps({**kept, "seed": 0}, sort_keys=True, separators=(",", ":"))
+        # The last one: an argument of an optimizer may be called seed, too.
+        before, _, after = text.rpartition('"seed":0')
+        return f'{before}"seed":', after
 
     @cached_property
-    def _common(self) -> _Common:
+    def program(self) -> tuple[str, ...]:
+        """What runs must share to be trained in one stack."""
+        keys = ["data.dataset", "data.train_examples", "data.batch_size"]
+        keys += [f"model.{name}" for name in type(self.model).model_fields]
+        keys += ["trainer.precision", "optimizer.class_path", "optimizer.fused"]
         facts = self.facts()
-        shared = [
-            *(f"data.{name}" for name in ("dataset", "train_examples", "batch_size")),
-            *(f"model.{name}" for name in type(self.model).model_fields),
-            "trainer.precision",
-            "optimizer.class_path",
-            "optimizer.fused",
-        ]
-        program = tuple(f"{key}={facts.get(key)}" for key in shared)
-        for key, value in absent(type(self), own=self.optimizer.is_own).items():
-            if facts[key] == value:
-                del facts[key]
-        before, after = (
-            json.dumps({k: facts[k] for k in keys}, sort_keys=True, separators=(",", ":"))
-            for keys in ([k for k in facts if k < "seed"], [k for k in facts if k > "seed"])
-        )
-        return _Common((f'{before[:-1]},"seed":', f",{after[1:]}"), program)
+        return tuple(f"{key}={facts.get(key)}" for key in keys)
 
     def outside(self) -> dict[str, tuple[Kind, str]]:
         """Return the names of the user's own objects by dotted key, with what they are."""
-        return {
-            key: (kind, value)
-            for key, field in declared(type(self)).items()
-            for kind in field.metadata
-            if isinstance(kind, Kind)
-            for value in [_at(self, key)]
-            if kind.is_outside(value)
-        }
+        named = [(k, kind) for k, f in self.declared().items() for kind in f.metadata]
+        kinds = {key: kind for key, kind in named if isinstance(kind, Kind)}
+        facts = self.facts()
+        return {k: (kinds[k], facts[k]) for k in kinds if kinds[k].is_outside(facts[k])}
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -188,36 +158,6 @@ class Run(Settings):
     def parameters(self) -> int:
         """How many numbers the network learns."""
         return sum((n + 1) * m for n, m in itertools.pairwise(self.widths))
-
-
-def _at(run: Run, key: str) -> Any:
-    subject, _, name = key.partition(".")
-    return getattr(getattr(run, subject), name)
-
-
-@cache
-def declared(of: type[Run] = Run) -> dict[str, FieldInfo]:
-    """Return every setting of a run with its dotted key, those of this package's Adam included."""
-    found: dict[str, FieldInfo] = {}
-    for name, field in of.model_fields.items():
-        if not isinstance(field.default, Subject):
-            found[name] = field
-            continue
-        own = AdamSettings.model_fields if name == "optimizer" else {}
-        below = {**type(field.default).model_fields, **own}
-        found |= {f"{name}.{key}": below[key] for key in below}
-    return found
-
-
-@cache
-def absent(of: type[Run], *, own: bool) -> Facts:
-    """Return the facts that are younger than some records, with the values that those have."""
-    return {
-        key: mark.value
-        for key, field in declared(of).items()
-        for mark in field.metadata
-        if isinstance(mark, Absent) and (own or not key.startswith("optimizer."))
-    }
 
 
 def fact_keys() -> list[str]:

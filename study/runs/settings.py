@@ -1,50 +1,58 @@
-"""What a run is made of, by subject: data, model, stop, trainer; and where it appears in W&B."""
+"""What a run is made of, by subject; and where it appears in W&B."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict, model_validator
+from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
+from study.base import names
 from study.base.errors import BadInput
-from study.base.names import ACTIVATION, BACKWARD, DATASET, INPUTS, LOSS, NORMALIZATION, SCHEME
 from study.data.sources import Source, source_of
 from study.runs.declaring import (
     ABOVE_0,
     NO_FACT,
+    Beta,
     Count,
     Folder,
+    Positive,
     Says,
     Settings,
     Share,
-    Subject,
+    Switch,
 )
 
+ADAM = "study.Adam"
 
-class Data(Subject):
+
+class Data(Settings):
     """What the network sees."""
 
-    dataset: Annotated[str, DATASET] = "mnist5k"
+    dataset: Annotated[str, names.DATASET] = "mnist5k"
     """Where images and labels come from."""
     root: Annotated[Folder, NO_FACT] = "data"
     """Folder with downloaded data sets, laid out as torchvision does."""
     label_noise: Share = 0.0
     """Probability with which each training label is redrawn at random."""
-    label_scheme: Annotated[str, SCHEME] = "uniform"
+    label_scheme: Annotated[str, names.SCHEME] = "uniform"
     """Redrawn labels are drawn over all classes, or are the old ones of those examples permuted."""
-    inputs: Annotated[str, INPUTS] = "original"
+    inputs: Annotated[str, names.INPUTS] = "original"
     """Images as they are; with one pixel permutation for all; with one an image; or noise."""
     train_examples: Annotated[Count | None, Says("a number of at least 1, or null")] = None
     """Size of a random subset to train on; null trains on all."""
-    normalize: Annotated[str, NORMALIZATION] = "dataset"
+    normalize: Annotated[str, names.NORMALIZATION] = "dataset"
     """Pixels in [0, 1]; or standardised by the data set's mean and deviation; or by the image's."""
     batch_size: Count = 100
     """Examples in a training step."""
 
     @model_validator(mode="after")
     def _sizes_of_built_in_sources(self) -> Self:
-        if not DATASET.is_outside(self.dataset):
+        if not names.DATASET.is_outside(self.dataset):
             self.check_sizes()
         return self
 
@@ -69,24 +77,24 @@ class Data(Subject):
         return self.train_examples or self.source.train_examples
 
 
-class Model(Subject):
+class Model(Settings):
     """The network, its loss, and how the gradient gets back through both."""
 
     hidden: Annotated[
         tuple[Count, ...], Strict(False), Says("a list of layer widths of at least 1, e.g. [256]")
     ] = (256,)
     """Widths of the hidden layers; an empty list is a linear classifier."""
-    activation: Annotated[str, ACTIVATION] = "relu"
+    activation: Annotated[str, names.ACTIVATION] = "relu"
     """Non-linearity after each hidden layer."""
-    loss: Annotated[str, LOSS] = "cross_entropy"
+    loss: Annotated[str, names.LOSS] = "cross_entropy"
     """What is minimised, on probabilities."""
-    backward: Annotated[str, BACKWARD] = "jacobian"
+    backward: Annotated[str, names.BACKWARD] = "jacobian"
     """What the gradient does at softmax: passes its Jacobian or skips it, by hand or by PyTorch."""
     gradients: Literal["derived", "autograd"] = "derived"
     """The network's gradients by the hand-written derivation, or by PyTorch."""
 
 
-class Stop(Subject):
+class Stop(Settings):
     """When a run has fitted and may end early: once all that is given here holds."""
 
     train_accuracy: Annotated[
@@ -102,6 +110,62 @@ class Stop(Subject):
         return 1.0 if self.train_accuracy is None else self.train_accuracy
 
 
+class AdamSettings(Settings):
+    """Arguments of this package's Adam (Kingma & Ba, 2015, Algorithm 1)."""
+
+    lr: Positive = 1e-3
+    """The step size, the paper's alpha."""
+    betas: Annotated[
+        tuple[Beta, Beta], Strict(False), Says("two numbers in [0, 1), e.g. [0.9, 0.999]")
+    ] = (0.9, 0.999)
+    """Decay rates of the first and second moment's running means."""
+    eps: Positive = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: Annotated[float, Field(ge=0), Says("a number of at least 0")] = 0.0
+    """Strength of weight decay."""
+    decoupled_weight_decay: Switch = False
+    """Shrink the weights (AdamW) instead of adding to the gradient (L2)."""
+    fused: Switch = True
+    """Use torch's fused kernel for the update; false runs the algorithm as written here."""
+
+
+class Optimizer(Settings, extra="allow"):
+    """An optimizer by class and arguments; this package's Adam unless another is named.
+
+    Arguments are given by their names or as ``init_args``, as in a config.
+    """
+
+    class_path: Annotated[str, names.OPTIMIZER] = ADAM
+    """study.Adam, or the import path of any torch optimizer; beside it stand its arguments."""
+
+    def __init__(self, class_path: str = ADAM, init_args: Any = None, **arguments: Any) -> None:
+        class_path = names.OPTIMIZER.check(class_path, "class_path")
+        if not isinstance(init_args, Mapping | None):
+            raise BadInput("init_args", "a mapping of argument names to values", init_args)
+        for name in arguments.keys() & (init_args or {}).keys():
+            raise BadInput(name, "one value", hint="it is both in init_args and beside it")
+        arguments |= init_args or {}
+        if class_path == ADAM:
+            arguments = dict(AdamSettings(**arguments))
+        for name, value in arguments.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise BadInput(name, "a finite number", value)
+            if value == "off":  # false in YAML 1.1; as text it would count as true
+                raise BadInput(name, "true or false", value)
+        super().__init__(class_path=class_path, **dict(sorted(arguments.items())))
+
+    @property
+    def init_args(self) -> dict[str, Any]:
+        """The arguments of the class, all but the parameters."""
+        return dict(self.model_extra or {})
+
+    @classmethod
+    @cache
+    def declared(cls) -> dict[str, FieldInfo]:
+        """Return the class and the arguments of this package's Adam."""
+        return cls.model_fields | AdamSettings.declared()
+
+
 class ClassSpec(TypedDict):
     """A class of the user's, and what it is made with."""
 
@@ -115,7 +179,7 @@ Classes = Annotated[
 ]
 
 
-class Trainer(Subject):
+class Trainer(Settings):
     """Lightning's Trainer: the arguments a study uses, under Lightning's names."""
 
     max_epochs: Count = 100
@@ -134,14 +198,9 @@ class Trainer(Subject):
     """Lightning loggers, each with class_path and init_args."""
 
 
-def _printed(value: str | None) -> str | None:
-    """Refuse names with characters that nobody sees."""
-    if value is not None and not value.isprintable():
-        raise ValueError("control characters")
-    return value
-
-
-Printed = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printed)]
+# Text of up to so many characters, none of which is a control character or is invisible.
+UNSEEN = r"\x00-\x1f\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+Tag = Annotated[str, Field(pattern=rf"^[^{UNSEEN}]{{1,64}}$")]
 
 
 class Wandb(Settings):
@@ -150,8 +209,8 @@ class Wandb(Settings):
     mode: Literal["offline", "online", "off"] = "offline"
     """Files in the study's folder for `wandb sync`; live on the server; or nothing at all."""
     project: Annotated[
-        Printed,
-        Field(pattern=r"^[^/\\#?%:]+$"),
+        str,
+        Field(pattern=rf"^[^/\\#?%:{UNSEEN}]{{1,128}}$"),
         Says("a printable name of at most 128 characters without / \\ # ? % :"),
     ] = "study"
     """The project."""
@@ -160,11 +219,10 @@ class Wandb(Settings):
     ] = None
     """The user or team; null takes the account's own."""
     group: Annotated[
-        Printed | None, Says("a printable name of at most 128 characters, or null")
+        str | None,
+        Field(pattern=rf"^[^{UNSEEN}]{{1,128}}$"),
+        Says("a printable name of at most 128 characters, or null"),
     ] = None
     """Groups the study's runs; null takes the study's name."""
-    tags: Annotated[
-        list[Annotated[Printed, Field(max_length=64)]],
-        Says("a list of printable names of at most 64 characters"),
-    ] = []
+    tags: Annotated[list[Tag], Says("a list of printable names of at most 64 characters")] = []
     """Tags of every run."""

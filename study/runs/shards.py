@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from study.base.errors import BadInput
+from study.runs.packing import by_program
 from study.runs.run import Run
-from study.runs.study import MOST_RUNS, by_program
+from study.runs.study import MOST_RUNS
 
 
 class Shard(NamedTuple):

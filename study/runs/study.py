@@ -1,25 +1,26 @@
-"""A study: a base run, what varies, and seeds; expanded to runs and grouped by program."""
+"""A study: its runs' settings, what varies, and seeds; expanded to runs."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, Strict, model_validator
+from pydantic_core import to_jsonable_python
 
-from study.base.errors import BadInput, nearest, unknown_key
-from study.runs.declaring import Count, Folder, Says, Settings, Switch, Whole, plain
-from study.runs.optimizer import OWN, Optimizer
-from study.runs.run import Facts, Run, fact_keys
-from study.runs.settings import Wandb
+from study.base.errors import BadInput, nearest
+from study.runs.declaring import Count, Folder, Says, Switch, Whole, nested
+from study.runs.run import Facts, Run, RunSettings, fact_keys
+from study.runs.settings import ADAM, Optimizer, Wandb
 
 MOST_RUNS = 100_000
 
 
-class Study(Settings):
+class Study(RunSettings):
     """All the runs that together answer a question.
 
     Examples
@@ -40,10 +41,11 @@ class Study(Settings):
         Says("a number of at least 1, or a list of whole numbers of at least 0"),
     ] = 1
     """How many seeds, counted from 0, or which."""
-    vary: Annotated[dict[str, Any], Says("a mapping of dotted keys to lists of values")] = {}
+    vary: Annotated[
+        dict[str, Annotated[list[Any], Field(min_length=1), Strict(False)]],
+        Says("dotted keys, each with a list of at least one value"),
+    ] = {}
     """Dotted key to list of values; the product of all lists, times the seeds, are the runs."""
-    base: Run = Run()
-    """The settings that all runs share."""
     stack: Annotated[Count | Literal["auto"], Says("a number of at least 1, or auto")] = "auto"
     """Largest number of runs trained at once."""
     checkpoint_every: Count = 10
@@ -57,6 +59,18 @@ class Study(Settings):
     wandb: Wandb = Wandb()
     """Where its runs appear in Weights & Biases."""
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make the study with these settings by dotted key, ``vary.KEY`` among them."""
+        lists = nested(values).get("vary", {})
+        # What varies has no value of its own: of the first arm it is right if anything is.
+        facts = [key for key in lists if "." in key and key != "optimizer.init_args"]
+        first = {k: lists[k][0] for k in facts if lists[k] and isinstance(lists[k], (list, tuple))}
+        try:
+            return cls(**nested({**first, **values}))
+        except BadInput as fault:
+            raise _named(fault, first) from None
+
     @model_validator(mode="after")
     def _runs_can_be_made(self) -> Self:
         for key, values in self.vary.items():
@@ -67,47 +81,39 @@ class Study(Settings):
         if len(set(self._seeds)) != len(self._seeds):
             raise BadInput("seeds", "each seed once", self.seeds)
         if len(set(self._of_one_seed)) != len(self._of_one_seed):
-            raise BadInput("vary", "arms that differ", hint="two of them are the same run")
+            arms = [{**nested(run.facts()), **run.facts()} for run in self._of_one_seed]
+            for key, values in self.vary.items():
+                if len({repr(arm[key]) for arm in arms}) < len(values):
+                    raise BadInput(f"vary.{key}", "each value once", values)
         return self
+
+    def _check_varied(self, key: str, values: list[Any]) -> None:
+        name, known = f"vary.{key}", [*fact_keys()[1:], "optimizer"]
+        argument = re.fullmatch(r"optimizer\.(?!init_args$).+", key)
+        if key not in known and not argument:
+            hint = nearest(key, known) or "see --help"
+            raise BadInput(name, "a run's fact but the seed, e.g. data.label_noise", hint=hint)
+        if argument and "optimizer" in self.vary:
+            raise BadInput(name, "one of the two", hint="vary.optimizer has whole optimizers")
+        # study.Adam's arguments are all written out, and no other class takes every one.
+        if key == "optimizer.class_path" and self.optimizer.class_path == ADAM and values != [ADAM]:
+            wanted = "classes that take the arguments of optimizer.class_path, which is study.Adam"
+            hint = "vary whole optimizers: vary: {optimizer: [{class_path: ...}, ...]}"
+            raise BadInput(name, wanted, values, hint)
 
     @property
     def _seeds(self) -> Sequence[int]:
         return range(self.seeds) if isinstance(self.seeds, int) else self.seeds
 
-    def _check_varied(self, key: str, values: object) -> None:
-        name, known = f"vary.{key}", [*fact_keys()[1:], "optimizer"]
-        if key in ("seed", "seeds"):
-            raise BadInput(name, "a fact other than the seed", hint="give seeds under seeds:")
-        if key == "optimizer.init_args":
-            raise BadInput(name, "the optimizer's arguments one by one", hint="e.g. optimizer.lr")
-        if key.startswith("optimizer.") and "optimizer" in self.vary:
-            raise BadInput(name, "one of the two", hint="vary.optimizer has whole optimizers")
-        if key not in known and not key.startswith("optimizer."):
-            raise _unknown_fact(key, known).under("vary")
-        if not isinstance(values, (list, tuple)) or not values:
-            raise BadInput(name, "a list of at least one value", values)
-        if len(set(map(_frozen, values))) != len(values):
-            raise BadInput(name, "each value once", values)
-        # study.Adam's arguments are all written out, and no other class takes every one.
-        if key == "optimizer.class_path" and self.base.optimizer.is_own and list(values) != [OWN]:
-            raise BadInput(
-                name,
-                "classes that take the arguments of optimizer.class_path, which is study.Adam",
-                values,
-                "vary whole optimizers: vary: {optimizer: [{class_path: ...}, ...]}",
-            )
-
     @cached_property
     def _of_one_seed(self) -> list[Run]:
         """A run of each arm, in the order of the config."""
-        first, runs = self.base.with_seed(self._seeds[0]), []
-        for values in itertools.product(*self.vary.values()):
-            try:
-                runs.append(first.with_settings(dict(zip(self.vary, values, strict=True))))
-            except BadInput as fault:
-                varied = {fault.key, fault.key.partition(".")[0]} & self.vary.keys()
-                raise fault.under("vary") if varied else fault from None
-        return runs
+        try:
+            first = Run(**{name: getattr(self, name) for name in RunSettings.model_fields})
+            arms = itertools.product(*self.vary.values())
+            return [first.with_settings(dict(zip(self.vary, arm, strict=True))) for arm in arms]
+        except BadInput as fault:
+            raise _named(fault, self.vary) from None
 
     @cached_property
     def arms(self) -> list[Facts]:
@@ -118,7 +124,7 @@ class Study(Settings):
     def runs(self) -> list[Run]:
         """All runs, seed by seed."""
         # A seed decides nothing about what is right for the other facts: they are checked once.
-        return [run.seeded(seed) for seed in self._seeds for run in self._of_one_seed]
+        return [run.with_seed(seed) for seed in self._seeds for run in self._of_one_seed]
 
     def check_outside(self) -> None:
         """Import what runs name outside this package, and hold sizes to those of such sources.
@@ -157,35 +163,17 @@ def varied_keys(vary: Mapping[str, Any]) -> list[str]:
     >>> varied_keys({"optimizer": [{"lr": 0.1}, {"class_path": "torch.optim.SGD", "lr": 0.1}]})
     ['optimizer.class_path']
     """
-    keys: dict[str, None] = {}
-    for key, values in vary.items():
-        if key != "optimizer":
-            keys[key] = None
-            continue
-        optimizers = [Optimizer(**plain(each)).facts() for each in values]
-        for one, other in itertools.combinations(optimizers, 2):
-            same_class = one["class_path"] == other["class_path"]
-            shared = one.keys() | other.keys() if same_class else one.keys() & other.keys()
-            keys |= {f"optimizer.{k}": None for k in sorted(shared) if one.get(k) != other.get(k)}
-    return list(keys)
+    whole = vary.get("optimizer", [])
+    optimizers = [Optimizer(**to_jsonable_python(each)).values() for each in whole]
+    differ: set[str] = set()
+    for one, other in itertools.combinations(optimizers, 2):
+        same_class = one["class_path"] == other["class_path"]
+        shared = one.keys() | other.keys() if same_class else one.keys() & other.keys()
+        differ |= {f"optimizer.{key}" for key in shared if one.get(key) != other.get(key)}
+    return [each for key in vary for each in (sorted(differ) if key == "optimizer" else [key])]
 
 
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple((key, _frozen(value[key])) for key in sorted(value, key=str))
-    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _unknown_fact(key: str, known: list[str]) -> BadInput:
-    if any(name.startswith(f"{key.partition('.')[0]}.") for name in known):
-        return unknown_key(key, known)
-    hint = nearest(key, known) or "see --help"
-    return BadInput(key, "a run's dotted key, e.g. data.label_noise", hint=hint)
-
-
-def by_program(runs: Iterable[Run]) -> list[list[Run]]:
-    """Group runs that can share a stack, in the order they first appear."""
-    groups: dict[tuple[str, ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.program, []).append(run)
-    return list(groups.values())
+def _named(fault: BadInput, vary: Mapping[str, Any]) -> BadInput:
+    """Return a fault of what varies with its key below vary."""
+    varied = {fault.key, fault.key.partition(".")[0]} & vary.keys()
+    return fault.under("vary") if varied else fault

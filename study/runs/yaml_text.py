@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 
-MOST_CHARACTERS, MOST_NODES, DEEPEST, MOST_DIGITS = 2**22, 200_000, 40, 40
+from study.base.errors import BadInput
+
+MOST_CHARACTERS, MOST_NODES, DEEPEST, LONGEST = 2**22, 200_000, 40, 40
 # The core schema of YAML 1.2: no times like 1:30, no octal 010, no truth value off.
 CORE = {
     "null": r"null|Null|NULL|~|",
@@ -22,66 +24,9 @@ CORE = {
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads the core schema, merges and anchors; no key stands twice, and nothing grows."""
+    """Reads the core schema; no key stands twice, nothing surprises, and nothing grows."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (the parent's attribute)
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.depth = self.weight = 0
-        self.weights: dict[int, int] = {}
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Count nodes, each alias as all that it stands for."""
-        before, alias = self.weight, self.check_event(yaml.AliasEvent)
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise _problem(f"nested more than {DEEPEST} deep", mark)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        if alias and id(node) not in self.weights:
-            raise _problem("an alias of what it stands in", mark)
-        self.weight += self.weights[id(node)] if alias else 1
-        self.weights.setdefault(id(node), self.weight - before)
-        if self.weight > MOST_NODES:
-            raise _problem(f"more than {MOST_NODES} values, aliases written out", mark)
-        return node
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping, or say which key of it stands twice."""
-        keys: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                raise _problem(f"the key '{key.value}' stands twice", key.start_mark)
-            keys.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-    def construct_text(self, node: yaml.ScalarNode) -> str:
-        """Build text, but for words that were truth values in YAML 1.1."""
-        if node.style is None and node.value.lower() in ("yes", "no", "on"):
-            wanted = "true or false, or text in quotes"
-            raise _problem(f"expected {wanted}, found {node.value}", node.start_mark)
-        return str(node.value)
-
-    def construct_whole(self, node: yaml.ScalarNode) -> int:
-        """Build a whole number as it is written."""
-        digits = node.value.lstrip("+-")
-        if len(digits) > MOST_DIGITS or (digits[0] == "0" and digits[1:].isdigit()):
-            wanted = f"a whole number of at most {MOST_DIGITS} digits, without a 0 before it"
-            raise _problem(f"expected {wanted}, found {node.value[:60]}", node.start_mark)
-        return int(node.value, 0)
-
-    def construct_real(self, node: yaml.ScalarNode) -> float:
-        """Build a real number, or say that no computer's number comes near it."""
-        text = node.value.lower()
-        value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
-        mantissa = text.partition("e")[0]
-        lost = math.isinf(value) and "inf" not in text
-        if lost or (value == 0 and re.search("[1-9]", mantissa)) or re.match(r"[-+]?0\d", text):
-            wanted = "a real number that a computer can hold, without a 0 before it"
-            raise _problem(f"expected {wanted}, found {text[:60]}", node.start_mark)
-        return value
 
 
 class _Dumper(yaml.SafeDumper):
@@ -94,18 +39,6 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-_Loader.yaml_constructors = {
-    f"tag:yaml.org,2002:{kind}": make
-    for kind, make in {
-        "null": _Loader.construct_yaml_null,
-        "bool": _Loader.construct_yaml_bool,
-        "int": _Loader.construct_whole,
-        "float": _Loader.construct_real,
-        "str": _Loader.construct_text,
-        "seq": _Loader.construct_yaml_seq,
-        "map": _Loader.construct_yaml_map,
-    }.items()
-} | {None: _Loader.construct_undefined}
 for _kind, _pattern in CORE.items():
     for _each in (_Loader, _Dumper):
         _each.add_implicit_resolver(
@@ -113,15 +46,70 @@ for _kind, _pattern in CORE.items():
         )
 
 
-def _problem(what: str, mark: Any) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, what, mark)
+def _check(node: yaml.Node, sizes: dict[int, int], depth: int = 0) -> int:
+    """Return how many values a node holds, each alias as all that it stands for, or refuse it."""
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if depth > DEEPEST:
+        raise _problem(f"nested more than {DEEPEST} deep, or an alias of what it stands in", node)
+    if node.tag.rpartition(":")[2] not in (*CORE, "str", "seq", "map"):
+        raise _problem(f"the tag {node.tag} is not taken", node)
+    inner: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.ScalarNode):
+        _check_scalar(node)
+    if isinstance(node, yaml.MappingNode):
+        inner = [each for pair in node.value for each in pair]
+        keys: set[str] = set()
+        for key in inner[::2]:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise _problem(f"the key '{key.value}' stands twice", key)
+            keys.add(str(key.value))
+    sizes[id(node)] = 1 + sum(_check(each, sizes, depth + 1) for each in inner)
+    if sizes[id(node)] > MOST_NODES:
+        raise _problem(f"more than {MOST_NODES} values, aliases written out", node)
+    return sizes[id(node)]
 
 
-def load(text: str) -> Any:
-    """Return what a YAML text holds; raise `yaml.YAMLError` for more than anybody writes."""
-    if len(text) > MOST_CHARACTERS:
-        raise yaml.YAMLError(f"more than {MOST_CHARACTERS} characters")
-    return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+def _check_scalar(node: yaml.ScalarNode) -> None:
+    """Refuse what other readers of YAML, or computers, take for something else than it says."""
+    kind, text = node.tag.rpartition(":")[2], node.value.lower()
+    if kind == "str" and node.style is None and text in ("yes", "no", "on"):
+        raise _problem(f"expected true or false, or text in quotes, found {text}", node)
+    real = kind == "float" and "n" not in text  # neither .inf nor .nan
+    lost = real and float(text) in (0, math.inf, -math.inf) and re.match("[^e]*[1-9]", text)
+    if kind in ("int", "float") and (lost or len(text) > LONGEST or re.match(r"[-+]?0\d", text)):
+        wanted = f"a number of at most {LONGEST} signs that a float holds, without a 0 before it"
+        raise _problem(f"expected {wanted}, found {text[:60]}", node)
+
+
+def _problem(what: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
+
+
+def load(text: str, name: str = "") -> Any:
+    """Return what a YAML text holds; faults are those of ``name``.
+
+    Raises
+    ------
+    BadInput
+        No YAML, or more of it than anybody writes.
+    """
+    try:
+        if len(text) > MOST_CHARACTERS:
+            raise yaml.YAMLError(f"more than {MOST_CHARACTERS} characters")
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _check(node, {})
+        return None if node is None else loader.construct_document(node)
+    except RecursionError:
+        raise BadInput(name, "YAML", hint=f"nested more than {DEEPEST} deep") from None
+    except (yaml.YAMLError, ValueError) as error:  # the second: !!int of what is none
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", error)
+        if mark is None:
+            raise BadInput(name, "YAML", hint=str(problem)) from None
+        line = f"{text}\n".splitlines()[mark.line]
+        raise BadInput(f"{name}, line {mark.line + 1}", "YAML", line, str(problem)) from None
 
 
 def dump(tree: Mapping[str, Any]) -> str:

@@ -213,18 +213,26 @@ def note_job(folder: Path, job: str) -> None:
 def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) -> tuple[int, str]:
     """Return how many tasks a study gets, and a sentence that says so."""
     runs = [run for each in plans for run in each.runs]
-    asked = option(slurm, ("-c", "--cpus-per-task"), "2")
-    if not asked.isdecimal() or int(asked) < 1:
-        raise BadInput("-- --cpus-per-task", "a number of at least 1", asked)
-    cores = int(asked)
+    cores = _count(slurm, ("-c", "--cpus-per-task"), "2")
+    processes = _count(slurm, ("--ntasks-per-node",), "1")
     gpus = any(word.startswith(("--gpus", "--gres=gpu", "-G")) for word in slurm)
     most = min(len(runs), MOST_TASKS)
     if tasks is not None and not 1 <= tasks <= most:
         wanted = f"a number from 1 to {most}, as {len(runs)} runs are to train"
         raise BadInput("--tasks", wanted, tasks)
-    number = tasks or tasks_worth(plans, cores, gpus)
+    number = tasks or math.ceil(tasks_worth(plans, cores, gpus) / processes)
     told = f"{len(runs)} runs to train in {number} task{'s' * (number > 1)}"
+    if processes > 1:
+        told += f" of {processes} processes"
     if not gpus:
-        minutes = math.ceil(core_seconds(runs) / cores / number / 60)
+        minutes = math.ceil(core_seconds(runs) / cores / processes / number / 60)
         told += f" of {cores} cores, about {minutes} min each at most"
     return number, told
+
+
+def _count(slurm: Sequence[str], names: Sequence[str], default: str) -> int:
+    """Return the number that one of sbatch's options gives."""
+    asked = option(slurm, names, default)
+    if not asked.isdecimal() or int(asked) < 1:
+        raise BadInput(f"-- {names[-1]}", "a number of at least 1", asked)
+    return int(asked)

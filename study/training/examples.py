@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Int
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -52,6 +54,36 @@ class Examples(Dataset[Batch]):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def epoch_order(
+    seed: int, examples: int, epoch: int, device: torch.device
+) -> Int[Tensor, " example"]:
+    """Return the order of a run's examples in an epoch, on the device that gathers them.
+
+    It is that of `study.base.streams.permutation` on every device.
+
+    Examples
+    --------
+    >>> epoch_order(3, 5, 7, torch.device("cpu")).tolist() == streams.permutation(
+    ...     3, "order", 5, counter=7).tolist()
+    True
+    """
+    if device.type == "cpu":
+        return torch.from_numpy(streams.permutation(seed, "order", examples, epoch))
+    return sorting_order(streams.words(seed, "order", examples, epoch), device)
+
+
+def sorting_order(words: NDArray[np.uint64], device: torch.device) -> Int[Tensor, " word"]:
+    """Return the order that sorts random words, found on a device.
+
+    A processor takes milliseconds to sort an epoch's words, as long as a GPU may train on them.
+    """
+    # torch does not sort unsigned words; with the highest bit flipped, signed ones sort alike.
+    signed = torch.from_numpy((words ^ np.uint64(1 << 63)).view(np.int64))
+    if device.type == "cuda":
+        signed = signed.pin_memory()  # so that the copy does not wait for what the GPU computes
+    return signed.to(device, non_blocking=True).argsort()
 
 
 class ExampleOrder(Sampler[int]):

@@ -12,7 +12,7 @@ from torch import Tensor
 from study.base.errors import BadInput, unknown_key
 from study.base.names import OPTIMIZER
 from study.nn.adam import Adam
-from study.runs.optimizer import Optimizer
+from study.runs.settings import Optimizer
 
 
 def optimizer_class(settings: Optimizer) -> type[torch.optim.Optimizer]:

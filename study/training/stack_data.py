@@ -12,12 +12,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from study.base import streams
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
 from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.examples import ExampleOrder, Examples, Loader
+from study.training.examples import ExampleOrder, Examples, Loader, epoch_order
 from study.training.optimizers import updates_at_once
 from study.training.stack import Stack
 
@@ -140,8 +139,7 @@ class StackBatches:
         for index in self.data.stack.training:
             slot = self.data.stack.slots[index]
             tensors = self.data.tensors(slot)
-            order = streams.permutation(slot.run.seed, "order", len(tensors.labels), slot.epoch)
-            shuffled = torch.from_numpy(order).to(self.data.device)
+            shuffled = epoch_order(slot.run.seed, len(tensors.labels), slot.epoch, self.data.device)
             epoch[index] = (
                 tensors.train_images,
                 tensors.examples[shuffled],

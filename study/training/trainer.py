@@ -18,6 +18,7 @@ from study.base.errors import BadInput
 from study.nn.products import available
 from study.runs.run import Run
 from study.runs.study import Study
+from study.training.devices import own_devices
 from study.training.optimizers import make_optimizer
 from study.training.refusals import check_callback
 
@@ -138,7 +139,7 @@ def make_trainer(
     everyone = [*make_callbacks(run), *callbacks]
     return pl.Trainer(
         accelerator=wanted.accelerator,
-        devices=1,
+        devices=own_devices(wanted.accelerator),
         # Under Slurm, too: a study is spread by runs, not by Lightning.
         plugins=[LightningEnvironment()],
         precision=wanted.precision,

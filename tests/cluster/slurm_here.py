@@ -21,12 +21,13 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
+GPUS = 4  # a node, in name only: Slurm hands out their numbers
 STARTED = ("RUNNING", "COMPLETED")
 ACTIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED"}
 STARTED_S = 60
 
-# A requeued job waits for about twice cred_expire; less than 5 there means 120. The declared CPUs
-# and memory are not the machine's: what matters is that several tasks run at once.
+# A requeued job waits for about twice cred_expire; less than 5 there means 120. The declared CPUs,
+# GPUs and memory are not the machine's: what matters is that several tasks run at once.
 CONFIGURATION = """\
 ClusterName=here
 SlurmctldHost={host}(127.0.0.1)
@@ -50,8 +51,10 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmdLogFile={folder}/slurmd-%n.log
 SlurmdSpoolDir={folder}/spool-%n
-NodeName=n1 NodeHostname=here1 NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=65536
-NodeName=n2 NodeHostname=here2 NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=65536
+GresTypes=gpu
+NodeName=DEFAULT CPUs=8 RealMemory=65536 Gres=gpu:{gpus}
+NodeName=n1 NodeHostname=here1 NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=n2 NodeHostname=here2 NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=here Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -104,8 +107,13 @@ class Slurm:
                 host=socket.gethostname().split(".")[0],
                 ports=free_ports(1 + len(NODES)),
                 folder=self.folder,
+                gpus=GPUS,
             )
         )
+        for number in range(GPUS):
+            (self.folder / f"gpu{number}").symlink_to("/dev/null")
+        gpus = f"Name=gpu File={self.folder}/gpu[0-{GPUS - 1}]\n"
+        (self.folder / "gres.conf").write_text(gpus)
         outer = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "SBATCH_"))}
         self.environment = {**outer, "SLURM_CONF": str(configuration)}
         try:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from study.base.errors import BadInput
 from study.runs.packing import StackPlan
 from study.runs.run import Run
-from study.sharing.slurm import array_job, option, report_job, scripts_folder, tasks_worth
+from study.sharing.slurm import array_job, decide, option, report_job, scripts_folder, tasks_worth
 from study.submit import main
 
 HOSTILE = [
@@ -87,6 +88,15 @@ def test_more_work_is_worth_more_tasks_but_never_more_than_runs() -> None:
     assert 1 < tasks(2_000, 200) < tasks(2_000, 2_000) <= 1_000
     assert tasks(10, 10**6) == 5
     assert tasks(129, 1, gpus=True) == 3
+
+
+def test_several_processes_a_task_need_fewer_tasks() -> None:
+    plans = [StackPlan([Run(seed=seed) for seed in range(8 * 64)], 64)]
+    assert decide(plans, ["--gpus-per-task=1"], None) == (8, "512 runs to train in 8 tasks")
+    node = ["--gpus-per-task=1", "--ntasks-per-node=4"]
+    assert decide(plans, node, None) == (2, "512 runs to train in 2 tasks of 4 processes")
+    with pytest.raises(BadInput, match=r"^-- --ntasks-per-node: .* found '0'"):
+        decide(plans, ["--ntasks-per-node=0"], None)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

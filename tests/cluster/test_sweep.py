@@ -27,8 +27,8 @@ SCRIPTS = scripts_folder(None)
 QUICK = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 QUICK["PYTHONPATH"] = str(Path(paced.__code__.co_filename).parent)
 CHECKPOINT_EVERY = 2  # as in SMALL
-EPOCHS = 150  # with a break before each: no task is through before all have begun
-BREAK_SECONDS = 0.3
+EPOCHS = 75  # with a break before each: no task is through before all have begun
+BREAK_SECONDS = 0.6
 
 
 def config(folder: Path, epochs: int) -> Path:

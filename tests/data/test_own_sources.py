@@ -48,7 +48,7 @@ def test_real_numbers_are_pixels_as_they_are() -> None:
     data = Data(dataset=name, batch_size=10, normalize="none")
     prepared = DataCache().prepare(Run(data=data))
     np.testing.assert_array_equal(prepared.train_images, real.reshape(20, 12).astype(np.float32))
-    assert len(Study(base=Run(data=data), seeds=2).runs) == 2
+    assert len(Study(data=data, seeds=2).runs) == 2
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_config_names_a_source_or_a_function_that_makes_one(name: str) -> None
     assert run.widths == (12, 256, 4)
     assert data.examples == 30
     assert load_images(data.dataset, "data").train_labels.max() == 3
-    assert plan(Study(base=run), [run])[0].bytes > 0
+    assert plan(Study(data=run.data), [run])[0].bytes > 0
 
 
 @pytest.mark.parametrize(

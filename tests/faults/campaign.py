@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytorch_lightning as pl
 from fit_cases import compare
-from helpers import PRELOADED, SMALL, _fit, fit_process
+from helpers import SMALL, fit_process
 from safetensors.torch import load_file
 
 from study.base.files import PART
@@ -25,7 +24,8 @@ from study.records.reading import load_predictions
 from study.records.writing import tensor_bytes
 from study.training.stack_module import StackModule
 
-EPOCHS = 40
+EPOCHS = 40  # enough for kills at random moments
+BRIEF = 8  # where the moment is a step of the program
 SECONDS = 120.0
 
 
@@ -66,6 +66,8 @@ class Trial:
         Options of every start.
     config
         The study.
+    epochs
+        How long each run is trained.
     logs
         What each process printed, in the order they were started.
     """
@@ -74,13 +76,14 @@ class Trial:
     options: tuple[str, ...] = ()
     config: str = SMALL
     folder: Path | None = None
+    epochs: int = EPOCHS
     logs: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.place.mkdir(parents=True, exist_ok=True)
         watching = [{"class_path": "campaign.Begun", "init_args": {"path": str(self.trace)}}]
-        lines = [f"trainer: {{max_epochs: {EPOCHS}, callbacks: {watching}}}"]
-        text = re.sub(r"trainer: .*", lines[0], self.config)
+        trainer = f"trainer: {{max_epochs: {self.epochs}, callbacks: {watching}}}"
+        text = re.sub(r"trainer: .*", trainer, self.config)
         (self.place / "study.yaml").write_text(text)
 
     @property
@@ -104,14 +107,7 @@ class Trial:
         self.logs.append(log)
         argv = ["--config", str(self.place / "study.yaml"), "--out", str(self.out)]
         argv += [*self.options, *options]
-        if prepare is None:
-            return fit_process(argv, log, environment)
-        context = get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        arguments = (prepare, argv, str(log), dict(environment))
-        process = context.Process(target=_prepared, args=arguments)
-        process.start()
-        return process
+        return fit_process(argv, log, environment, prepare=prepare)
 
     def finish(self, *options: str, status: int = 0, **how: Any) -> str:
         """Run a process to its end, hold it to an exit status, and return what it printed."""
@@ -151,7 +147,7 @@ class Trial:
                 assert epochs[0] <= reached
                 most = max(most, reached - epochs[0])
                 reached = epochs[-1] + 1
-            assert reached == EPOCHS
+            assert reached == self.epochs
         return most
 
     def parts(self) -> set[Path]:
@@ -161,13 +157,6 @@ class Trial:
     def ended(self) -> int:
         """Return how many runs its tasks say they recorded."""
         return sum(task["ended"] for task in tasks_of(self.out))
-
-
-def _prepared(
-    prepare: Callable[[], None], argv: list[str], log: str, environment: dict[str, str]
-) -> None:
-    prepare()
-    _fit(argv, log, environment)
 
 
 def same(whole: Trial, other: Trial) -> None:

@@ -55,9 +55,13 @@ def replace_by_a_pickle(path: Path, chance: random.Random) -> None:
 DAMAGES = (truncate, flip_a_bit, flip_a_bit_of_the_header, replace_by_a_pickle)
 
 
-def killed(place: Path) -> Trial:
+OFTEN = ("--checkpoint_every", "1")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Return a study that was killed once it had two checkpoints."""
-    trial = Trial(place, ("--checkpoint_every", "1"))
+    trial = Trial(tmp_path_factory.mktemp("killed"), OFTEN)
     process = trial.start()
     assert wait_until(lambda: len(list(trial.out.glob("checkpoints/*.safetensors"))) > 1, process)
     process.kill()
@@ -65,10 +69,17 @@ def killed(place: Path) -> Trial:
     return trial
 
 
+def copied(trial: Trial, place: Path) -> Trial:
+    """Return a copy of a study in another place, with the epochs that it noted as begun."""
+    copy = Trial(place, trial.options)
+    shutil.copytree(trial.out, copy.out, symlinks=True)
+    shutil.copy(trial.trace, copy.trace)
+    return copy
+
+
 def damage_and_resume(
-    whole: Trial, place: Path, damage: Callable[[Path, random.Random], None], seed: int
+    whole: Trial, trial: Trial, damage: Callable[[Path, random.Random], None], seed: int
 ) -> None:
-    trial = killed(place)
     newest = max(trial.out.glob("checkpoints/*.safetensors"))
     damage(newest, random.Random(seed))
     said = trial.finish()
@@ -81,26 +92,26 @@ def damage_and_resume(
 
 
 def test_a_checkpoint_that_is_a_malicious_pickle_is_refused_and_never_run(
-    whole: Trial, tmp_path: Path
+    whole: Trial, killed: Trial, tmp_path: Path
 ) -> None:
-    damage_and_resume(whole, tmp_path, replace_by_a_pickle, 0)
+    damage_and_resume(whole, copied(killed, tmp_path), replace_by_a_pickle, 0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_checkpoints_are_refused_and_the_ones_before_used(
-    damage: Callable[[Path, random.Random], None], whole: Trial, tmp_path: Path
+    damage: Callable[[Path, random.Random], None], whole: Trial, killed: Trial, tmp_path: Path
 ) -> None:
     for seed in range(3):
-        damage_and_resume(whole, tmp_path / str(seed), damage, seed)
+        damage_and_resume(whole, copied(killed, tmp_path / str(seed)), damage, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["run", "tensor"])
 def test_a_flipped_bit_in_the_name_of_a_tensor_is_refused(
-    part: str, whole: Trial, tmp_path: Path
+    part: str, whole: Trial, killed: Trial, tmp_path: Path
 ) -> None:
-    trial = killed(tmp_path)
+    trial = copied(killed, tmp_path)
     newest = max(trial.out.glob("checkpoints/*.safetensors"))
     content = bytearray(newest.read_bytes())
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
@@ -111,12 +122,6 @@ def test_a_flipped_bit_in_the_name_of_a_tensor_is_refused(
     said = trial.finish()
     assert f"{newest}: " in said
     same(whole, trial)
-
-
-def copied(whole: Trial, place: Path) -> Trial:
-    trial = Trial(place)
-    shutil.copytree(whole.out, trial.out)
-    return trial
 
 
 def by_another_program(path: Path) -> None:

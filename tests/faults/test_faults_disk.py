@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from campaign import Trial, same, wait_until
+from campaign import BRIEF, Trial, same, wait_until
 from disk import PLENTY, mount
 
 FULL = "No space left on device"
@@ -44,8 +44,8 @@ def begin(trial: Trial) -> None:
     process.join()
 
 
-def full_for(whole: Trial, place: Path, kind: str) -> None:
-    trial = Trial(place)
+def full_for(brief: Trial, place: Path, kind: str) -> None:
+    trial = Trial(place, epochs=BRIEF)
     begin(trial)
     left = trial.parts()  # by that kill, which may come during a write
     with ExitStack() as mounted:
@@ -54,19 +54,19 @@ def full_for(whole: Trial, place: Path, kind: str) -> None:
         disk.change(PLENTY)
         assert trial.parts() <= left
         trial.finish()
-        same(whole, trial)
+        same(brief, trial)
 
 
 def test_without_room_for_checkpoints_or_records_it_stops_with_a_line_and_goes_on_later(
-    whole: Trial, tmp_path: Path
+    brief: Trial, tmp_path: Path
 ) -> None:
-    full_for(whole, tmp_path, "history")
+    full_for(brief, tmp_path, "history")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WRITES)
-def test_without_room_for_each_kind_of_file(kind: str, whole: Trial, tmp_path: Path) -> None:
-    full_for(whole, tmp_path, kind)
+def test_without_room_for_each_kind_of_file(kind: str, brief: Trial, tmp_path: Path) -> None:
+    full_for(brief, tmp_path, kind)
 
 
 @pytest.mark.slow

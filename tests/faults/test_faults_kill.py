@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from campaign import Trial, same, tidy, wait_until
+from campaign import BRIEF, Trial, same, tidy, wait_until
 from kills import Kills, die_at
 
 from study.wandb.ledger import Ledger
@@ -72,14 +72,14 @@ STEPS = (
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_at_each_step_changes_no_bit(
-    step: str, after: bool, whole: Trial, tmp_path: Path
+    step: str, after: bool, brief: Trial, tmp_path: Path
 ) -> None:
-    trial = Trial(tmp_path, ("--stack", "3"))
+    trial = Trial(tmp_path, ("--stack", "3"), epochs=BRIEF)
     process = trial.start(prepare=partial(die_at, step, 1, after))
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     trial.finish()
-    same(whole, trial)
+    same(brief, trial)
     tidy(trial)
     assert trial.redone() <= 2
 
@@ -90,13 +90,13 @@ def test_a_kill_at_each_step_changes_no_bit(
     ["study.sharing.locks:Locks.release", "study.records.checkpoints:Checkpoints.remove"],
 )
 def test_a_kill_after_the_record_leaves_nothing_to_stay(
-    step: str, whole: Trial, tmp_path: Path
+    step: str, brief: Trial, tmp_path: Path
 ) -> None:
-    trial = Trial(tmp_path)
+    trial = Trial(tmp_path, epochs=BRIEF)
     process = trial.start(prepare=partial(die_at, step, 1, False))
     process.join(60)
     trial.finish()
-    same(whole, trial)
+    same(brief, trial)
     tidy(trial)
 
 

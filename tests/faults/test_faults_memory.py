@@ -37,7 +37,7 @@ def test_a_stack_that_does_not_fit_is_made_smaller_until_one_does(
         "--keep_weights",
         "false",
         "--trainer.max_epochs",
-        "2",
+        "1",
     )
     trial = Trial(tmp_path / "limited", options, WIDE)
     said = trial.finish(prepare=partial(limit, 500 * MIB))  # 32 need more than 700

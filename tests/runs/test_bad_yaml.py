@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import pytest
 import yaml
-from bad_input import CONFIG, Case, answers, check_answer
+from bad_input import CONFIG, Case, checks_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,12 +15,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
 )
 LINE_1 = f"{CONFIG}, line 1"
-WHOLE = "a whole number of at most 40 digits, without a 0 before it, found"
-REAL = "a real number that a computer can hold, without a 0 before it, found"
+NUMBER = "expected a number of at most 40 signs that a float holds, without a 0 before it, found"
 CASES = [
     Case("a time", "seeds: 1:30", "seeds", "a number of at least 1, or a list", ""),
-    Case("octal", "seeds: 010", LINE_1, f"{WHOLE} 010"),
-    Case("a real number with a 0", "data: {label_noise: 00.5}", LINE_1, f"{REAL} 00.5"),
+    Case("octal", "seeds: 010", LINE_1, f"{NUMBER} 010"),
+    Case("a real number with a 0", "data: {label_noise: 00.5}", LINE_1, f"{NUMBER} 00.5"),
     Case("off", "keep_weights: off", "keep_weights", "true or false, found 'off'"),
     Case("yes", "keep_weights: yes", LINE_1, "true or false, or text in quotes, found yes"),
     Case(
@@ -40,18 +36,27 @@ CASES = [
     ),
     Case("underscore", "seeds: 1_000", "seeds", "a number of at least 1, or a list"),
     Case("date", "seeds: 2024-01-01", "seeds", "found '2024-01-01'"),
-    Case("underflow", "data: {label_noise: 1e-400}", LINE_1, f"{REAL} 1e-400"),
-    Case("overflow", "optimizer: {lr: 1e400}", LINE_1, f"{REAL} 1e400"),
-    Case("400 digits", f"optimizer: {{lr: 1{'0' * 400}}}", LINE_1, f"{WHOLE} 1000"),
-    Case("5,000 digits", f"seeds: {'9' * 5_000}", LINE_1, f"{WHOLE} 9999"),
-    Case("400 digits, an option", ["--optimizer.lr", f"1{'0' * 400}"], "optimizer.lr", "above 0"),
-    Case("5,000 digits, an option", ["--seeds", "9" * 5_000], "seeds", "a number of at least 1"),
-    Case("set", "seeds: !!set {1, 2}", LINE_1, "constructor for the tag 'tag:yaml.org,2002:set'"),
-    Case("binary", "name: !!binary aGk=", LINE_1, "constructor for the tag"),
-    Case("timestamp", "name: !!timestamp 2024-01-01", LINE_1, "constructor for the tag"),
-    Case("deep", f"seeds: {'[' * 3_000}", LINE_1, "nested more than 40 deep"),
-    Case("deep mappings", "{a: " * 3_000, LINE_1, "nested more than 40 deep"),
-    Case("deep, an option", ["--model.hidden", "[" * 3_000], "model.hidden", "a list of layer"),
+    Case("underflow", "data: {label_noise: 1e-400}", LINE_1, f"{NUMBER} 1e-400"),
+    Case("overflow", "optimizer: {lr: 1e400}", LINE_1, f"{NUMBER} 1e400"),
+    Case("400 digits", f"optimizer: {{lr: 1{'0' * 400}}}", LINE_1, f"{NUMBER} 1000"),
+    Case("5,000 digits", f"seeds: {'9' * 5_000}", LINE_1, f"{NUMBER} 9999"),
+    Case(
+        "400 digits, an option", ["--optimizer.lr", f"1{'0' * 400}"], "optimizer.lr, line 1", NUMBER
+    ),
+    Case("5,000 digits, an option", ["--seeds", "9" * 5_000], "seeds, line 1", NUMBER),
+    Case("set", "seeds: !!set {1, 2}", LINE_1, "the tag tag:yaml.org,2002:set is not taken"),
+    Case("binary", "name: !!binary aGk=", LINE_1, "the tag tag:yaml.org,2002:binary"),
+    Case(
+        "timestamp", "name: !!timestamp 2024-01-01", LINE_1, "the tag tag:yaml.org,2002:timestamp"
+    ),
+    Case("deep", f"seeds: {'[' * 3_000}", CONFIG, "YAML; nested more than 40 deep"),
+    Case("deep mappings", "{a: " * 3_000, CONFIG, "YAML; nested more than 40 deep"),
+    Case(
+        "deep, an option",
+        ["--model.hidden", "[" * 3_000],
+        "model.hidden",
+        "YAML; nested more than 40 deep",
+    ),
     Case("alias bomb", BOMB, f"{CONFIG}, line 6", "more than 200000 values, aliases written out"),
     Case("alias of itself", "seeds: &a [*a]", LINE_1, "an alias of what it stands in"),
     Case("mapping of itself", "data: &a {root: *a}", LINE_1, "an alias of what it stands in"),
@@ -63,19 +68,9 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    started = time.monotonic()
-    result = answers(CASES, tmp_path_factory.mktemp("cases"))
-    assert time.monotonic() - started < 60  # nothing grows
-    return result
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
-def test_bad_yaml_is_answered_with_one_line_before_anything_heavy_and_leaves_nothing(
-    case: Case, answered: dict[str, dict[str, Any]]
-) -> None:
-    check_answer(case, answered[case.what])
+answered, test_rows_differ, test_bad_input_is_answered_with_one_line_and_leaves_nothing = checks_of(
+    CASES
+)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from study.base.errors import BadInput
 from study.fit import main
 from study.runs import command_line as config
-from study.runs.command_line import help_text, read
+from study.runs.command_line import parser, read
 from study.runs.run import fact_keys
 from study.runs.study import Study
 
@@ -34,10 +34,10 @@ def test_later_configs_and_then_options_override_key_by_key(write: Write) -> Non
     )
     study = read(["--data.label_noise", "0.3", *options, "--model.hidden", "[4, 4]"]).study
     assert (study.name, study.seeds) == ("b", 2)
-    data = study.base.data
+    data = study.data
     assert (data.label_noise, data.inputs, data.normalize) == (0.3, "gaussian", "none")
-    assert study.base.model.hidden == (4, 4)
-    assert study.base.stop.train_accuracy == 1.0
+    assert study.model.hidden == (4, 4)
+    assert study.stop.train_accuracy == 1.0
 
 
 def test_an_optimizers_arguments_are_layered_as_well_wherever_they_are_written(
@@ -48,22 +48,22 @@ def test_an_optimizers_arguments_are_layered_as_well_wherever_they_are_written(
         "optimizer: {init_args: {eps: 1e-3}}",
         "optimizer: {class_path: study.Adam, weight_decay: 0.2}",
     )
-    args = read([*options, "--optimizer.lr", "0.3"]).study.base.optimizer.init_args
+    args = read([*options, "--optimizer.lr", "0.3"]).study.optimizer.init_args
     assert (args["lr"], args["betas"], args["eps"]) == (0.3, (0.5, 0.6), 1e-3)
     assert args["weight_decay"] == 0.2
-    args = read([*options, "--optimizer.init_args.lr", "0.4"]).study.base.optimizer.init_args
+    args = read([*options, "--optimizer.init_args.lr", "0.4"]).study.optimizer.init_args
     assert (args["lr"], args["eps"]) == (0.4, 1e-3)
 
 
 def test_another_optimizer_class_leaves_the_old_ones_arguments_behind(write: Write) -> None:
     options = write("optimizer: {lr: 0.1, betas: [0.5, 0.6]}")
     sgd = ["--optimizer.class_path", "torch.optim.SGD", "--optimizer.init_args.lr", "0.2"]
-    optimizer = read([*options, *sgd]).study.base.optimizer
+    optimizer = read([*options, *sgd]).study.optimizer
     assert (optimizer.class_path, optimizer.init_args) == ("torch.optim.SGD", {"lr": 0.2})
     options += write("optimizer: {class_path: torch.optim.SGD, momentum: 0.9, lr: 0.5}")
-    optimizer = read(options).study.base.optimizer
+    optimizer = read(options).study.optimizer
     assert optimizer.init_args == {"lr": 0.5, "momentum": 0.9}
-    assert read([*options, *sgd]).study.base.optimizer.init_args == {"lr": 0.2, "momentum": 0.9}
+    assert read([*options, *sgd]).study.optimizer.init_args == {"lr": 0.2, "momentum": 0.9}
 
 
 def test_a_later_vary_replaces_an_earlier_one_and_an_option_sets_one_list(write: Write) -> None:
@@ -92,7 +92,7 @@ def test_a_list_can_be_added_to_on_the_command_line(write: Write) -> None:
     more = ["--seeds+", "7", "--seeds+=[8, 9]", "--trainer.callbacks+", "{class_path: c.D}"]
     study = read([*options, *more]).study
     assert study.seeds == [0, 3, 7, 8, 9]
-    assert study.base.trainer.callbacks == [{"class_path": "a.B"}, {"class_path": "c.D"}]
+    assert study.trainer.callbacks == [{"class_path": "a.B"}, {"class_path": "c.D"}]
 
 
 OPTIONS = [
@@ -105,20 +105,20 @@ OPTIONS = [
     (["--checkpoint_every", "5"], lambda study: study.checkpoint_every, 5),
     (["--keep_weights", "false"], lambda study: study.keep_weights, False),
     (["--products", "blas"], lambda study: study.products, "blas"),
-    (["--evaluate_every", "5"], lambda study: study.base.evaluate_every, 5),
-    (["--data.label_noise", "0.5"], lambda study: study.base.data.label_noise, 0.5),
-    (["--data.label_noise=.5"], lambda study: study.base.data.label_noise, 0.5),
-    (["--data.label_noise", "1"], lambda study: study.base.data.label_noise, 1.0),
-    (["--data.train_examples", "500"], lambda study: study.base.data.train_examples, 500),
-    (["--data.train_examples", "null"], lambda study: study.base.data.train_examples, None),
-    (["--data.root", "~/sets"], lambda study: study.base.data.root, "~/sets"),
-    (["--model.hidden", "[512,512,512]"], lambda study: study.base.model.hidden, (512, 512, 512)),
-    (["--model.hidden", "[]"], lambda study: study.base.model.hidden, ()),
-    (["--stop.train_cross_entropy=1e-2"], lambda study: study.base.stop.train_cross_entropy, 0.01),
-    (["--trainer.max_epochs", "5"], lambda study: study.base.trainer.max_epochs, 5),
-    (["--optimizer.lr", "0.1"], lambda study: study.base.optimizer.init_args["lr"], 0.1),
-    (["--optimizer.lr", "1e-3"], lambda study: study.base.optimizer.init_args["lr"], 0.001),
-    (["--optimizer", "{lr: 1e-3}"], lambda study: study.base.optimizer.init_args["lr"], 0.001),
+    (["--evaluate_every", "5"], lambda study: study.evaluate_every, 5),
+    (["--data.label_noise", "0.5"], lambda study: study.data.label_noise, 0.5),
+    (["--data.label_noise=.5"], lambda study: study.data.label_noise, 0.5),
+    (["--data.label_noise", "1"], lambda study: study.data.label_noise, 1.0),
+    (["--data.train_examples", "500"], lambda study: study.data.train_examples, 500),
+    (["--data.train_examples", "null"], lambda study: study.data.train_examples, None),
+    (["--data.root", "~/sets"], lambda study: study.data.root, "~/sets"),
+    (["--model.hidden", "[512,512,512]"], lambda study: study.model.hidden, (512, 512, 512)),
+    (["--model.hidden", "[]"], lambda study: study.model.hidden, ()),
+    (["--stop.train_cross_entropy=1e-2"], lambda study: study.stop.train_cross_entropy, 0.01),
+    (["--trainer.max_epochs", "5"], lambda study: study.trainer.max_epochs, 5),
+    (["--optimizer.lr", "0.1"], lambda study: study.optimizer.init_args["lr"], 0.1),
+    (["--optimizer.lr", "1e-3"], lambda study: study.optimizer.init_args["lr"], 0.001),
+    (["--optimizer", "{lr: 1e-3}"], lambda study: study.optimizer.init_args["lr"], 0.001),
     (["--vary", "{data.label_noise: [0, 1]}"], lambda study: len(study.runs), 2),
 ]
 
@@ -154,12 +154,14 @@ def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_help_begins_with_examples_and_goes_subject_by_subject() -> None:
-    lines = help_text().splitlines()
+    lines = parser().format_help().splitlines()
     assert lines[4].startswith("  python -m study.fit --config random")
     heads = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    subjects = ["study", "data", "model", "optimizer", "stop", "trainer", "wandb"]
+    subjects = ["options", "study", "data", "model", "stop", "trainer", "optimizer", "wandb"]
     assert heads == [f"{subject}:" for subject in subjects]
-    assert "Expects a probability in [0, 1] (default: 0.0)" in " ".join(help_text().split())
+    words = " ".join(" ".join(lines).split())
+    assert "--data.label_noise a probability in [0, 1] Probability with which each" in words
+    assert "redrawn at random. (default: 0.0)" in words
 
 
 # What YAML leaves open
@@ -182,7 +184,7 @@ def test_numbers_are_numbers_however_they_are_written(
     text: str, value: float, write: Write
 ) -> None:
     study = read(write(f"optimizer: {{lr: {text}}}\nvary: {{optimizer.eps: [{text}, 7]}}")).study
-    assert study.base.optimizer.init_args["lr"] == value
+    assert study.optimizer.init_args["lr"] == value
     assert [run.optimizer.init_args["eps"] for run in study.runs] == [value, 7.0]
 
 
@@ -190,7 +192,7 @@ def test_other_optimizers_get_numbers_as_well(write: Write) -> None:
     options = write(
         "optimizer: {class_path: torch.optim.SGD, init_args: {lr: 1e-1, nesterov: true}}"
     )
-    assert read(options).study.base.optimizer.init_args == {"lr": 0.1, "nesterov": True}
+    assert read(options).study.optimizer.init_args == {"lr": 0.1, "nesterov": True}
 
 
 def test_a_date_is_a_name_and_quoted_text_stays_text(write: Write) -> None:
@@ -201,12 +203,12 @@ def test_a_date_is_a_name_and_quoted_text_stays_text(write: Write) -> None:
 
 def test_paths_may_be_in_any_language(write: Write) -> None:
     study = read(write("data: {root: données}\nout: 結果 1")).study
-    assert (study.base.data.root, study.out) == ("données", "結果 1")
+    assert (study.data.root, study.out) == ("données", "結果 1")
 
 
 def test_anchors_and_a_byte_order_mark_are_yaml_too(write: Write) -> None:
     options = write("\ufeffdata: &data {label_noise: 0.1}", "data: {<<: {inputs: gaussian}}")
-    data = read(options).study.base.data
+    data = read(options).study.data
     assert (data.label_noise, data.inputs) == (0.1, "gaussian")
 
 

@@ -14,8 +14,8 @@ from study.runs import config
 from study.runs.command_line import read
 from study.runs.config import find, read_layer, study_in, study_yaml
 from study.runs.declaring import choices, expected
-from study.runs.optimizer import Optimizer
 from study.runs.schema import schema
+from study.runs.settings import Optimizer
 from study.runs.study import Study, varied_keys
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -202,9 +202,9 @@ def test_the_schema_takes_every_shipped_config_and_tells_wrong_ones() -> None:
 
 
 def test_every_setting_says_what_it_is_and_what_it_has_to_be() -> None:
-    for key, field in config.keys().items():
+    for key, field in Study.declared().items():
         assert field.description, key
         assert expected(field).startswith(
-            ("a ", "an ", "one of ", "at most ", "true", "two", "the ")
+            ("a ", "an ", "one of ", "at most ", "true", "two", "the ", "dotted ")
         )
         assert choices(field) or field.title, key

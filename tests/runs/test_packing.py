@@ -47,3 +47,13 @@ def test_memory_counts_images_once_for_runs_that_see_the_same() -> None:
 
 def test_nothing_to_train_makes_no_plan() -> None:
     assert plan.plan(Study(), []) == []
+
+
+def test_runs_are_grouped_by_program_in_the_order_they_first_appear() -> None:
+    runs = Study(seeds=2, vary={"model.hidden": [[8], [4]], "data.label_noise": [0, 1]}).runs
+    groups = plan.by_program(runs)
+    assert [group[0].model.hidden for group in groups] == [(8,), (4,)]
+    for group in groups:
+        assert len({run.program for run in group}) == 1
+        assert group == [run for run in runs if run.program == group[0].program]
+    assert plan.by_program([]) == []

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from study.base.errors import BadInput
 from study.data.sources import SOURCES
-from study.runs.optimizer import Optimizer
 from study.runs.run import Run, fact_keys
-from study.runs.settings import Data, Model, Trainer
+from study.runs.settings import Data, Model, Optimizer, Trainer
 
 WHOLE = st.integers(1, 2**63 - 1)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False, allow_subnormal=False)
@@ -220,7 +219,7 @@ def test_mixed_precision_needs_autograds_gradients() -> None:
     ("given", "message"),
     [
         ({"label_noise": 1}, "^label_noise: expected one of .*did you mean 'data.label_noise'"),
-        ({"data.label_nois": 1}, "^data.label_nois: .*did you mean 'data.label_noise'"),
+        ({"data.label_nois": 1}, "^data.label_nois: .*did you mean 'label_noise'"),
         ({"optimizer.lrr": 1}, "^optimizer.lrr: .*did you mean 'lr'"),
         ({"seed": -1}, "^seed: expected a whole number of at least 0, found -1"),
         (

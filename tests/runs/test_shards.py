@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.base.errors import BadInput
-from study.runs.run import Run
+from study.runs.settings import Data
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
 
 RUNS = Study(
     seeds=12,
     vary={"model.backward": ["jacobian", "identity"], "data.label_noise": [0, 1]},
-    base=Run.of({"data.dataset": "digits"}),
+    data=Data(dataset="digits"),
 ).runs
 
 
@@ -35,7 +35,7 @@ def test_a_share_is_of_as_few_programs_as_can_be_and_of_every_condition_of_those
 
 @pytest.mark.parametrize("before", [12, 40])
 def test_seeds_that_are_added_go_to_all_shares(before: int) -> None:
-    after = Study(seeds=before + 8, vary={"data.label_noise": [0, 1]}, base=RUNS[0]).runs
+    after = Study(seeds=before + 8, vary={"data.label_noise": [0, 1]}, data=RUNS[0].data).runs
     added = {run.id for run in after if run.seed >= before}
     shares = [Shard(number, 8).take(after) for number in range(1, 9)]
     assert {len([run for run in share if run.id in added]) for share in shares} <= {1, 2, 3}

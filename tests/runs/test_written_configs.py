@@ -15,9 +15,8 @@ from test_run import VALUES, facts
 from study.fit import main
 from study.runs.command_line import read
 from study.runs.config import study_yaml
-from study.runs.optimizer import Optimizer
-from study.runs.run import Run
-from study.runs.settings import Data
+from study.runs.declaring import nested
+from study.runs.settings import Optimizer
 from study.runs.study import Study
 
 Write = Callable[..., list[str]]
@@ -65,7 +64,7 @@ def studies(draw: st.DrawFn) -> Study:
             | st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3, unique=True)
         ),
         vary=vary,
-        base=Run.of(base),
+        **nested(base),
         stack=draw(st.just("auto") | st.integers(1, 100)),
         checkpoint_every=draw(st.integers(1, 100)),
         keep_weights=draw(st.booleans()),
@@ -91,8 +90,8 @@ def test_a_study_written_out_is_read_as_the_same_runs(written: Path, study: Stud
     again = read(["--config", str(written)]).study
     assert [run.id for run in again.runs] == [run.id for run in study.runs]
     assert study_yaml(again) == text
-    assert again.base.data.root == study.base.data.root
-    assert again.base.trainer.callbacks == study.base.trainer.callbacks
+    assert again.data.root == study.data.root
+    assert again.trainer.callbacks == study.trainer.callbacks
     assert yaml.safe_load(text)["name"] == study.name  # as the folder's reader sees it
 
 
@@ -110,7 +109,7 @@ def test_print_config_gives_a_config_that_runs_again(
     first, again = read(argv), read(write(printed))
     assert [run.id for run in again.study.runs] == [run.id for run in first.study.runs]
     assert again.study == first.study
-    assert (again.out, again.study.base.data.root) == (Path("out"), "1e3")
+    assert (again.out, again.study.data.root) == (Path("out"), "1e3")
     assert read([*write(printed), "--seeds", "5"]).study.seeds == 5
 
 
@@ -120,9 +119,9 @@ def test_print_config_checks_values_first(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_study_made_in_python_is_written_with_tuples_as_lists() -> None:
-    base = Run(optimizer=Optimizer(init_args={"betas": (0.5, 0.5)}), data=Data(root="a"))
-    study = Study(seeds=(0, 1), vary={"model.hidden": ((8,), (4, 4))}, base=base)
+    optimizer = Optimizer(init_args={"betas": (0.5, 0.5)})
+    study = Study(seeds=(0, 1), vary={"model.hidden": ((8,), (4, 4))}, optimizer=optimizer)
     tree = yaml.safe_load(study_yaml(study))
     assert tree["seeds"] == [0, 1]
     assert tree["vary"] == {"model.hidden": [[8], [4, 4]]}
-    assert tree["optimizer"]["init_args"]["betas"] == [0.5, 0.5]
+    assert tree["optimizer"]["betas"] == [0.5, 0.5]

@@ -12,13 +12,14 @@ from rich.console import Console
 from study.runs.events import LiveStack
 from study.runs.progress import DIVERGED, FITTED, Progress
 from study.runs.run import Run
+from study.runs.settings import Stop, Trainer
 from study.runs.study import Study
 from study.terminal.display import Display, accuracies
 
 STUDY = Study(
     seeds=2,
     vary={"data.label_noise": [0, 1]},
-    base=Run.of({"trainer.max_epochs": 10}),
+    trainer=Trainer(max_epochs=10),
 )
 
 
@@ -69,7 +70,7 @@ def test_runs_that_wait_for_a_place_take_as_long_as_others_of_their_arm(
 ) -> None:
     clock = {"now": 0.0}
     monkeypatch.setattr("study.terminal.display.time.monotonic", lambda: clock["now"])
-    study = Study(seeds=4, base=Run.of({"trainer.max_epochs": 50, "stop.train_accuracy": 1.0}))
+    study = Study(seeds=4, trainer=Trainer(max_epochs=50), stop=Stop(train_accuracy=1.0))
     shown = Display(study, study.runs, Console(file=io.StringIO(), width=80))
     first = Progress(study.runs[0])
     shown.stack_began(stack_of([first]))

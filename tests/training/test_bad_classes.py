@@ -97,7 +97,7 @@ CLASS_CASES = [
         "network larger than the machine",
         ["--model.hidden", "[1000000000000]"],
         "model.hidden",
-        "of memory hold, found [1000000000000]",
+        "of memory, found [1000000000000]",
     ),
 ]
 

@@ -15,7 +15,7 @@ from torch.optim.optimizer import ParamsT
 from study.base.errors import BadInput
 from study.nn.adam import Adam
 from study.nn.mlp import StackedMLP
-from study.runs.optimizer import Optimizer
+from study.runs.settings import Optimizer
 from study.training.optimizers import make_optimizer, optimizer_class, restore, saved
 
 WIDTHS = [7, 5, 3]
@@ -41,15 +41,15 @@ class Eager(torch.optim.SGD):
 
 
 CHOICES = {
-    "Adam": Optimizer.of({"lr": 0.01}),
-    "Adam, written": Optimizer.of({"lr": 0.01, "fused": False, "weight_decay": 0.1}),
-    "SGD": Optimizer.of({"class_path": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9}),
-    "plain SGD": Optimizer.of({"class_path": "torch.optim.SGD", "lr": 0.1}),
-    "AdamW": Optimizer.of({"class_path": "torch.optim.AdamW", "lr": 0.01, "amsgrad": True}),
-    "RMSprop": Optimizer.of({"class_path": "torch.optim.RMSprop", "lr": 0.01, "momentum": 0.5}),
-    "Adagrad": Optimizer.of({"class_path": "torch.optim.Adagrad", "lr": 0.1, "lr_decay": 0.01}),
-    "Eager": Optimizer.of({"class_path": f"{__name__}.Eager", "lr": 0.1}),
-    "NAdam": Optimizer.of({"class_path": "torch.optim.NAdam", "lr": 0.01}),
+    "Adam": Optimizer(lr=0.01),
+    "Adam, written": Optimizer(lr=0.01, fused=False, weight_decay=0.1),
+    "SGD": Optimizer("torch.optim.SGD", lr=0.1, momentum=0.9),
+    "plain SGD": Optimizer("torch.optim.SGD", lr=0.1),
+    "AdamW": Optimizer("torch.optim.AdamW", lr=0.01, amsgrad=True),
+    "RMSprop": Optimizer("torch.optim.RMSprop", lr=0.01, momentum=0.5),
+    "Adagrad": Optimizer("torch.optim.Adagrad", lr=0.1, lr_decay=0.01),
+    "Eager": Optimizer(f"{__name__}.Eager", lr=0.1),
+    "NAdam": Optimizer("torch.optim.NAdam", lr=0.01),
 }
 EACH = pytest.mark.parametrize("name", sorted(CHOICES))
 
@@ -85,7 +85,7 @@ def equal(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
 
 def test_a_group_holds_a_runs_parameters_and_numbers() -> None:
     stack = StackedMLP(2, WIDTHS)
-    settings = [Optimizer.of({"lr": 0.1}), Optimizer.of({"lr": 0.2, "betas": [0.5, 0.6]})]
+    settings = [Optimizer(lr=0.1), Optimizer(lr=0.2, betas=[0.5, 0.6])]
     rows = [stack.rows(slot) for slot in range(2)]
     optimizer = make_optimizer(settings, rows)
     assert type(optimizer) is Adam
@@ -132,7 +132,7 @@ def test_a_slot_given_to_a_new_run_keeps_nothing_of_the_old_one(name: str) -> No
 
 def test_restore_gives_the_group_the_runs_numbers() -> None:
     _, optimizer = train(CHOICES["SGD"], [0, 1], range(1))
-    settings = Optimizer.of({"class_path": "torch.optim.SGD", "lr": 0.5, "momentum": 0.1})
+    settings = Optimizer("torch.optim.SGD", lr=0.5, momentum=0.1)
     restore(optimizer, 1, settings, None)
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
     assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.1]

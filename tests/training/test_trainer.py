@@ -12,7 +12,7 @@ from study.training.trainer import check_classes, instantiate, make_trainer
 
 def check(**trainer: object) -> None:
     run = Run(data=Data(dataset="digits"), trainer=Trainer(**trainer))
-    check_classes(Study(base=run), [run])
+    check_classes(Study(), [run])
 
 
 def test_only_a_class_of_the_kind_asked_for_is_called() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -55,17 +52,24 @@ def fault(server: Loopback, name: str) -> None:
 FAULTS = ["refuse", "401", "500", "hang", "die after 12", "500 after 14", "hang after 14"]
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """Train the study without W&B; return its folder and how long it took."""
+    folder = tmp_path_factory.mktemp("plain")
+    began = time.monotonic()
+    fit(None, online_config(folder), folder / "plain", "--wandb.mode", "off")
+    return folder / "plain", time.monotonic() - began
+
+
 @pytest.mark.parametrize(
     "name",
     ["401 after 14", *(pytest.param(fault, marks=pytest.mark.slow) for fault in FAULTS)],
 )
 def test_a_server_that_fails_stops_nothing_and_loses_nothing(
-    name: str, config: Path, tmp_path: Path
+    name: str, plain: tuple[Path, float], config: Path, tmp_path: Path
 ) -> None:
-    out, plain = tmp_path / "results", tmp_path / "plain"
-    began = time.monotonic()
-    fit(None, config, plain, "--wandb.mode", "off")
-    without = time.monotonic() - began
+    out = tmp_path / "results"
+    undisturbed, without = plain
     with Loopback() as server:
         fault(server, name)
         began = time.monotonic()
@@ -74,7 +78,7 @@ def test_a_server_that_fails_stops_nothing_and_loses_nothing(
         lines = [line for line in said.splitlines() if "going on offline" in line]
         assert len(lines) == 1
         assert KEY not in said
-        for ours, theirs in zip(study.load(out), study.load(plain), strict=True):
+        for ours, theirs in zip(study.load(out), study.load(undisturbed), strict=True):
             pd.testing.assert_frame_equal(
                 *(t.drop(columns=["seconds"], errors="ignore") for t in (ours, theirs))
             )
@@ -95,7 +99,7 @@ def test_killed_and_resumed_goes_on_in_the_same_run_without_gap_or_repetition(
 ) -> None:
     out = tmp_path / "results"
     pace, moments = tmp_path / "pace", random.Random(0)
-    config.write_text(paced(config.read_text(), 400, pace, 0.1))
+    config.write_text(paced(config.read_text(), 200, pace, 0.1 if mode == "online" else 0.03))
     argv = ["--config", str(config), "--out", str(out), "--wandb.mode", mode]
     with Loopback() as server:
 
@@ -126,7 +130,7 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
 ) -> None:
     out = tmp_path / "results"
     pace = tmp_path / "pace"
-    config.write_text(paced(config.read_text(), 300, pace, 0.1))
+    config.write_text(paced(config.read_text(), 60, pace, 0.5))
     with Loopback() as server:
         argv = ["--config", str(config), "--out", str(out)]
         process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
@@ -196,15 +200,8 @@ def test_files_that_the_server_does_not_take_are_named_when_they_are_missed(
     with Loopback() as server:
         server.forbidden = {"/upload/"}
         fit(server, config, tmp_path / "results")
-        out = str(tmp_path / "pulled")
-        argv = [sys.executable, "-m", "study.wandb", "pull", "lab/study/small", "--out", out]
-        told = subprocess.run(
-            argv,
-            env={**os.environ, **environment(server, tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stderr
+        pull(server, tmp_path)
+    told = (tmp_path / "pull.log").read_text()
     assert told.count("its predictions, which are missing") == 4
 
 

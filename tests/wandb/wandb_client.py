@@ -52,10 +52,9 @@ def client(server: Loopback, tmp_path: Path, command: str) -> str:
     """Run a command line as its user would, and return what it printed."""
     # Only the first word is replaced: this interpreter's own path may contain the others.
     program, _, arguments = command.partition(" ")
-    python = shlex.quote(sys.executable)
-    interpreted = {"python": python, "wandb": f"{python} -m wandb"}[program]
+    assert program == "wandb"
     done = subprocess.run(
-        ["bash", "-c", f"{interpreted} {arguments}"],
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m wandb {arguments}"],
         env={**os.environ, **environment(server, tmp_path)},
         capture_output=True,
         text=True,
@@ -79,9 +78,13 @@ def equal(ours: Path, theirs: Path) -> None:
 
 
 def pull(server: Loopback, tmp_path: Path) -> Path:
-    out = tmp_path / "pulled"
+    out, log = tmp_path / "pulled", tmp_path / "pull.log"
     shutil.rmtree(out, ignore_errors=True)
-    client(server, tmp_path, f"python -m study.wandb pull lab/study/small --out '{out}'")
+    argv = ["pull", "lab/study/small", "--out", str(out)]
+    own = environment(server, tmp_path)
+    process = fit_process(argv, log, own, command="study.wandb.__main__")
+    process.join(120)
+    assert process.exitcode == 0, log.read_text()
     return out
 
 

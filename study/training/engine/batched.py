@@ -34,6 +34,8 @@ class BatchedEngine(Engine):
         super().__init__(network, runs, {})
         self.gradients_of = self.method()
         self._recorded: dict[tuple[int, ...], Recorded] = {}
+        # Cross-entropies, right answers and examples: written where a recorded step finds them.
+        self._sums = torch.zeros(3, network.runs, dtype=torch.float64, device=self.whole[0].device)
         self._records = can_record(self.whole[0].device, runs[0])
 
     def load(
@@ -54,25 +56,28 @@ class BatchedEngine(Engine):
 
     @torch.no_grad()
     def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
-        running = Running.zeros(self.network.runs, self.whole[0].device)
+        self._sums.zero_()
         for images, labels in batch.of_all():
-            running += self._step(images.to(self.whole[0].dtype), labels, tuple(training))
-        return running
+            self._step(images.to(self.whole[0].dtype), labels, tuple(training))
+        return Running(*self._sums.clone())
 
-    def _step(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> Running:
+    def _step(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> None:
         whole_batch = images.shape[1] == self.runs[0].data.batch_size
         if not (self._records and whole_batch):
-            return self._take(images, labels, training)
+            self._take(images, labels, training)
+            return
         if training not in self._recorded:
-            # Of the slots that trained until now, none comes back in the same company.
+            # The set of training slots only shrinks: a step of a larger set never comes back.
             self._recorded.clear()
             self._recorded[training] = Recorded(lambda x, y: self._take(x, y, training))
-        return self._recorded[training](images, labels)
+        self._recorded[training](images, labels)
 
-    def _take(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> Running:
+    def _take(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> None:
+        """Take one step, and add its sums to those of the steps before."""
         p = self.gradients_of(self.whole, images, labels, self.gradients)
         self.finish(training)
         cross_entropy = -chosen_probabilities(p, labels).log_()
         right = p.argmax(-1) == labels
-        each = (cross_entropy, right, torch.ones_like(right))
-        return Running(*(values.sum(-1, dtype=torch.float64) for values in each))
+        for sums, values in zip(self._sums, (cross_entropy, right), strict=False):
+            sums += values.sum(-1, dtype=torch.float64)
+        self._sums[2] += labels.shape[-1]

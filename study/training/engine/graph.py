@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from study.runs.run import Run
 from study.training.optimizers import updates_at_once
-
-if TYPE_CHECKING:
-    from study.training.engine.base import Running
 
 # The first steps allocate: optimizer state, the libraries' workspaces. A graph must not.
 EAGER_STEPS = 3
@@ -40,30 +36,27 @@ class Recorded:
     ----------
     step
         Takes images and labels, always of the same shapes, and works on tensors that stay where
-        they are.
+        they are: it reads and writes them, waits for none of their values, and returns nothing.
     """
 
-    def __init__(self, step: Callable[[Tensor, Tensor], Running]) -> None:
+    def __init__(self, step: Callable[[Tensor, Tensor], None]) -> None:
         self.step = step
         self.taken = 0
         self.replay: Callable[[], None] | None = None
         self.fails = False
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Running:
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
         """Take one step."""
-        if self.fails or self.taken < EAGER_STEPS:
-            self.taken += 1
-            return self.step(images, labels)
-        if self.replay is None:
+        if self.replay is None and not self.fails and self.taken >= EAGER_STEPS:
             self.replay = self._record(images, labels)
+            self.fails = self.replay is None
         if self.replay is None:
-            self.fails = True
-            return self.step(images, labels)
+            self.taken += 1
+            self.step(images, labels)
+            return
         self.images.copy_(images)
         self.labels.copy_(labels)
         self.replay()
-        # The next replay writes where this one did.
-        return self.running + self.nothing
 
     def _record(self, images: Tensor, labels: Tensor) -> Callable[[], None] | None:
         """Record the step, which does not take it, and return how to take it from now on."""
@@ -71,9 +64,8 @@ class Recorded:
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
-                self.running = self.step(self.images, self.labels)
+                self.step(self.images, self.labels)
         except RuntimeError as error:
             warnings.warn(f"steps are not recorded as a CUDA graph: {error}", stacklevel=2)
             return None
-        self.nothing = type(self.running).zeros(len(images), images.device)
         return graph.replay

@@ -17,18 +17,31 @@ def neighbours_felt(
     batched: bool | None = None,
     device: str = "cpu",
     routes: Mapping[str, str] | None = None,
+    runs: int = 3,
 ) -> float:
     """Measure how much a run's weights depend on its stack: 0.0 when not by a bit.
 
-    The run takes three steps on random images, alone and between two others; the largest relative
+    The run takes three steps on random images, alone and among others; the largest relative
     difference of any weight is returned.
+
+    Parameters
+    ----------
+    run
+        The run; all of the stack are alike but for their weights and images.
+    batched, routes
+        As of `make_engine`.
+    device
+        Where they are trained.
+    runs
+        How many there are in the stack: batched products may round otherwise in another number.
     """
     generator = torch.Generator().manual_seed(0)
     dtype = torch.float64 if run.trainer.precision == "64-true" else torch.float32
-    images = torch.rand(3, 3, run.data.batch_size, run.widths[0], generator=generator, dtype=dtype)
-    labels = torch.randint(run.widths[-1], (3, 3, run.data.batch_size), generator=generator)
+    shape = (3, runs, run.data.batch_size)
+    images = torch.rand(*shape, run.widths[0], generator=generator, dtype=dtype)
+    labels = torch.randint(run.widths[-1], shape, generator=generator)
     results = []
-    for slots in ([1], [0, 1, 2]):
+    for slots in ([1], list(range(runs))):
         network = StackedMLP(len(slots), run.widths, run.model.activation).to(device, dtype)
         engine = make_engine(network, [run] * len(slots), batched=batched, routes=routes)
         for slot, seed in enumerate(slots):

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from study.nn.mlp import ACTIVATIONS, StackedMLP, aligned_stack
 from study.nn.products import available, shapes
-from study.runs.optimizer import Optimizer
 from study.runs.run import Run
-from study.runs.settings import Data, Model, Trainer
+from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import Engine, make_engine
 from study.training.stack_data import WholeBatch
 

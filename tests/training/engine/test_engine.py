@@ -12,9 +12,8 @@ from problems import BACKWARDS, LOSSES, SGD, Problem, odd_problems, relative, sa
 
 from study.nn.mlp import StackedMLP
 from study.nn.products import available
-from study.runs.optimizer import Optimizer
 from study.runs.run import Run
-from study.runs.settings import Data, Model, Trainer
+from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import BatchedEngine, RowEngine, make_engine
 from study.training.engine.neighbours import neighbours_felt
 
@@ -72,8 +71,8 @@ def test_bits_depend_on_no_neighbour_whatever_the_number_of_threads(
 
 def test_runs_with_numbers_of_their_own_keep_the_bits_they_have_alone() -> None:
     own = {
-        1: {"optimizer": Optimizer.of({"lr": 0.1, "betas": [0.5, 0.9]})},
-        2: {"optimizer": Optimizer.of({"weight_decay": 0.1, "decoupled_weight_decay": True})},
+        1: {"optimizer": Optimizer(lr=0.1, betas=[0.5, 0.9])},
+        2: {"optimizer": Optimizer(weight_decay=0.1, decoupled_weight_decay=True)},
         3: {"trainer": Trainer(gradient_clip_val=0.01)},
     }
     problem = Problem(own=own)

@@ -7,8 +7,7 @@ import torch
 from problems import SGD, STEPS, Problem, relative, same_bits, step
 
 from study.nn.mlp import aligned_stack
-from study.runs.optimizer import Optimizer
-from study.runs.settings import Model, Trainer
+from study.runs.settings import Model, Optimizer, Trainer
 from study.training.engine import Engine, Running
 from study.training.stack_data import StackBatch, WholeBatch
 
@@ -87,7 +86,7 @@ def test_clipping_by_value_bounds_each_element() -> None:
 @pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize(
     "optimizer",
-    [Optimizer.of({"weight_decay": 0.1, "decoupled_weight_decay": True}), SGD],
+    [Optimizer(weight_decay=0.1, decoupled_weight_decay=True), SGD],
     ids=["Adam", "SGD"],
 )
 def test_slots_that_do_not_train_are_not_updated_and_the_others_do_not_notice(
@@ -130,7 +129,7 @@ def test_a_saved_run_goes_on_in_another_slot_with_the_same_bits(optimizer: Optim
 
 
 def test_a_new_run_in_a_used_slot_trains_as_in_a_fresh_one() -> None:
-    problem = Problem(own={8: {"optimizer": Optimizer.of({"lr": 0.1})}})
+    problem = Problem(own={8: {"optimizer": Optimizer(lr=0.1)}})
     used = problem.train([0, 1], steps=7)
     used.load(1, problem.run(8))
     for number in range(STEPS):

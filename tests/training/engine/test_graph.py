@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
-from study.runs.settings import Data
+from study.runs.settings import Data, Model, Trainer
 from study.training.engine import BatchedEngine, batched, make_engine
 from study.training.engine.graph import EAGER_STEPS, can_record
-from study.training.stack_data import WholeBatch
+from study.training.stack_data import StackBatch, WholeBatch
 
 WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
 CPU = torch.device("cpu")
@@ -52,6 +53,7 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
         engine = engines[-1]
         rows = [row for slot in engine.rows for row in slot]
         kept = [tensor for row in rows for tensor in (row, *engine.optimizer.state[row].values())]
+        kept.append(engine._sums)
         before = [tensor.clone() for tensor in kept]
         yield
         for tensor, value in zip(kept, before, strict=True):
@@ -59,9 +61,7 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
         (recorded,) = engine._recorded.values()
 
         def again() -> None:
-            found = recorded.step(recorded.images, recorded.labels)
-            for name in ("cross_entropy", "right", "examples"):
-                getattr(recorded.running, name).copy_(getattr(found, name))
+            recorded.step(recorded.images, recorded.labels)
 
         graph.again = again
 
@@ -153,3 +153,35 @@ def test_only_kernels_on_a_cuda_device_are_recorded() -> None:
     ):
         kept = {k: v for k, v in run.facts().items() if not k.startswith("optimizer.")}
         assert not can_record(cuda, Run.of({**kept, **facts}))
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss", "backward", "clip"),
+    [
+        ("relu", "cross_entropy", "jacobian", "norm"),
+        ("tanh", "squared_error", "identity", "value"),
+        ("gelu", "cross_entropy", "fused", None),
+        ("sigmoid", "squared_error", "autograd", None),
+    ],
+)
+def test_a_step_mixes_no_devices_and_waits_for_no_value(
+    activation: str, loss: str, backward: str, clip: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Fake tensors say that they lie on a GPU: they refuse others' company, and have no values.
+    model = Model(hidden=WIDTHS[1:-1], activation=activation, loss=loss, backward=backward)
+    bound = {"gradient_clip_val": 1.0, "gradient_clip_algorithm": clip} if clip else {}
+    run = Run(data=Data(batch_size=BATCH), model=model, trainer=Trainer(**bound))
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
+        made = make_engine(StackedMLP(RUNS, WIDTHS, activation), [run] * RUNS)
+        assert isinstance(made, BatchedEngine)
+        monkeypatch.setattr(made, "_step", made._take)  # nothing can record fake tensors
+        images, order = torch.zeros(20, WIDTHS[0]), torch.zeros(10, dtype=torch.int64)
+        epoch = dict.fromkeys(range(RUNS), (images, order, order))
+        batch = StackBatch(epoch, torch.zeros(RUNS, BATCH, WIDTHS[0]), slice(0, 10))
+        assert made.steps(batch, range(RUNS)).cross_entropy.device.type == "cuda"
+        monkeypatch.setattr(made, "finish", lambda slots: made.gradients[0].sum().item())
+        with pytest.raises(DataDependentOutputException):
+            made.steps(batch, range(RUNS))
+        monkeypatch.setattr(made, "finish", lambda slots: images + torch.ones(1, device="cpu"))
+        with pytest.raises(RuntimeError, match="cpu"):
+            made.steps(batch, range(RUNS))
