@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.base.errors import BadInput
+from study.runs.run import Run
 from study.runs.settings import Data
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
@@ -124,4 +125,25 @@ ARRAY = {"SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRA
 def test_slurm_s_numbers_give_the_share(
     environment: dict[str, str], shard: tuple[int, int]
 ) -> None:
-    assert from_environment(environment) == shard
+    assert from_environment(environment) == Shard(*shard)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_task_begins_with_its_share_and_goes_on_with_all_others(number: int) -> None:
+    runs = [Run(seed=seed) for seed in range(10)]
+    shard = Shard(number, 3)
+    order = shard.order(runs)
+    share = shard.take(runs)
+    assert order[: len(share)] == share
+    assert sorted(run.seed for run in order) == list(range(10))
+
+
+def test_a_share_that_is_asked_for_is_exact() -> None:
+    runs = [Run(seed=seed) for seed in range(10)]
+    assert parse("2/3").order(runs) == Shard(2, 3).take(runs)
+
+
+def test_tasks_that_are_through_look_for_different_runs() -> None:
+    runs = [Run(seed=seed) for seed in range(40)]
+    next_ones = {Shard(k, 4).order(runs)[10].seed for k in range(1, 5)}
+    assert len(next_ones) == 4

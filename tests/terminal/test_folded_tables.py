@@ -150,7 +150,7 @@ def test_the_status_fits(width: int) -> None:
         for number in range(3)
     ]
     missing = {f"loss squared_error, backward rule{n}": range(0, 40, 2) for n in range(30)}
-    status = Status("noise", 88, {"fitted": 3}, 2, 1, 4, missing, tasks, None)
+    status = Status("noise", 88, {"fitted": 3}, 2, 1, 4, missing, tasks, [], None)
     on = console(width)
     on.print(shown(status))
     lines = printed(on)
