@@ -172,7 +172,7 @@ def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_
 
 
 def test_a_stop_on_validation_ends_the_epoch_as_a_whole() -> None:
-    run = small_run(**{"trainer.max_epochs": 6})
+    run = small_run(**{"trainer.max_epochs": 6, "data.validation_examples": 50})
     module = StackModule(run)
     sly = {"callbacks": [Sly("on_validation_end")], "enable_checkpointing": True}
     trainer = quiet_trainer(**sly, limit_val_batches=1, num_sanity_val_steps=0)

@@ -16,11 +16,12 @@ from study.base.errors import BadInput
 from study.base.names import ACTIVATION
 from study.nn import products
 from study.nn.adam import Adam
+from study.nn.dropout import layer_keys, masks
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
 from study.training.optimizers import make_optimizer, numbers_of, restore, saved
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch, WholeBatch
 
 T = TypeVar("T")
 
@@ -78,13 +79,28 @@ class Engine(ABC):
         activation = ACTIVATION.resolve_as(network.activation, "activation", Activation)
         self.act = activation.in_place
         self.layers = products.layers(network.widths, batch, self.routes)
+        model, inputs = runs[0].model, network.widths[:-1]
+        self.dropped = (model.input_dropout, *[model.dropout] * (len(inputs) - 1))
+        keys = torch.stack([layer_keys(run.seed, len(inputs)) for run in runs])
+        self.keys = keys.to(self.whole[0].device)
 
     def method(self) -> DerivedGradients | AutogradGradients:
         """Return a new method of the runs' gradients, with buffers of its own."""
         model = self.runs[0].model
         return METHODS[model.gradients](
-            self.layers, activation=model.activation, loss=model.loss, backward=model.backward
+            self.layers,
+            activation=model.activation,
+            loss=model.loss,
+            backward=model.backward,
+            label_smoothing=model.label_smoothing,
         )
+
+    def masks(self, slot: int | slice, images: Tensor, number: Tensor) -> list[Tensor | None]:
+        """Return the masks of dropout for a batch with a number; nothing where nothing drops."""
+        if not any(self.dropped):
+            return []
+        batch, inputs = images.shape[-2], self.network.widths[:-1]
+        return masks(self.keys[slot], number, batch, inputs, self.dropped, images.dtype)
 
     def load(
         self,
@@ -106,8 +122,9 @@ class Engine(ABC):
             The network holds the run's weights already.
         """
         if state is None and not keep_weights:
-            self.network.initialize(slot, run.seed)
+            self.network.initialize(slot, run.seed, run.model.init_scale)
         restore(self.optimizer, slot, run.optimizer, state, keep_weights=keep_weights)
+        self.keys[slot] = layer_keys(run.seed, len(self.layers))
         self.runs[slot], self._numbers[slot] = run, numbers_of(self.optimizer, slot)
 
     def note_weights(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from study.nn.losses import chosen_probabilities
 from study.nn.mlp import StackedMLP
+from study.nn.targets import chosen_probabilities
 from study.runs.run import Run
 from study.training.engine.base import Engine, Running
 from study.training.engine.graph import Recorded, can_record
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch, WholeBatch
 
 T = TypeVar("T")
 
@@ -57,24 +58,29 @@ class BatchedEngine(Engine):
     @torch.no_grad()
     def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
         self._sums.zero_()
-        for images, labels in batch.of_all():
-            self._step(images.to(self.whole[0].dtype), labels, tuple(training))
+        for images, labels, number in batch.of_all():
+            self._step(tuple(training), images.to(self.whole[0].dtype), labels, number)
         return Running(*self._sums.clone())
 
-    def _step(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> None:
+    def _step(
+        self, training: tuple[int, ...], images: Tensor, labels: Tensor, number: Tensor
+    ) -> None:
         whole_batch = images.shape[1] == self.runs[0].data.batch_size
         if not (self._records and whole_batch):
-            self._take(images, labels, training)
+            self._take(training, images, labels, number)
             return
         if training not in self._recorded:
             # The set of training slots only shrinks: a step of a larger set never comes back.
             self._recorded.clear()
-            self._recorded[training] = Recorded(lambda x, y: self._take(x, y, training))
-        self._recorded[training](images, labels)
+            self._recorded[training] = Recorded(partial(self._take, training))
+        self._recorded[training](images, labels, number)
 
-    def _take(self, images: Tensor, labels: Tensor, training: tuple[int, ...]) -> None:
+    def _take(
+        self, training: tuple[int, ...], images: Tensor, labels: Tensor, number: Tensor
+    ) -> None:
         """Take one step, and add its sums to those of the steps before."""
-        p = self.gradients_of(self.whole, images, labels, self.gradients)
+        masks = self.masks(slice(None), images, number)
+        p = self.gradients_of(self.whole, images, labels, self.gradients, masks)
         self.finish(training)
         cross_entropy = -chosen_probabilities(p, labels).log_()
         right = p.argmax(-1) == labels

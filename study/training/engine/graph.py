@@ -35,36 +35,37 @@ class Recorded:
     Parameters
     ----------
     step
-        Takes images and labels, always of the same shapes, and works on tensors that stay where
-        they are: it reads and writes them, waits for none of their values, and returns nothing.
+        Takes images, labels and numbers, always of the same shapes, and works on tensors that stay
+        where they are: it reads and writes them, waits for none of their values, and returns
+        nothing.
     """
 
-    def __init__(self, step: Callable[[Tensor, Tensor], None]) -> None:
+    def __init__(self, step: Callable[..., None]) -> None:
         self.step = step
         self.taken = 0
         self.replay: Callable[[], None] | None = None
         self.fails = False
 
-    def __call__(self, images: Tensor, labels: Tensor) -> None:
+    def __call__(self, *batch: Tensor) -> None:
         """Take one step."""
         if self.replay is None and not self.fails and self.taken >= EAGER_STEPS:
-            self.replay = self._record(images, labels)
+            self.replay = self._record(*batch)
             self.fails = self.replay is None
         if self.replay is None:
             self.taken += 1
-            self.step(images, labels)
+            self.step(*batch)
             return
-        self.images.copy_(images)
-        self.labels.copy_(labels)
+        for recorded, given in zip(self.batch, batch, strict=True):
+            recorded.copy_(given)
         self.replay()
 
-    def _record(self, images: Tensor, labels: Tensor) -> Callable[[], None] | None:
+    def _record(self, *batch: Tensor) -> Callable[[], None] | None:
         """Record the step, which does not take it, and return how to take it from now on."""
-        self.images, self.labels = images.clone(), labels.clone()
+        self.batch = [each.clone() for each in batch]
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
-                self.step(self.images, self.labels)
+                self.step(*self.batch)
         except RuntimeError as error:
             warnings.warn(f"steps are not recorded as a CUDA graph: {error}", stacklevel=2)
             return None

@@ -16,7 +16,7 @@ from study.runs.run import Run
 from study.runs.settings import Data, Model, Trainer
 from study.training.engine import BatchedEngine, batched, make_engine
 from study.training.engine.graph import EAGER_STEPS, can_record
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch, WholeBatch
 
 WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
         (recorded,) = engine._recorded.values()
 
         def again() -> None:
-            recorded.step(recorded.images, recorded.labels)
+            recorded.step(*recorded.batch)
 
         graph.again = again
 
@@ -71,13 +71,18 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "graph", record)
 
 
+def run(seed: int) -> Run:
+    """Return a run whose every step has masks of its own."""
+    return Run(seed=seed, data=Data(batch_size=BATCH), model=Model(dropout=0.5, input_dropout=0.2))
+
+
 def engine() -> BatchedEngine:
     """Return an engine whose runs have their first weights."""
-    runs = [Run(seed=seed, data=Data(batch_size=BATCH)) for seed in range(RUNS)]
+    runs = [run(seed) for seed in range(RUNS)]
     made = make_engine(StackedMLP(RUNS, WIDTHS), runs, batched=True)
     assert isinstance(made, BatchedEngine)
-    for slot, run in enumerate(runs):
-        made.load(slot, run)
+    for slot, each in enumerate(runs):
+        made.load(slot, each)
     return made
 
 
@@ -89,7 +94,8 @@ def data(number: int, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 def train(made: BatchedEngine, steps: list[tuple[tuple[Tensor, Tensor], list[int]]]) -> list[Any]:
     """Take steps and return what each says, and the weights after all."""
-    said = [made.steps(WholeBatch(*batch), training) for batch, training in steps]
+    batches = [(WholeBatch(*batch, n), training) for n, (batch, training) in enumerate(steps)]
+    said = [made.steps(batch, training) for batch, training in batches]
     sums = [[s.cross_entropy.tolist(), s.right.tolist(), s.examples.tolist()] for s in said]
     return [sums, [[row.tolist() for row in rows] for rows in made.rows]]
 
@@ -115,7 +121,7 @@ def test_a_run_that_is_loaded_is_not_trained_by_an_old_record(
     def both_halves() -> list[Any]:
         made = engine()
         first = train(made, [(data(number), [0, 1, 2]) for number in range(6)])
-        made.load(1, Run(seed=9, data=Data(batch_size=BATCH)))
+        made.load(1, run(9))
         return [first, train(made, [(data(number), [0, 1, 2]) for number in range(6, 12)])]
 
     found = both_halves()
@@ -145,6 +151,7 @@ def test_where_recording_fails_steps_go_on_with_one_warning(
 def test_only_kernels_on_a_cuda_device_are_recorded() -> None:
     cuda, run = torch.device("cuda"), Run()
     assert can_record(cuda, run)
+    assert can_record(cuda, Run(model=Model(dropout=0.5)))
     assert not can_record(CPU, run)
     for facts in (
         {"model.gradients": "autograd"},
@@ -168,7 +175,8 @@ def test_a_step_mixes_no_devices_and_waits_for_no_value(
     activation: str, loss: str, backward: str, clip: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Fake tensors say that they lie on a GPU: they refuse others' company, and have no values.
-    model = Model(hidden=WIDTHS[1:-1], activation=activation, loss=loss, backward=backward)
+    facts = {"activation": activation, "loss": loss, "backward": backward, "dropout": 0.5}
+    model = Model(hidden=WIDTHS[1:-1], input_dropout=0.2, label_smoothing=0.1, **facts)
     bound = {"gradient_clip_val": 1.0, "gradient_clip_algorithm": clip} if clip else {}
     run = Run(data=Data(batch_size=BATCH), model=model, trainer=Trainer(**bound))
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
@@ -176,7 +184,7 @@ def test_a_step_mixes_no_devices_and_waits_for_no_value(
         assert isinstance(made, BatchedEngine)
         monkeypatch.setattr(made, "_step", made._take)  # nothing can record fake tensors
         images, order = torch.zeros(20, WIDTHS[0]), torch.zeros(10, dtype=torch.int64)
-        epoch = dict.fromkeys(range(RUNS), (images, order, order))
+        epoch = dict.fromkeys(range(RUNS), (images, order, order, 0))
         batch = StackBatch(epoch, torch.zeros(RUNS, BATCH, WIDTHS[0]), slice(0, 10))
         assert made.steps(batch, range(RUNS)).cross_entropy.device.type == "cuda"
         monkeypatch.setattr(made, "finish", lambda slots: made.gradients[0].sum().item())
