@@ -14,9 +14,9 @@ would have to draw on the CPU for a GPU, and cannot be recorded in a CUDA graph.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -36,7 +36,9 @@ MIX64 = ((30, _signed(0xBF58476D1CE4E5B9)), (27, _signed(0x94D049BB133111EB)), (
 WORDS_A_BATCH = 2**32  # more than any batch needs, so that batches share no word
 
 
-def splitmix64(key: Int[Tensor, "*run"], count: int) -> Int[Tensor, "*run word"]:
+def splitmix64(
+    key: Int[Tensor, "*run"], count: int, buffers: Buffers | None = None
+) -> Int[Tensor, "*run word"]:
     """Return the first ``count`` words of SplitMix64 that each key seeds, as signed integers.
 
     Examples
@@ -44,17 +46,19 @@ def splitmix64(key: Int[Tensor, "*run"], count: int) -> Int[Tensor, "*run word"]
     >>> [word % 2**64 for word in splitmix64(torch.tensor(1234567), 2).tolist()]
     [6457827717110365317, 3203168211198807973]
     """
-    z = key.unsqueeze(-1) + _multiples_of_gamma(count, key.device)
+    multiples = multiples_of_gamma(count, key.device) if buffers is None else buffers.multiples
+    z = torch.add(key.unsqueeze(-1), multiples, out=buffers and buffers.words)
     for shift, factor in MIX64:
+        shifted = torch.bitwise_right_shift(z, shift, out=buffers and buffers.spare)
         # torch shifts copies of the sign in from the left; the mask removes them.
-        z.bitwise_xor_((z >> shift).bitwise_and_(2 ** (64 - shift) - 1))
+        z.bitwise_xor_(shifted.bitwise_and_(2 ** (64 - shift) - 1))
         if factor != 1:
             z.mul_(factor)
     return z
 
 
-@functools.cache
-def _multiples_of_gamma(count: int, device: torch.device) -> Tensor:
+def multiples_of_gamma(count: int, device: torch.device) -> Int[Tensor, " word"]:
+    """Return n gamma for n from 1."""
     return torch.arange(1, count + 1, device=device) * _signed(GAMMA)
 
 
@@ -64,12 +68,32 @@ def layer_keys(seed: int, layers: int) -> Int[Tensor, " layer"]:
     return torch.tensor([_signed(int(word)) for word in words])
 
 
+class Buffers(NamedTuple):
+    """What a mask is computed in: multiples of gamma, its words, as many again, and the mask."""
+
+    multiples: Int[Tensor, " word"]
+    words: Int[Tensor, "*run word"]
+    spare: Int[Tensor, "*run word"]
+    mask: Float[Tensor, "*run batch feature"]
+
+    @classmethod
+    def of(
+        cls, run: Sequence[int], shape: Sequence[int], dtype: torch.dtype, device: torch.device
+    ) -> Buffers:
+        """Return buffers for a mask of each run."""
+        count = -(-math.prod(shape) // 2)
+        words = torch.empty(*run, count, dtype=torch.int64, device=device)
+        found = torch.empty(*run, *shape, dtype=dtype, device=device)
+        return cls(multiples_of_gamma(count, device), words, torch.empty_like(words), found)
+
+
 def mask(
     key: Int[Tensor, "*run"],
     number: Int[Tensor, "*run"],
     shape: tuple[int, int],
     p: float,
     dtype: torch.dtype,
+    buffers: Buffers | None = None,
 ) -> Float[Tensor, "*run batch feature"]:
     """Return a layer's mask for a batch: 0 with probability ``p``, and otherwise 1/(1 - p).
 
@@ -85,6 +109,8 @@ def mask(
         A probability in [0, 1), rounded to a multiple of 2^-32.
     dtype
         The mask's type.
+    buffers
+        Where to compute; by default new tensors are made.
 
     Examples
     --------
@@ -93,36 +119,72 @@ def mask(
     [0.0, 2.0]
     """
     size = math.prod(shape)
-    words = splitmix64(key + number * _signed(GAMMA * WORDS_A_BATCH % 2**64), -(-size // 2))
+    found = buffers or Buffers.of(key.shape, shape, dtype, key.device)
+    start = key + number * _signed(GAMMA * WORDS_A_BATCH % 2**64)
+    words = splitmix64(start, found.words.shape[-1], found)
     draws = words.view(torch.int32)[..., :size]  # two of each word, uniform in [-2^31, 2^31)
-    kept = torch.empty(draws.shape, dtype=dtype, device=key.device)
     # Written as numbers at once: a mask of truth values would take three times as long.
+    kept = found.mask.view(draws.shape)
     torch.ge(draws, min(round(p * 2**32), 2**32 - 1) - 2**31, out=kept)
-    return kept.mul_(1 / (1 - p)).view(*key.shape, *shape)
+    kept.mul_(1 / (1 - p))
+    return found.mask
 
 
-def masks(
-    keys: Int[Tensor, "*run layer"],
-    number: Int[Tensor, "*run"],
-    batch: int,
-    widths: Sequence[int],
-    probabilities: Sequence[float],
-    dtype: torch.dtype,
-) -> list[Tensor | None]:
-    """Return each layer's mask for a batch, None where nothing is dropped.
+class Dropout:
+    """Makes the masks of the networks of a stack.
+
+    An instance keeps buffers for each run, because new memory would take longer than the masks. So
+    a run's masks are those of its last batch, and only one thread at a time may make them.
 
     Parameters
     ----------
-    keys, number, dtype
-        As of `mask`, the keys of all layers.
-    batch
-        How many examples it has.
+    seeds
+        The runs' seeds.
     widths
         The numbers of inputs of the layers.
     probabilities
         The layers' probabilities of a 0.
+    device
+        Where the masks are made.
     """
-    return [
-        mask(keys[..., layer], number, (batch, width), p, dtype) if p else None
-        for layer, (width, p) in enumerate(zip(widths, probabilities, strict=True))
-    ]
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        widths: Sequence[int],
+        probabilities: Sequence[float],
+        device: torch.device,
+    ) -> None:
+        self.widths, self.probabilities = tuple(widths), tuple(probabilities)
+        self.keys = torch.stack([layer_keys(seed, len(self.widths)) for seed in seeds]).to(device)
+        self._buffers: dict[tuple[object, ...], Buffers] = {}
+
+    def reseed(self, run: int, seed: int) -> None:
+        """Give a run another seed."""
+        self.keys[run] = layer_keys(seed, len(self.widths))
+
+    def masks(
+        self, run: int | slice, x: Float[Tensor, "*run batch feature"], number: Int[Tensor, "*run"]
+    ) -> list[Tensor | None]:
+        """Return each layer's mask for a batch; nothing where no layer drops.
+
+        Parameters
+        ----------
+        run
+            One run, or all of them as ``slice(None)``.
+        x, number
+            The batch, whose type the masks have, and its number in each run's training.
+        """
+        if not any(self.probabilities):
+            return []
+        return [
+            self._mask(run, layer, x, number) if p else None
+            for layer, p in enumerate(self.probabilities)
+        ]
+
+    def _mask(self, run: int | slice, layer: int, x: Tensor, number: Tensor) -> Tensor:
+        shape, at = (x.shape[-2], self.widths[layer]), (str(run), layer, x.shape[-2])
+        if at not in self._buffers:
+            self._buffers[at] = Buffers.of(x.shape[:-2], shape, x.dtype, x.device)
+        key, p = self.keys[run][..., layer], self.probabilities[layer]
+        return mask(key, number, shape, p, x.dtype, self._buffers[at])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 from torch import Tensor
 
-from study.nn.dropout import GAMMA, WORDS_A_BATCH, layer_keys, mask, masks, splitmix64
+from study.nn.dropout import GAMMA, WORDS_A_BATCH, Dropout, layer_keys, mask, splitmix64
 
 some = settings(max_examples=50, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**70)
@@ -89,11 +89,17 @@ def test_masks_depend_on_seed_layer_and_number_alone(monkeypatch: pytest.MonkeyP
     assert torch.equal(drawn(1, 7, shape, 0.3), expected)
     torch.set_num_threads(before)
     # A stack, whose runs are at other batches, has each run's own; in any type.
-    keys, numbers = torch.stack([layer_keys(seed, 2) for seed in (4, 1, 9)]), [0, 7, 2**31]
+    numbers = torch.tensor([0, 7, 2**31])
     for dtype in (torch.float32, torch.float64):
-        both = masks(keys, torch.tensor(numbers), 40, (300, 7), (0.3, 0.0), dtype)
-        assert both[1] is None
-        assert torch.equal(both[0][1], expected.to(dtype))
+        x = torch.rand(3, 40, 300, dtype=dtype)
+        dropout = Dropout([4, 8, 9], (300, 7), (0.3, 0.0), x.device)
+        dropout.reseed(1, 1)
+        for _ in range(2):  # in buffers, too
+            both = dropout.masks(slice(None), x, numbers)
+            assert both[1] is None
+            assert torch.equal(both[0][1], expected.to(dtype))
+            assert torch.equal(dropout.masks(1, x[1], numbers[1])[0], expected.to(dtype))
+            dropout.masks(slice(None), x, numbers + 1)
     # The rows of a last batch, which is smaller, are those of a whole one.
     assert torch.equal(drawn(1, 7, (13, 300), 0.3), expected[:13])
     others = [drawn(2, 7, shape, 0.3), drawn(1, 8, shape, 0.3), drawn(1, 7, shape, 0.3, layer=1)]

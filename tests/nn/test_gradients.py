@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from study.base.errors import BadInput
-from study.nn.dropout import layer_keys, masks
+from study.nn.dropout import Dropout
 from study.nn.gradients import METHODS
 from study.nn.losses import cross_entropy, loss_of, squared_error
 from study.nn.mlp import ACTIVATIONS, sequential
@@ -172,10 +172,9 @@ def test_dropout_and_smoothed_labels_have_the_gradients_of_an_ordinary_network(
     x = x.expand(*labels.shape, x.shape[-1])
     widths = [weight.shape[-1] for weight in parameters[::2]]
     shares = [dropped[0], *[dropped[1]] * (len(widths) - 1)]
-    keys = torch.stack([layer_keys(seed, len(widths)) for seed in range(facts["runs"] or 1)])
-    keys = keys[0] if facts["runs"] is None else keys
-    number = torch.full(keys.shape[:-1], 3)
-    drawn = masks(keys, number, x.shape[-2], widths, shares, torch.float64)
+    dropout = Dropout(range(facts["runs"] or 1), widths, shares, x.device)
+    which = 0 if facts["runs"] is None else slice(None)
+    drawn = dropout.masks(which, x, torch.full(x.shape[:-2], 3))
     how = {"activation": activation, "loss": loss, "backward": backward}
     every = {**how, "label_smoothing": label_smoothing}
     found = {m: gradients(m, parameters, x, labels, drawn, **every)[1] for m in METHODS}
@@ -183,7 +182,7 @@ def test_dropout_and_smoothed_labels_have_the_gradients_of_an_ordinary_network(
     assert_near(derived, found["autograd"])
     for run in range(facts["runs"] or 0) or [...]:
         row = ([each[run] for each in parameters], x[run], labels[run])
-        its = [None if each is None else each[run] for each in drawn]
+        its = [None if each is None else each[run] for each in drawn or [None] * len(widths)]
         assert_near([each[run] for each in derived], ordinary(*row, its, every))
 
 

@@ -16,7 +16,7 @@ from study.base.errors import BadInput
 from study.base.names import ACTIVATION
 from study.nn import products
 from study.nn.adam import Adam
-from study.nn.dropout import layer_keys, masks
+from study.nn.dropout import Dropout
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
@@ -80,9 +80,9 @@ class Engine(ABC):
         self.act = activation.in_place
         self.layers = products.layers(network.widths, batch, self.routes)
         model, inputs = runs[0].model, network.widths[:-1]
-        self.dropped = (model.input_dropout, *[model.dropout] * (len(inputs) - 1))
-        keys = torch.stack([layer_keys(run.seed, len(inputs)) for run in runs])
-        self.keys = keys.to(self.whole[0].device)
+        shares = (model.input_dropout, *[model.dropout] * (len(inputs) - 1))
+        device = self.whole[0].device
+        self.dropout = Dropout([run.seed for run in runs], inputs, shares, device)
 
     def method(self) -> DerivedGradients | AutogradGradients:
         """Return a new method of the runs' gradients, with buffers of its own."""
@@ -94,13 +94,6 @@ class Engine(ABC):
             backward=model.backward,
             label_smoothing=model.label_smoothing,
         )
-
-    def masks(self, slot: int | slice, images: Tensor, number: Tensor) -> list[Tensor | None]:
-        """Return the masks of dropout for a batch with a number; nothing where nothing drops."""
-        if not any(self.dropped):
-            return []
-        batch, inputs = images.shape[-2], self.network.widths[:-1]
-        return masks(self.keys[slot], number, batch, inputs, self.dropped, images.dtype)
 
     def load(
         self,
@@ -124,7 +117,7 @@ class Engine(ABC):
         if state is None and not keep_weights:
             self.network.initialize(slot, run.seed, run.model.init_scale)
         restore(self.optimizer, slot, run.optimizer, state, keep_weights=keep_weights)
-        self.keys[slot] = layer_keys(run.seed, len(self.layers))
+        self.dropout.reseed(slot, run.seed)
         self.runs[slot], self._numbers[slot] = run, numbers_of(self.optimizer, slot)
 
     def note_weights(self) -> None:

@@ -79,7 +79,7 @@ class BatchedEngine(Engine):
         self, training: tuple[int, ...], images: Tensor, labels: Tensor, number: Tensor
     ) -> None:
         """Take one step, and add its sums to those of the steps before."""
-        masks = self.masks(slice(None), images, number)
+        masks = self.dropout.masks(slice(None), images, number)
         p = self.gradients_of(self.whole, images, labels, self.gradients, masks)
         self.finish(training)
         cross_entropy = -chosen_probabilities(p, labels).log_()

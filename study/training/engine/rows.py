@@ -85,7 +85,7 @@ class RowEngine(Engine):
         seen = []
         for images, labels, number in islice(steps, STEPS_IN_CACHE):
             x = images.to(rows[0].dtype)
-            p = method(rows, x, labels, gradients, self.masks(slot, x, number))
+            p = method(rows, x, labels, gradients, self.dropout.masks(slot, x, number))
             self.finish([slot])
             seen.append((p, labels))
         if seen:
