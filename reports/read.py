@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -271,7 +272,9 @@ def _arms(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
 
 
 def _parsed(value: Any) -> Any:
-    """Return a fact as it was given: ``runs`` has lists and mappings as JSON."""
+    """Return a fact as it was given: ``runs`` has lists and mappings as JSON, and null as NaN."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, str) and value[:1] in ("[", "{"):
         with contextlib.suppress(ValueError):
             return json.loads(value)

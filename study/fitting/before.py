@@ -66,15 +66,17 @@ def work_of(request: Request) -> Work:
 
 
 def check_outside(work: Work) -> None:
-    """Check the callbacks and loggers that a study names.
+    """Check the callbacks, loggers and schedules that a study names.
 
     Raises
     ------
     BadInput
-        A callback or logger cannot be made, or would stop or change runs.
+        A callback or logger cannot be made, or would stop or change runs; or a schedule cannot be
+        made, or ends before training does.
     """
     trainer = work.request.study.trainer
-    if work.pending and (trainer.callbacks or trainer.logger):
+    scheduled = any(run.optimizer.schedule for run in work.pending)
+    if work.pending and (trainer.callbacks or trainer.logger or scheduled):
         # Imported only when needed, because a plan should appear before torch is imported.
         from study.training.trainer import check_classes, quiet
 

@@ -12,9 +12,9 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from study.base.errors import BadInput
-from study.base.names import Kind
+from study.base.names import SCHEDULE, Kind
 from study.runs.declaring import NO_FACT, Absent, Count, Settings, Whole, expected, nested
-from study.runs.settings import ADAM, Data, Model, Optimizer, Stop, Trainer
+from study.runs.settings import ADAM, AdamSettings, Data, Model, Optimizer, Stop, Trainer
 
 Facts = dict[str, Any]
 OF_PROGRAM = ("dataset", "train_examples", "validation_examples", "batch_size")  # of data
@@ -73,7 +73,8 @@ class Run(RunSettings):
             key: mark.value
             for key, field in cls.declared().items()
             for mark in field.metadata
-            if isinstance(mark, Absent) and (optimizer == ADAM or not key.startswith("optimizer."))
+            if isinstance(mark, Absent)
+            and (optimizer == ADAM or key.removeprefix("optimizer.") not in AdamSettings.declared())
         }
 
     @classmethod
@@ -147,6 +148,9 @@ class Run(RunSettings):
         named = [(k, kind) for k, f in self.declared().items() for kind in f.metadata]
         kinds = {key: kind for key, kind in named if isinstance(kind, Kind)}
         facts = self.facts()
+        if self.optimizer.schedule is not None:
+            key = "optimizer.schedule.class_path"
+            kinds[key], facts[key] = SCHEDULE, self.optimizer.schedule.class_path
         return {k: (kinds[k], facts[k]) for k in kinds if kinds[k].is_outside(facts[k])}
 
     @property

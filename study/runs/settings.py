@@ -153,6 +153,25 @@ class AdamSettings(Settings):
     """Use torch's fused kernel for the update; false runs the algorithm as written here."""
 
 
+class Schedule(Settings):
+    """How the learning rate changes while a run trains."""
+
+    class_path: Annotated[str, names.SCHEDULE]
+    """The import path of one of torch's schedules, or of a function that returns one."""
+    init_args: Annotated[dict[str, Any], Says("a mapping of argument names to values")] = {}
+    """Its arguments, all but the optimizer."""
+    interval: Literal["epoch", "step"] = "epoch"
+    """How often it takes a step."""
+
+    @model_validator(mode="after")
+    def _sound_arguments(self) -> Self:
+        try:
+            refuse_unsound(self.init_args)
+        except BadInput as fault:
+            raise fault.under("init_args") from None
+        return self
+
+
 class Optimizer(Settings, extra="allow"):
     """An optimizer by class and arguments; this package's Adam unless another is named.
 
@@ -161,22 +180,27 @@ class Optimizer(Settings, extra="allow"):
 
     class_path: Annotated[str, names.OPTIMIZER] = ADAM
     """study.Adam, or the import path of any torch optimizer; beside it stand its arguments."""
+    schedule: Annotated[
+        Schedule | None,
+        Absent(None),
+        Says("a mapping with class_path, init_args and interval (epoch or step), or null"),
+    ] = None
+    """How the learning rate changes; null keeps it constant."""
 
-    def __init__(self, class_path: str = ADAM, init_args: Any = None, **arguments: Any) -> None:
+    def __init__(
+        self, class_path: str = ADAM, init_args: Any = None, schedule: Any = None, **arguments: Any
+    ) -> None:
         class_path = names.OPTIMIZER.check(class_path, "class_path")
         if not isinstance(init_args, Mapping | None):
             raise BadInput("init_args", "a mapping of argument names to values", init_args)
-        for name in arguments.keys() & (init_args or {}).keys():
+        for name in {*arguments, "schedule"} & (init_args or {}).keys():
             raise BadInput(name, "one value", hint="it is both in init_args and beside it")
         arguments |= init_args or {}
         if class_path == ADAM:
             arguments = dict(AdamSettings(**arguments))
-        for name, value in arguments.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise BadInput(name, "a finite number", value)
-            if value == "off":  # false in YAML 1.1; as text it would count as true
-                raise BadInput(name, "true or false", value)
-        super().__init__(class_path=class_path, **dict(sorted(arguments.items())))
+        refuse_unsound(arguments)
+        given = {"class_path": class_path, "schedule": schedule}
+        super().__init__(**given, **dict(sorted(arguments.items())))
 
     @property
     def init_args(self) -> dict[str, Any]:
@@ -188,6 +212,15 @@ class Optimizer(Settings, extra="allow"):
     def declared(cls) -> dict[str, FieldInfo]:
         """Return the class and the arguments of this package's Adam."""
         return cls.model_fields | AdamSettings.declared()
+
+
+def refuse_unsound(arguments: Mapping[str, Any]) -> None:
+    """Raise `BadInput` for an argument that no class means."""
+    for name, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(name, "a finite number", value)
+        if value == "off":  # false in YAML 1.1; as text it would count as true
+            raise BadInput(name, "true or false", value)
 
 
 class ClassSpec(TypedDict):

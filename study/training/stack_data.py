@@ -19,7 +19,6 @@ from study.runs.packing import steps
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.examples import ExampleOrder, Examples, Loader, epoch_order
-from study.training.optimizers import updates_at_once
 from study.training.stack import Stack
 from study.training.stack_batch import StackBatch
 
@@ -65,9 +64,7 @@ class StackBatches:
         run = data.stack.first
         shape = (run.data.batch_size, run.widths[0])
         self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
-        # Other optimizers update all runs at once, after each step.
-        at_once = STEPS_AT_ONCE if updates_at_once(run.optimizer) else 1
-        self.examples, self.at_once = run.data.examples, at_once * run.data.batch_size
+        self.examples, self.at_once = run.data.examples, STEPS_AT_ONCE * run.data.batch_size
 
     def __len__(self) -> int:
         return -(-self.examples // self.at_once)

@@ -102,7 +102,7 @@ class StackModule(pl.LightningModule):
             data.stack = self.stack
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make one optimizer with a parameter group a run."""
+        """Make the engine; what is returned counts steps and shows each run's numbers."""
         self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
         if self.routes is None and self.device.type == "cpu":
             self.routes = chosen_routes(self.stack.first)
@@ -223,8 +223,7 @@ class StackModule(pl.LightningModule):
         self._running += self.engine.steps(given, self.stack.training)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
-        # Counts the step for Lightning; the engine has left it no gradient that it used itself.
-        optimizer.step()
+        optimizer.step()  # counts it for Lightning, as the runs have been updated already
         self.engine.note_weights()
 
     def on_train_epoch_end(self) -> None:
@@ -235,6 +234,7 @@ class StackModule(pl.LightningModule):
         finite = self._running.cross_entropy.isfinite().tolist()
         for index in training:
             self.stack.slots[index].epoch += 1
+        self.engine.end_epoch(training)
         due = {index for index in training if self.stack.slots[index].due or not finite[index]}
         if self._evaluation:
             due |= self._evaluation.just_fitted(set(training) - due)

@@ -20,6 +20,11 @@ from study.runs.settings import Data, Model, Optimizer, Trainer
 WHOLE = st.integers(1, 2**63 - 1)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False, allow_subnormal=False)
 BETA = st.floats(0, 1, exclude_max=True)
+SCHEDULE = {
+    "class_path": st.sampled_from(["torch.optim.lr_scheduler.StepLR", "a.b:c"]),
+    "init_args": st.dictionaries(st.sampled_from("ab"), st.integers(1, 3)),
+}
+INTERVAL = {"interval": st.sampled_from(["epoch", "step"])}
 # For each fact values that it may have; the examples and the two that restrict each other apart.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "data.label_noise": st.floats(0, 1) | st.sampled_from([0, 1]),
@@ -46,6 +51,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "optimizer.weight_decay": st.floats(0, allow_infinity=False),
     "optimizer.decoupled_weight_decay": st.booleans(),
     "optimizer.fused": st.booleans(),
+    "optimizer.schedule": st.none() | st.fixed_dictionaries(SCHEDULE, optional=INTERVAL),
 }
 
 
@@ -151,6 +157,7 @@ OTHER = {
     "optimizer.eps": 1e-7,
     "optimizer.fused": False,
     "optimizer.lr": 0.01,
+    "optimizer.schedule": {"class_path": "a.B"},
     "optimizer.weight_decay": 0.1,
     "evaluate_every": 2,
 }
@@ -194,7 +201,45 @@ def test_another_optimizers_arguments_are_facts_as_they_are_given() -> None:
         "optimizer.nesterov": True,
     }
     facts = Run.of(sgd).facts()
-    assert {key: facts[key] for key in facts if key.startswith("optimizer.")} == sgd
+    found = {key: facts[key] for key in facts if key.startswith("optimizer.")}
+    assert found == {**sgd, "optimizer.schedule": None}
+
+
+SCHEDULED = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.95}}
+
+
+def test_a_schedule_is_one_fact_that_earlier_runs_do_not_have() -> None:
+    run = Run.of({"optimizer.schedule": SCHEDULED})
+    assert run.facts()["optimizer.schedule"] == {**SCHEDULED, "interval": "epoch"}
+    assert run.id == "6230638a8390"  # changing it makes recorded runs strangers to their config
+    same = {**SCHEDULED, "class_path": "torch.optim.lr_scheduler:ExponentialLR"}
+    assert Run.of({"optimizer.schedule": same, "optimizer.lr": 1e-3}).id == run.id
+    assert Run.of({"optimizer.schedule": {**SCHEDULED, "interval": "step"}}).id != run.id
+    for optimizer in ({}, {"class_path": "torch.optim.SGD", "lr": 0.1}):
+        facts = Run(optimizer=optimizer).facts()
+        assert facts.pop("optimizer.schedule") is None
+        assert Run.of_record(facts) == Run(optimizer=optimizer)
+    other = run.with_settings({"optimizer.class_path": "torch.optim.SGD"})
+    assert other.optimizer.schedule == run.optimizer.schedule
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (1, r"^optimizer\.schedule: expected a mapping with class_path, .*, or null, found 1"),
+        ({}, r"^optimizer\.schedule\.class_path: expected an import path, e\.g\. torch\.optim"),
+        ({"class_path": "cosine"}, r"^optimizer\.schedule\.class_path: .* found 'cosine'"),
+        ({**SCHEDULED, "gamma": 1}, r"^optimizer\.schedule\.gamma: expected one of class_path"),
+        ({**SCHEDULED, "interval": "day"}, r"^optimizer\.schedule\.interval: .* epoch, step"),
+        (
+            {**SCHEDULED, "init_args": {"gamma": float("inf")}},
+            r"^optimizer\.schedule\.init_args\.gamma: expected a finite number",
+        ),
+    ],
+)
+def test_a_wrong_schedule_is_refused_by_its_key(schedule: object, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        Run.of({"optimizer.schedule": schedule})
 
 
 def test_widths_and_parameters_follow_from_data_set_and_hidden_layers() -> None:

@@ -12,19 +12,23 @@ import torch
 from torch import Tensor
 
 from study.runs.run import Run
-from study.training.optimizers import updates_at_once
+from study.training.optimizers import RunOptimizer
 
 # The first steps allocate: optimizer state, the libraries' workspaces. A graph must not.
 EAGER_STEPS = 3
 
 
-def can_record(device: torch.device, run: Run) -> bool:
+def can_record(device: torch.device, run: Run, optimizer: RunOptimizer) -> bool:
     """Tell whether a step is all kernels on a device that records them.
 
-    Autograd's step is not worth its risks, and another optimizer's does not come with the batch.
+    Autograd's step is not worth its risks. An optimizer has to say that its kernels read all that
+    changes on the device, by torch's option ``capturable``, or, where a class has none, by
+    ``fused``. A learning rate is a number in the record, so it must not change at each step.
     """
-    derived = run.model.gradients == "derived" and updates_at_once(run.optimizer)
-    return device.type == "cuda" and derived and bool(run.optimizer.init_args.get("fused", True))
+    derived = run.model.gradients == "derived" and optimizer.interval != "step"
+    groups = optimizer.optimizer.param_groups
+    on_device = all(group.get("capturable", group.get("fused")) for group in groups)
+    return device.type == "cuda" and derived and on_device
 
 
 class Recorded:

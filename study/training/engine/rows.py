@@ -58,7 +58,7 @@ class RowEngine(Engine):
 
         return list(self.pool.map(isolated, slots))
 
-    def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
         """Let every worker take the run that has waited longest for a few steps, until none waits.
 
         A run is with one worker at a time, so it makes no difference which.

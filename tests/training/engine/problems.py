@@ -27,7 +27,6 @@ def step(
 ) -> Tensor:
     """Take one step of some slots, and return all slots' losses."""
     running = engine.steps(WholeBatch(images, labels, number), training)
-    engine.optimizer.step()
     return running.cross_entropy / running.examples
 
 
@@ -49,9 +48,9 @@ class Problem(NamedTuple):
         facts = {**shared, **self.own.get(seed, {})}
         return Run(seed=seed, data=Data(batch_size=self.batch), **facts)
 
-    def engine(self, seeds: Sequence[int]) -> Engine:
+    def engine(self, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> Engine:
         """Return an engine with a run for each seed."""
-        network = StackedMLP(len(seeds), self.widths, self.model.activation)
+        network = StackedMLP(len(seeds), self.widths, self.model.activation).to(dtype)
         engine = make_engine(
             network,
             [self.run(seed) for seed in seeds],
