@@ -89,7 +89,7 @@ class Settings(BaseModel):
         found: dict[str, Any] = {}
         for name, value in self.model_dump(mode="json").items():
             field = type(self).model_fields.get(name)
-            inner = field is not None and isinstance(field.default, Settings)
+            inner = field is not None and isinstance(field.default, (Settings, dict))
             found |= {f"{name}.{key}": value[key] for key in value} if inner else {name: value}
         return found
 
