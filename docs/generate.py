@@ -83,7 +83,7 @@ def history() -> str:
     from study.records.columns import HISTORY
     from study.records.reading import history_columns
 
-    return _columns([(name, HISTORY[name]) for name in history_columns()])
+    return _columns([(name, HISTORY[name]) for name in history_columns(validation=True)])
 
 
 def _columns(columns: list[tuple[str, str]]) -> str:

@@ -17,6 +17,7 @@ from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
 from reports.verdicts import Verdict
+from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
 RUN_COLUMNS = ("run", "study", "arm", "seed", "status", "epochs", "epochs_to_fit", "seconds")
@@ -126,8 +127,9 @@ def _settings(records: Records) -> str:
             + ", ".join(
                 f"{key} {value}"
                 for key, value in arguments.items()
-                if key not in ("class_path", "init_args")
+                if key not in ("class_path", "init_args", "schedule")
             )
+            + (f", schedule {in_words(optimizer['schedule'])}" if optimizer.get("schedule") else "")
         )
     return "; ".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class Records:
         table = self.history[["run", "epoch"]].assign(**{metric: self._column(metric)})
         for name, worst in WORST.items():
             if metric in self.history.columns and metric.endswith(name):
-                trained = table["epoch"] > 0
+                measured = table.groupby("run")[metric].transform("count") > 0
+                trained = (table["epoch"] > 0) & measured
                 table[metric] = table[metric].where(table[metric].notna() | ~trained, worst)
                 table[metric] = table[metric].clip(upper=max(worst, 1.0))
         if at == "last":
@@ -134,7 +136,7 @@ class Records:
         BadInput
             No such metric.
         """
-        columns = [*history_columns(), *self.history.select_dtypes("number")]
+        columns = [*history_columns(validation=True), *self.history.select_dtypes("number")]
         known = [name for name in dict.fromkeys(columns) if name not in ("run", "epoch", "seed")]
         known += OUTCOMES
         if metric not in known and not is_path(metric):
@@ -198,8 +200,10 @@ def read(folders: Sequence[Path]) -> Records:
     runs = runs.drop_duplicates("run", ignore_index=True)
     history = pd.concat([part.history for part in parts.values()], ignore_index=True)
     history = history.drop_duplicates(["run", "epoch"])
-    # Records of an earlier version may lack some.
-    history = history.reindex(columns=list(dict.fromkeys([*history, *history_columns()])))
+    # Records of an earlier version, and of runs without a validation split, lack some.
+    history = history.reindex(
+        columns=list(dict.fromkeys([*history, *history_columns(validation=True)]))
+    )
     history = history.merge(runs[["run", "study", "arm", "seed"]], on="run")
     images = {name: image for folder in parts for name, image in load_images(folder).items()}
     environments = {k: v for folder in parts for k, v in _environments(folder, left_out).items()}
@@ -268,7 +272,9 @@ def _arms(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
 
 
 def _parsed(value: Any) -> Any:
-    """Return a fact as it was given: ``runs`` has lists and mappings as JSON."""
+    """Return a fact as it was given: ``runs`` has lists and mappings as JSON, and null as NaN."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, str) and value[:1] in ("[", "{"):
         with contextlib.suppress(ValueError):
             return json.loads(value)

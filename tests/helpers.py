@@ -37,6 +37,16 @@ wandb: {mode: off}
 """
 
 
+# Facts younger than the first records, each with another value than those have.
+YOUNGER: dict[str, Any] = {
+    "data.validation_examples": 150,
+    "model.dropout": 0.3,
+    "model.input_dropout": 0.1,
+    "model.init_scale": 1.5,
+    "model.label_smoothing": 0.1,
+}
+
+
 def small_run(seed: int = 0, noise: float = 1.0, **facts: Any) -> Run:
     """Return a run that trains in a fraction of a second."""
     base = Run(

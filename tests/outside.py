@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from study.data.readers import Images
 from study.data.sources import Source
-from study.nn.losses import Loss, chosen_probabilities, one_hot
+from study.nn.losses import Loss
 from study.nn.mlp import Activation
 from study.nn.softmax import BackwardRule
+from study.nn.targets import chosen_probabilities, one_hot
 
 
 def _cubed_error(p: Tensor, labels: Tensor) -> Tensor:

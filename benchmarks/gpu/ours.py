@@ -16,7 +16,8 @@ from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.engine import make_engine
 from study.training.stack import Stack
-from study.training.stack_data import StackBatch, StackData
+from study.training.stack_batch import StackBatch
+from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
 from study.training.trainer import make_trainer
 
@@ -40,7 +41,7 @@ class StudyEngine(Way):
         self.buffers = aligned_stack(runs, (BATCH, images.shape[1]), images)
         order = problem.chosen(runs, EXAMPLES)
         labels = problem.labels[order]
-        self.epoch = {slot: (images, order[slot], labels[slot]) for slot in range(runs)}
+        self.epoch = {slot: (images, order[slot], labels[slot], 0) for slot in range(runs)}
 
     def steps(self, number: int) -> None:
         """Take steps as the study's module does, an epoch at a time."""

@@ -41,7 +41,7 @@ class Kind:
     module, table
         A module and a dict literal in it, from built-in names to objects or their import paths.
     dotted
-        Whether outside objects are spelled ``module.Object``, as optimizer classes are.
+        An example of an outside object, if those are spelled ``module.Object``; else empty.
     made
         Prefix of this kind's names in `MADE`; empty when `MADE` has none of this kind.
     """
@@ -49,7 +49,7 @@ class Kind:
     word: str
     module: str
     table: str
-    dotted: bool = False
+    dotted: str = ""
     made: str = ""
 
     def names(self) -> tuple[str, ...]:
@@ -59,8 +59,8 @@ class Kind:
     @property
     def expected(self) -> str:
         """Description of right names, for errors."""
-        own = "an import path, e.g. torch.optim.SGD" if self.dotted else "package.module:object"
-        return f"one of {', '.join(self.names())}, or {own}"
+        own = f"an import path, e.g. {self.dotted}" if self.dotted else "package.module:object"
+        return f"one of {', '.join(self.names())}, or {own}" if self.names() else own
 
     def check(self, name: str, key: str = "") -> str:
         """Return a name's canonical spelling; imports nothing. Errors name ``key``.
@@ -129,7 +129,8 @@ class Kind:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         outside = {"pattern": f"^{NAME}[:.]{NAME}$" if self.dotted else f"^{NAME}:"}
-        return {"type": "string", "anyOf": [{"enum": list(self.names())}, outside]}
+        built_in = [{"enum": list(self.names())}] if self.names() else []
+        return {"type": "string", "anyOf": [*built_in, outside]}
 
 
 DATASET = Kind("a data set", f"{PACKAGE}.data.sources", "SOURCES", made="arrays:")
@@ -139,7 +140,13 @@ NORMALIZATION = Kind("a normalization", f"{PACKAGE}.data.conditions", "NORMALIZA
 ACTIVATION = Kind("an activation", f"{PACKAGE}.nn.mlp", "ACTIVATIONS")
 LOSS = Kind("a loss", f"{PACKAGE}.nn.losses", "LOSSES")
 BACKWARD = Kind("a backward rule", f"{PACKAGE}.nn.softmax", "BACKWARDS")
-OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted=True)
+OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted="torch.optim.SGD")
+SCHEDULE = Kind(
+    "a schedule",
+    f"{PACKAGE}.training.schedules",
+    "SCHEDULES",
+    dotted="torch.optim.lr_scheduler.ExponentialLR",
+)
 
 
 @cache

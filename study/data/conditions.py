@@ -105,9 +105,33 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
-def subset(examples: int, available: int, seed: int) -> NDArray[np.int64]:
-    """Return sorted indices of a random subset; a seed's larger subsets contain its smaller."""
-    return np.sort(streams.permutation(seed, "subset", available)[:examples])
+def split(
+    train: int | None, validation: int, available: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return sorted indices of the examples to train on, and of those to validate on.
+
+    These are the first and the last of one random order. So one seed's smaller training sets are in
+    its larger ones, its smaller validation sets in its larger ones, and the two share no example.
+
+    Parameters
+    ----------
+    train, validation
+        How many of each; None trains on all that are not for validation.
+    available
+        How many there are, at least as many as both together.
+    seed
+        The run's seed.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in split(2, 2, 5, seed=0)]
+    [[1, 2], [3, 4]]
+    """
+    if train is None and not validation:
+        return np.arange(available), np.arange(0)
+    order = streams.permutation(seed, "subset", available)
+    rest = available - validation
+    return np.sort(order[: rest if train is None else train]), np.sort(order[rest:])
 
 
 def destroyed(

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from study.data.conditions import destroyed, noisy_labels, normalized, subset
+from study.data.conditions import destroyed, noisy_labels, normalized, split
 from study.data.readers import Images
 from study.data.sources import load_images, source_of
 
@@ -32,6 +32,8 @@ class DataSettings(Protocol):
     def inputs(self) -> str: ...
     @property
     def train_examples(self) -> int | None: ...
+    @property
+    def validation_examples(self) -> int: ...
     @property
     def normalize(self) -> str: ...
 
@@ -58,6 +60,10 @@ class RunData:
         Indices of the training images the run trains on, [m].
     labels, true_labels, redrawn
         The examples' labels trained on, their true labels, and which were redrawn, [m].
+    validation_examples
+        Indices of the training images that are held out for validation, [v].
+    validation_labels, validation_noisy_labels
+        Their true labels, and the same as noisy as the labels trained on, [v].
     test_labels, test_noisy_labels
         True test labels, and test labels as noisy as the training labels, [n_test].
     data_hash, labels_hash
@@ -70,6 +76,9 @@ class RunData:
     labels: NDArray[np.int64]
     true_labels: NDArray[np.int64]
     redrawn: NDArray[np.bool_]
+    validation_examples: NDArray[np.int64]
+    validation_labels: NDArray[np.int64]
+    validation_noisy_labels: NDArray[np.int64]
     test_labels: NDArray[np.int64]
     test_noisy_labels: NDArray[np.int64]
     data_hash: str
@@ -112,11 +121,7 @@ class DataCache:
         train_images, test_images = self._images[key]
         classes = source_of(data.dataset).classes
         available = len(images.train_labels)
-        examples = (
-            np.arange(available)
-            if data.train_examples is None
-            else subset(data.train_examples, available, seed)
-        )
+        examples, validation = split(data.train_examples, data.validation_examples, available, seed)
         noise, scheme = data.label_noise, data.label_scheme
         noisy = noisy_labels(images.train_labels, noise, classes, seed, scheme=scheme)
         test_noisy = noisy_labels(
@@ -125,7 +130,7 @@ class DataCache:
 
         def chosen(array: NDArray[T]) -> NDArray[T]:
             # No copy of a whole data set, so that runs share the source's arrays.
-            return array if data.train_examples is None else array[examples]
+            return array if len(examples) == available else array[examples]
 
         labels = chosen(noisy.labels)
         labels_hash = hashlib.sha256(examples.tobytes() + labels.tobytes()).hexdigest()
@@ -136,6 +141,9 @@ class DataCache:
             labels,
             chosen(images.train_labels),
             chosen(noisy.redrawn),
+            validation,
+            images.train_labels[validation],
+            noisy.labels[validation],
             images.test_labels,
             test_noisy.labels,
             data_hash,

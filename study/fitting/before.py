@@ -75,11 +75,13 @@ def check_outside(work: Work) -> None:
     Raises
     ------
     BadInput
-        One that cannot be made, or that would stop or change runs.
+        A callback or logger cannot be made, or would stop or change runs; or a schedule cannot be
+        made, or ends before training does.
     """
     trainer = work.request.study.trainer
-    if work.pending and (trainer.callbacks or trainer.logger):
-        # Only then, as a plan is to be there before torch can be imported.
+    scheduled = any(run.optimizer.schedule for run in work.pending)
+    if work.pending and (trainer.callbacks or trainer.logger or scheduled):
+        # Imported only when needed, because a plan should appear before torch is imported.
         from study.training.trainer import check_classes, quiet
 
         quiet()

@@ -10,7 +10,9 @@ B examples of a batch, the exact gradient at the logits is
 (Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs). It is
 computed from the logits in float64. Training computes its rule's gradient in the training's
 precision, and clamps p_y to at least the smallest normal number. Where p_y has underflowed, the
-Jacobian sends exactly 0, while p - y is as large as it can be.
+Jacobian sends exactly 0, while p - y is as large as it can be. With smoothed labels y are the rows
+(1 - e) y + e/K of the loss that is trained on. Nothing is dropped: dropout acts in training steps
+alone.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from torch import Tensor
 from study.base.names import LOSS
 from study.measures import Network
 from study.nn.losses import Loss, gradient_at_logits, gradient_at_probabilities
+from study.nn.targets import one_hot
 
 
 @torch.no_grad()
@@ -31,6 +34,7 @@ def gradient_probe(
     labels: Int[Tensor, " batch"],
     loss: str,
     backward: str,
+    label_smoothing: float = 0.0,
 ) -> dict[str, float]:
     """Compare a backward rule's gradient at a batch's logits with the exact gradient.
 
@@ -42,7 +46,7 @@ def gradient_probe(
         Gives logits [batch, classes].
     images, labels
         A batch, with the labels trained on.
-    loss, backward
+    loss, backward, label_smoothing
         As in `study.Model`.
 
     Returns
@@ -63,21 +67,25 @@ def gradient_probe(
     """
     z = network(images)
     p = torch.softmax(z, -1)
-    sent = gradient_at_logits(p, labels, loss, backward)
-    exact, exact_largest_g = exact_gradient(z.double(), labels, loss)
+    g = gradient_at_probabilities(p, labels, loss, label_smoothing)
+    sent = gradient_at_logits(p, labels, loss, backward, label_smoothing)
+    exact, exact_largest_g = exact_gradient(z.double(), labels, loss, label_smoothing)
     values = {
         "norm": torch.linalg.norm(sent.double()),
         "exact_norm": torch.linalg.norm(exact),
         "exact_cosine": _cosine(sent.double(), exact),
         "zero_share": (sent == 0).all(-1).double().mean(),
-        "largest_g": gradient_at_probabilities(p, labels, loss).abs().max().double(),
+        "largest_g": g.abs().max().double(),
         "exact_largest_g": exact_largest_g,
     }
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
 
 def exact_gradient(
-    z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"], loss: str
+    z: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, " batch"],
+    loss: str,
+    label_smoothing: float = 0.0,
 ) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, ""]]:
     """Return dL/dz of a loss's mean over a batch, and the largest |dL/dp|, in ``z``'s precision.
 
@@ -90,6 +98,8 @@ def exact_gradient(
     loss
         As in `study.Model`. For a loss of the user's own, autograd differentiates its value at p,
         in float64.
+    label_smoothing
+        As in `study.Model`.
 
     Raises
     ------
@@ -104,14 +114,14 @@ def exact_gradient(
     """
     batch = len(labels)
     log_p = torch.log_softmax(z, -1)
-    p, own = log_p.exp(), labels.unsqueeze(-1)
-    p_minus_y = _summing_to_zero(p, own)
+    p, y = log_p.exp(), one_hot(labels, log_p, label_smoothing)
+    p_minus_y = _summing_to_zero(p - label_smoothing / z.shape[-1], labels.unsqueeze(-1))
     if loss == "cross_entropy":
-        return p_minus_y / batch, (-log_p.gather(-1, own)).exp().max() / batch
+        return p_minus_y / batch, (y.log() - log_p).exp().max() / batch
     if loss == "squared_error":
         g = 2 * p_minus_y / batch
     else:
-        g = LOSS.resolve_as(loss, "loss", Loss).gradient_at(p, labels)
+        g = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing).gradient_at(p, labels)
     through = p * (g - (g * p).sum(-1, keepdim=True))
     return _summing_to_zero(through, p.argmax(-1, keepdim=True)), g.abs().max()
 

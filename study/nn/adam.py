@@ -12,7 +12,6 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from study.nn.adam_checks import (
-    OPTIONS,
     complete_group,
     complete_state,
     refuse_bad_numbers,
@@ -42,9 +41,6 @@ class Adam(Optimizer):
     eps is added outside the bias correction, as in the paper and in PyTorch. TensorFlow's older
     form adds eps inside the bias correction. At the first step this has the effect of an eps that
     is 1/sqrt(1 - beta2) = 31.6 times as large.
-
-    Each run of a stack can have its own numbers if its parameters are a group of their own:
-    ``Adam([{"params": stack.rows(0), "lr": 0.1}, {"params": stack.rows(1), "lr": 0.2}])``.
 
     Parameters
     ----------
@@ -145,38 +141,6 @@ class Adam(Optimizer):
                 self._update(thetas, [theta.grad for theta in thetas], group)
         return loss
 
-    @torch.no_grad()
-    def update(
-        self, groups: Sequence[dict[str, Any]], gradients: Sequence[Sequence[Tensor]]
-    ) -> None:
-        """Update parameters from gradients passed in.
-
-        A caller can so apply gradients while they are still in cache. Groups with equal numbers are
-        updated together, which takes one kernel on a GPU.
-
-        Parameters
-        ----------
-        groups
-            The groups to update, out of ``param_groups``.
-        gradients
-            For each group, a gradient for each of its parameters, in the same order.
-
-        Raises
-        ------
-        ValueError
-            A gradient has another shape than its parameter.
-        """
-        if len(groups) == 1:
-            self._update(groups[0]["params"], list(gradients[0]), groups[0])
-            return
-        alike: dict[tuple[float, ...], list[int]] = {}
-        for index, group in enumerate(groups):
-            alike.setdefault(_numbers(group), []).append(index)
-        for indices in alike.values():
-            thetas = [theta for index in indices for theta in groups[index]["params"]]
-            theirs = [gradient for index in indices for gradient in gradients[index]]
-            self._update(thetas, theirs, groups[indices[0]])
-
     # Dynamo cannot trace the kernel, and compiled equations would round differently.
     @_disable_dynamo
     def _update(self, thetas: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
@@ -185,10 +149,6 @@ class Adam(Optimizer):
         for theta, g in zip(thetas, gradients, strict=True):
             if g.layout is not torch.strided:
                 raise RuntimeError("Adam does not support sparse gradients")
-            if theta.shape != g.shape:
-                raise ValueError(
-                    f"gradient: expected shape {tuple(theta.shape)}, found {tuple(g.shape)}"
-                )
             entry = self._entry(theta, g)
             (fused if group["fused"] and _suits_kernel(entry) else written).append(entry)
         if fused:
@@ -208,12 +168,6 @@ class Adam(Optimizer):
         if theta.is_complex():
             theta, g, m, v = (torch.view_as_real(each.resolve_conj()) for each in (theta, g, m, v))
         return _Entry(theta, g, m, v, state["step"])
-
-
-def _numbers(group: dict[str, Any]) -> tuple[float, ...]:
-    """Return all numbers of a group that an update depends on."""
-    others = [group[name] for name in OPTIONS if name != "betas"]
-    return tuple(map(float, [*group["betas"], *others]))
 
 
 def _suits_kernel(entry: _Entry) -> bool:

@@ -6,12 +6,16 @@ delta_L = dL/dz:
     dL/dW_l = delta_l^T h_l,    dL/db_l = sum over the batch of delta_l,
     delta_(l-1) = (delta_l W_l) * act'(u_(l-1)).
 
+With dropout, m_l * h_l takes the place of h_l in u_l and dL/dW_l, and m_l * (delta_l W_l) that of
+delta_l W_l.
+
 Tensors may have a leading run dimension. Products are then batched over runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -31,10 +35,17 @@ class Gradients:
     """
 
     def __init__(
-        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
+        self,
+        layers: Sequence[Layer],
+        *,
+        activation: str,
+        loss: str,
+        backward: str,
+        label_smoothing: float = 0.0,
     ) -> None:
+        self.layers = layers
         self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
-        self.loss = LOSS.resolve_as(loss, "loss", Loss)
+        self.loss = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing)
         self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
 
 
@@ -47,8 +58,8 @@ class DerivedGradients(Gradients):
     ----------
     layers
         The functions that compute each layer's products.
-    activation, loss, backward
-        Their names, as in `study.Model`.
+    activation, loss, backward, label_smoothing
+        As in `study.Model`.
 
     Raises
     ------
@@ -56,11 +67,8 @@ class DerivedGradients(Gradients):
         A name is unknown.
     """
 
-    def __init__(
-        self, layers: Sequence[Layer], *, activation: str, loss: str, backward: str
-    ) -> None:
-        super().__init__(layers, activation=activation, loss=loss, backward=backward)
-        self.layers = layers
+    def __init__(self, layers: Sequence[Layer], **how: Any) -> None:
+        super().__init__(layers, **how)
         self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
@@ -69,6 +77,7 @@ class DerivedGradients(Gradients):
         x: Float[Tensor, "*run batch feature"],
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
+        masks: Sequence[Tensor | None] = (),
     ) -> Float[Tensor, "*run batch classes"]:
         """Compute the gradients of a batch and return its probabilities.
 
@@ -81,24 +90,31 @@ class DerivedGradients(Gradients):
         gradients
             A list of tensors shaped as ``parameters``. The gradients are written into these
             tensors, or into new tensors that replace them in the list.
+        masks
+            Each layer's mask of dropout or None, as `study.nn.dropout.masks` gives them; nothing
+            where no layer drops any input.
         """
         weights, biases = parameters[::2], parameters[1::2]
+        masks = masks or [None] * len(weights)
         buffers = self._buffers_for(x, biases)
-        h, u = [x], []
-        for layer, weight, bias, (out, _) in zip(
-            self.layers, weights, biases, buffers, strict=True
+        h, seen, u = [x], [], []
+        for layer, weight, bias, mask, (out, _) in zip(
+            self.layers, weights, biases, masks, buffers, strict=True
         ):
-            u.append(layer.forward(h[-1], weight, out).add_(bias.unsqueeze(-2)))
+            seen.append(h[-1] if mask is None else h[-1] * mask)
+            u.append(layer.forward(seen[-1], weight, out).add_(bias.unsqueeze(-2)))
             if len(h) < len(weights):
                 h.append(self.activation.in_place(u[-1]))
         p = probabilities(u[-1])
         delta = self.loss.at_logits(p, labels, self.rule)
         for at in reversed(range(len(weights))):
             layer = self.layers[at]
-            gradients[2 * at] = layer.weights(delta.mT, h[at].mT, gradients[2 * at])
+            gradients[2 * at] = layer.weights(delta.mT, seen[at].mT, gradients[2 * at])
             torch.sum(delta, -2, out=gradients[2 * at + 1])
             if at:
                 delta = layer.inputs(delta, weights[at].mT, buffers[at - 1][1])
+                if (mask := masks[at]) is not None:
+                    delta.mul_(mask)
                 self.activation.through(delta, u[at - 1], h[at])
         return p
 
@@ -119,15 +135,17 @@ class AutogradGradients(Gradients):
         x: Float[Tensor, "*run batch feature"],
         labels: Int[Tensor, "*run batch"],
         gradients: list[Tensor],
+        masks: Sequence[Tensor | None] = (),
     ) -> Float[Tensor, "*run batch classes"]:
         """Write the gradients of a batch into tensors and return its probabilities."""
-        act = self.activation.function
+        masks = masks or [None] * len(self.layers)
         with torch.enable_grad():
             leaves = [parameter.detach().requires_grad_() for parameter in parameters]
-            h = x
-            for weight, bias in zip(leaves[:-2:2], leaves[1:-2:2], strict=True):
-                h = act(h @ weight.mT + bias.unsqueeze(-2))
-            z = h @ leaves[-2].mT + leaves[-1].unsqueeze(-2)
+            z = x
+            layers = zip(leaves[::2], leaves[1::2], masks, strict=True)
+            for at, (weight, bias, mask) in enumerate(layers):
+                h = self.activation.function(z) if at else x
+                z = (h if mask is None else h * mask) @ weight.mT + bias.unsqueeze(-2)
             # In mixed precision the loss is computed in the parameters' own precision.
             z = z.to(leaves[-1].dtype)
             value = self.loss.of_logits(z, labels, self.rule)

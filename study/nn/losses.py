@@ -1,13 +1,16 @@
 """The losses of each run, on probabilities or on logits, and their derivatives.
 
 z are logits, p = softmax(z), y the one-hot rows of the labels, and g = dL/dp. Every loss is a mean
-over the batch. Squared error is summed over classes.
+over the batch. Squared error is summed over classes. Label smoothing e takes (1 - e) y + e/K in
+place of y, in the losses and so in their derivatives (Szegedy et al., 2016, Rethinking the
+Inception Architecture for Computer Vision, section 7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +19,7 @@ from torch import Tensor
 from study.base.names import BACKWARD, LOSS
 from study.nn.loss_inputs import refuse_labels, refuse_probabilities
 from study.nn.softmax import BACKWARDS, BackwardRule
+from study.nn.targets import chosen_probabilities, fast_one_hot, lifted, one_hot
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,16 @@ class Loss:
     tensor([[-1.,  0.]])
     """
 
-    of_probabilities: Callable[[Tensor, Tensor], Tensor]
-    gradient: Callable[[Tensor, Tensor], Tensor] | None = None
-    fused: Callable[[Tensor, Tensor], Tensor] | None = None
-    fused_gradient: Callable[[Tensor, Tensor], Tensor] | None = None
+    of_probabilities: Callable[..., Tensor]
+    gradient: Callable[..., Tensor] | None = None
+    fused: Callable[..., Tensor] | None = None
+    fused_gradient: Callable[..., Tensor] | None = None
+
+    def smoothed(self, label_smoothing: float) -> Loss:
+        """Return the loss with (1 - e) y + e/K in place of y, if its functions take that e."""
+        if not label_smoothing:
+            return self
+        return Loss(*(each and partial(each, e=label_smoothing) for each in vars(self).values()))
 
     def of_logits(self, z: Tensor, labels: Tensor, rule: BackwardRule) -> Tensor:
         """Return the loss of logits, differentiable by a backward rule."""
@@ -71,14 +81,6 @@ class Loss:
         return rule.at_logits(self.gradient_at(p, labels), p)
 
 
-def one_hot(
-    labels: Int[Tensor, "*run batch"], like: Float[Tensor, "*run batch classes"]
-) -> Float[Tensor, "*run batch classes"]:
-    """Return a row with a single 1 for each label, in the shape and type of ``like``."""
-    classes = torch.arange(like.shape[-1], device=like.device)
-    return (labels.unsqueeze(-1) == classes).to(like.dtype)
-
-
 def cross_entropy(
     p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
 ) -> Float[Tensor, "*run"]:
@@ -100,17 +102,6 @@ def cross_entropy(
     """
     refuse_labels(labels, p)
     return _cross_entropy(p, labels)
-
-
-def chosen_probabilities(
-    p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"]
-) -> Float[Tensor, "*run batch"]:
-    """Return each label's probability, raised to the smallest normal number if it is below."""
-    chosen = p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    # The correction is added as a constant. A clamp would have gradient 0 where it acts, but the
-    # study needs the derived gradient -1/p there.
-    lift = (chosen.clamp_min(torch.finfo(p.dtype).tiny) - chosen).detach()
-    return chosen + lift
 
 
 def squared_error(
@@ -172,6 +163,7 @@ def loss_of(
     labels: Int[Tensor, "*run batch"],
     loss: str,
     backward: str,
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, "*run"]:
     """Return the loss that a run trains on, differentiable by its backward rule.
 
@@ -179,7 +171,7 @@ def loss_of(
     ----------
     z, labels
         Logits and labels, with or without a leading run dimension.
-    loss, backward
+    loss, backward, label_smoothing
         As in `study.Model`.
 
     Raises
@@ -188,7 +180,7 @@ def loss_of(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``z``.
     """
-    which, rule = _resolved(loss, backward)
+    which, rule = _resolved(loss, backward, label_smoothing)
     refuse_labels(labels, z)
     return which.of_logits(z, labels, rule)
 
@@ -198,6 +190,7 @@ def gradient_at_logits(
     labels: Int[Tensor, "*run batch"],
     loss: str,
     backward: str,
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, "*run batch classes"]:
     """Return the gradient that a backward rule sends to the logits, as derived by hand.
 
@@ -208,7 +201,7 @@ def gradient_at_logits(
     ----------
     p, labels
         Probabilities and labels, with or without a leading run dimension.
-    loss, backward
+    loss, backward, label_smoothing
         As in `study.Model`.
 
     Raises
@@ -217,50 +210,58 @@ def gradient_at_logits(
         A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
         ``p``.
     """
-    which, rule = _resolved(loss, backward)
+    which, rule = _resolved(loss, backward, label_smoothing)
     refuse_labels(labels, p)
     return which.at_logits(p, labels, rule)
 
 
 def gradient_at_probabilities(
-    p: Float[Tensor, "*run batch classes"], labels: Int[Tensor, "*run batch"], loss: str
+    p: Float[Tensor, "*run batch classes"],
+    labels: Int[Tensor, "*run batch"],
+    loss: str,
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, "*run batch classes"]:
     """Return g = dL/dp; the errors raised are those of `gradient_at_logits`."""
-    which = LOSS.resolve_as(loss, "loss", Loss)
+    which = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing)
     refuse_labels(labels, p)
     return which.gradient_at(p, labels)
 
 
-def _resolved(loss: str, backward: str) -> tuple[Loss, BackwardRule]:
+def _resolved(loss: str, backward: str, label_smoothing: float) -> tuple[Loss, BackwardRule]:
     # The tables come first, because torch.compile cannot trace how other names are resolved.
     rule = BACKWARDS.get(backward) or BACKWARD.resolve_as(backward, "backward", BackwardRule)
-    return LOSSES.get(loss) or LOSS.resolve_as(loss, "loss", Loss), rule
+    which = LOSSES.get(loss) or LOSS.resolve_as(loss, "loss", Loss)
+    return which.smoothed(label_smoothing), rule
 
 
-def _cross_entropy(p: Tensor, labels: Tensor) -> Tensor:
+def _cross_entropy(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
+    if e:
+        return -(one_hot(labels, p, e) * lifted(p).log()).sum(-1).mean(-1)
     return -chosen_probabilities(p, labels).log().mean(-1)
 
 
-def _cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
-    y, batch = _one_hot(labels, p), p.shape[-2]
+def _cross_entropy_gradient(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
+    y, batch = fast_one_hot(labels, p, e), p.shape[-2]
     return y.div_(p.clamp_min(torch.finfo(p.dtype).tiny)).mul_(-1 / batch)
 
 
-def _fused_cross_entropy(z: Tensor, labels: Tensor) -> Tensor:
+def _fused_cross_entropy(z: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
     log_p = torch.log_softmax(z, -1)
+    if e:
+        return -(one_hot(labels, z, e) * log_p).sum(-1).mean(-1)
     return -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
 
 
-def _fused_cross_entropy_gradient(p: Tensor, labels: Tensor) -> Tensor:
-    return (p - _one_hot(labels, p)).div_(p.shape[-2])
+def _fused_cross_entropy_gradient(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
+    return (p - fast_one_hot(labels, p, e)).div_(p.shape[-2])
 
 
-def _squared_error(p: Tensor, labels: Tensor) -> Tensor:
-    return (p - one_hot(labels, p)).square().sum(-1).mean(-1)
+def _squared_error(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
+    return (p - one_hot(labels, p, e)).square().sum(-1).mean(-1)
 
 
-def _squared_error_gradient(p: Tensor, labels: Tensor) -> Tensor:
-    return (p - _one_hot(labels, p)).mul_(2 / p.shape[-2])
+def _squared_error_gradient(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor:
+    return (p - fast_one_hot(labels, p, e)).mul_(2 / p.shape[-2])
 
 
 LOSSES: dict[str, Loss] = {
@@ -272,11 +273,6 @@ LOSSES: dict[str, Loss] = {
     ),
     "squared_error": Loss(_squared_error, _squared_error_gradient),
 }
-
-
-def _one_hot(labels: Tensor, like: Tensor) -> Tensor:
-    """Return `one_hot`, computed faster but without support for autograd and vmap."""
-    return torch.zeros_like(like).scatter_(-1, labels.unsqueeze(-1), 1)
 
 
 def exact_metrics(

@@ -155,10 +155,13 @@ class StackedMLP(nn.Module):
             parameter.data = aligned.copy_(parameter.data)
 
     @torch.no_grad()
-    def initialize(self, run: int, seed: int) -> None:
-        """Draw one run's weights as `torch.nn.Linear` does, uniformly in +-1/sqrt(fan_in)."""
+    def initialize(self, run: int, seed: int, scale: float = 1.0) -> None:
+        """Draw one run's weights and biases, uniformly in +-scale/sqrt(fan_in).
+
+        With a scale of 1 this is the rule of `torch.nn.Linear`.
+        """
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            bound = 1 / math.sqrt(weight.shape[-1])
+            bound = scale / math.sqrt(weight.shape[-1])
             for name, parameter in (("weight", weight[run]), ("bias", bias[run])):
                 drawn = streams.uniform(seed, f"initial/{layer}/{name}", tuple(parameter.shape))
                 parameter.copy_(torch.from_numpy((2 * drawn - 1) * bound))

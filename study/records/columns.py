@@ -46,6 +46,16 @@ HISTORY = {
     "test_noisy_squared_error": "Squared error on test labels made as noisy as the training "
     "labels.",
     "test_noisy_accuracy": "Accuracy on test labels made as noisy as the training labels.",
+    "validation_cross_entropy": "Cross-entropy in nats on the validation examples' true labels. "
+    "This and the next five columns are there only in studies with `data.validation_examples`.",
+    "validation_squared_error": "Squared error on the validation examples' true labels.",
+    "validation_accuracy": "Accuracy on the validation examples' true labels.",
+    "validation_noisy_cross_entropy": "Cross-entropy in nats on the validation examples' labels "
+    "as noisy as the training labels.",
+    "validation_noisy_squared_error": "Squared error on the validation examples' labels as noisy "
+    "as the training labels.",
+    "validation_noisy_accuracy": "Accuracy on the validation examples' labels as noisy as the "
+    "training labels.",
     "gradient_norm": f"Norm of what the backward rule sends to the logits, {_OF_BATCH}.",
     "gradient_exact_norm": "Norm of the loss's exact gradient at the logits, computed in float64 "
     f"{_OF_BATCH}.",
@@ -56,7 +66,7 @@ HISTORY = {
     "gradient_true_norm": "Norm of the loss's true gradient at the logits, through the clamped p.",
     "gradient_cosine": "Cosine of the angle between the gradient sent and the true one.",
     "running_cross_entropy": "Mean cross-entropy of the epoch's mini-batches, each before its "
-    "step; empty at epoch 0.",
-    "running_accuracy": "Mean accuracy of the epoch's mini-batches, each before its step; empty at "
-    "epoch 0.",
+    "step, of the training's own forward pass, with dropout; empty at epoch 0.",
+    "running_accuracy": "Mean accuracy of the epoch's mini-batches, each before its step, with "
+    "dropout; empty at epoch 0.",
 }

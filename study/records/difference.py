@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.records.reading import read_config, read_environment, records_by_run
+from study.runs.run import Run
 
 Changes = dict[str, tuple[Any, Any]]  # by key, both values; ... stands for none
 
@@ -91,7 +92,9 @@ def difference(a: RecordedRun, b: RecordedRun) -> Difference:
     >>> any(difference(one, one))
     False
     """
-    facts = [json.loads(each.row["facts"]) for each in (a, b)]
+    # Records that are older than a fact have its value all the same.
+    older = Run.absent(optimizer="")
+    facts = [{**older, **json.loads(each.row["facts"])} for each in (a, b)]
     results = [_results(each, {*facts[0], *facts[1]}) for each in (a, b)]
     return Difference(
         {} if a.row["run"] == b.row["run"] else changes(*facts),

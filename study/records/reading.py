@@ -92,16 +92,16 @@ def load(
         ones. ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose
         label was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against
         their true labels (each empty where there are no such examples). Test metrics are against
-        true labels, ``test_noisy_`` ones against labels as noisy as the training set's.
+        true labels, ``test_noisy_`` ones against labels as noisy as the training set's; runs with
+        ``data.validation_examples`` have ``validation_`` and ``validation_noisy_`` ones likewise.
         ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
         before its step (empty at epoch 0). The ``gradient_`` columns are of a fixed batch of 100
         training examples: ``norm`` of what the backward rule sends to the logits, ``exact_norm``
         of the loss's exact gradient there (in float64), ``exact_cosine`` of the angle between the
-        two, ``zero_share`` (the share of examples to which exactly 0 is sent), ``largest_g``, the
-        largest |dL/dp| that the rule is given, and ``exact_largest_g``, the same before p_y is
-        clamped (it may be infinite). Records of earlier versions have ``gradient_true_norm`` and
-        ``gradient_cosine`` in place of the exact ones: they went through the clamp, and are wrong
-        where p_y underflowed.
+        two, ``zero_share`` (of examples to which exactly 0 is sent), ``largest_g``, the largest
+        |dL/dp| that the rule is given, and ``exact_largest_g``, the same before p_y is clamped.
+        Records of earlier versions have ``gradient_true_norm`` and ``gradient_cosine`` in place of
+        the exact ones: they went through the clamp, and are wrong where p_y underflowed.
 
     Raises
     ------
@@ -122,6 +122,10 @@ def load(
     # Of a run that failed and was trained again, the row that says what came out.
     runs_frame = frames[0].sort_values("status", key=lambda each: each == FAILED, kind="stable")
     runs_frame = runs_frame.drop_duplicates("run").sort_values(["seed", "run"])
+    for key, value in Run.absent(optimizer="").items():  # of runs that are older than these facts
+        if value is not None:
+            cells = runs_frame.get(key, pd.Series(index=runs_frame.index, dtype=object))
+            runs_frame[key] = cells.fillna(value).infer_objects()
     if "error" not in runs_frame:  # records of an earlier version
         runs_frame["error"] = None
     errors = runs_frame["error"].astype(object)  # of one type, be there any or none
@@ -313,11 +317,12 @@ def run_columns() -> list[str]:
     ]
 
 
-def history_columns() -> list[str]:
-    """Return the columns of ``history``."""
+def history_columns(*, validation: bool = False) -> list[str]:
+    """Return the columns of ``history``, on request with those of runs that have a split."""
     train = [f"train_{name}" for name in METRICS]
     train += [f"train_accuracy_{which}" for which in NOISY]
-    test = [f"{part}_{name}" for part in ("test", "test_noisy") for name in METRICS]
+    held_out = ("test", "validation") if validation else ("test",)
+    test = [f"{part}{of}_{name}" for part in held_out for of in ("", "_noisy") for name in METRICS]
     running = ["running_cross_entropy", "running_accuracy"]
     gradient = [f"gradient_{name}" for name in GRADIENT]
     return ["run", "epoch", *train, *test, *gradient, *running]

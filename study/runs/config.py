@@ -104,7 +104,8 @@ def study_of(layers: Iterable[Layer]) -> tuple[Study, list[str]]:
             key, value = option.rstrip("+"), values[option]
             if key == "vary" or (key == "optimizer.class_path" and value != result.get(key, ADAM)):
                 subject = f"{key.partition('.')[0]}."  # another class has other arguments
-                result = {k: v for k, v in result.items() if not k.startswith(subject)}
+                kept = [k for k in result if not k.startswith(subject) or k == "optimizer.schedule"]
+                result = {k: result[k] for k in kept}
             if (list_ := varied(key, below)) in result:
                 replaced.append(f"{key} is {value!r}, in place of {list_}: {result.pop(list_)!r}")
             if option != key and not isinstance(result.get(key, []), list):

@@ -66,7 +66,7 @@ class Settings(BaseModel):
             return inner.under(name) if name else inner
         if name not in cls.model_fields:
             return unknown_key(name, [*cls.model_fields, *cls.declared()])
-        field, key, value = cls.model_fields[name], name, values[name]
+        field, key, value = cls.model_fields[name], name, values.get(name, ...)
         inside = first["loc"][1:2]
         if isinstance(value, dict) and inside and inside[0] in value:
             key, value = f"{name}.{inside[0]}", value[inside[0]]
@@ -88,7 +88,8 @@ class Settings(BaseModel):
         """Return every setting's value by dotted key, lists as lists."""
         found: dict[str, Any] = {}
         for name, value in self.model_dump(mode="json").items():
-            inner = name in type(self).model_fields and isinstance(value, dict)
+            field = type(self).model_fields.get(name)
+            inner = field is not None and isinstance(field.default, (Settings, dict))
             found |= {f"{name}.{key}": value[key] for key in value} if inner else {name: value}
         return found
 

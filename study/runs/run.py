@@ -12,11 +12,12 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from study.base.errors import BadInput
-from study.base.names import Kind
+from study.base.names import SCHEDULE, Kind
 from study.runs.declaring import NO_FACT, Absent, Count, Settings, Whole, expected, nested
-from study.runs.settings import ADAM, Data, Model, Optimizer, Stop, Trainer
+from study.runs.settings import ADAM, AdamSettings, Data, Model, Optimizer, Stop, Trainer
 
 Facts = dict[str, Any]
+OF_PROGRAM = ("dataset", "train_examples", "validation_examples", "batch_size")  # of data
 
 
 class RunSettings(Settings):
@@ -62,17 +63,18 @@ class Run(RunSettings):
     @classmethod
     def of_record(cls, facts: Mapping[str, Any]) -> Self:
         """Make a recorded run: facts younger than its record have their `Absent` values."""
-        return cls.of({**cls._absent(facts.get("optimizer.class_path", ADAM)), **facts})
+        return cls.of({**cls.absent(facts.get("optimizer.class_path", ADAM)), **facts})
 
     @classmethod
     @cache
-    def _absent(cls, optimizer: str) -> Facts:
+    def absent(cls, optimizer: str) -> Facts:
         """Return the facts that are younger than some records, with the values that those have."""
         return {
             key: mark.value
             for key, field in cls.declared().items()
             for mark in field.metadata
-            if isinstance(mark, Absent) and (optimizer == ADAM or not key.startswith("optimizer."))
+            if isinstance(mark, Absent)
+            and (optimizer == ADAM or key.removeprefix("optimizer.") not in AdamSettings.declared())
         }
 
     @classmethod
@@ -125,7 +127,7 @@ class Run(RunSettings):
     @cached_property
     def _around_seed(self) -> tuple[str, str]:
         """The facts as JSON, sorted by key: what stands before the seed and after it."""
-        facts, absent = self.facts(), self._absent(self.optimizer.class_path)
+        facts, absent = self.facts(), self.absent(self.optimizer.class_path)
         kept = {key: facts[key] for key in facts if key not in absent or facts[key] != absent[key]}
         text = json.dumps({**kept, "seed": 0}, sort_keys=True, separators=(",", ":"))
         # The last one: an argument of an optimizer may be called seed, too.
@@ -135,8 +137,8 @@ class Run(RunSettings):
     @cached_property
     def program(self) -> tuple[str, ...]:
         """What runs must share to be trained in one stack."""
-        keys = ["data.dataset", "data.train_examples", "data.batch_size"]
-        keys += [f"model.{name}" for name in type(self.model).model_fields]
+        keys = [f"data.{name}" for name in OF_PROGRAM]
+        keys += [f"model.{n}" for n in type(self.model).model_fields if n != "init_scale"]
         keys += ["trainer.precision", "optimizer.class_path", "optimizer.fused"]
         facts = self.facts()
         return tuple(f"{key}={facts.get(key)}" for key in keys)
@@ -146,6 +148,9 @@ class Run(RunSettings):
         named = [(k, kind) for k, f in self.declared().items() for kind in f.metadata]
         kinds = {key: kind for key, kind in named if isinstance(kind, Kind)}
         facts = self.facts()
+        if self.optimizer.schedule is not None:
+            key = "optimizer.schedule.class_path"
+            kinds[key], facts[key] = SCHEDULE, self.optimizer.schedule.class_path
         return {k: (kinds[k], facts[k]) for k in kinds if kinds[k].is_outside(facts[k])}
 
     @property

@@ -15,7 +15,8 @@ def schema() -> dict[str, Any]:
     whole = Study.model_json_schema()
     parts = whole["$defs"]
     own = AdamSettings.model_json_schema()["properties"]
-    adam = {"properties": {**own, "class_path": {}, "init_args": {"properties": own}}}
+    other = {"class_path": {}, "schedule": {}, "init_args": {"properties": own}}
+    adam = {"properties": {**own, **other}}
     parts["Optimizer"] |= {
         "if": {"properties": {"class_path": {"const": ADAM}}},
         "then": adam | {"additionalProperties": False},

@@ -17,6 +17,7 @@ from study.data.sources import Source, source_of
 from study.runs.declaring import (
     ABOVE_0,
     NO_FACT,
+    Absent,
     Beta,
     Count,
     Folder,
@@ -25,9 +26,11 @@ from study.runs.declaring import (
     Settings,
     Share,
     Switch,
+    Whole,
 )
 
 ADAM = "study.Adam"
+Below1 = Annotated[Beta, Says("a number in [0, 1)")]
 
 
 class Data(Settings):
@@ -44,7 +47,9 @@ class Data(Settings):
     inputs: Annotated[str, names.INPUTS] = "original"
     """Images as they are; with one pixel permutation for all; with one an image; or noise."""
     train_examples: Annotated[Count | None, Says("a number of at least 1, or null")] = None
-    """Size of a random subset to train on; null trains on all."""
+    """Size of a random subset to train on; null trains on all that are not for validation."""
+    validation_examples: Annotated[Whole, Absent(0)] = 0
+    """How many training examples are held out, drawn by the seed, to validate on."""
     normalize: Annotated[str, names.NORMALIZATION] = "dataset"
     """Pixels in [0, 1]; or standardised by the data set's mean and deviation; or by the image's."""
     batch_size: Count = 100
@@ -62,6 +67,10 @@ class Data(Settings):
         if self.train_examples is not None and self.train_examples > available:
             most = f"at most the {available} training examples of {self.dataset}"
             raise BadInput("train_examples", most, self.train_examples)
+        left = available - (self.train_examples or 1)
+        if self.validation_examples > left:
+            most = f"at most {left}, what training leaves of the {available} of {self.dataset}"
+            raise BadInput("validation_examples", most, self.validation_examples)
         if self.batch_size > self.examples:
             most = f"at most the {self.examples} training examples"
             raise BadInput("batch_size", most, self.batch_size)
@@ -74,7 +83,7 @@ class Data(Settings):
     @property
     def examples(self) -> int:
         """How many examples a run trains on."""
-        return self.train_examples or self.source.train_examples
+        return self.train_examples or self.source.train_examples - self.validation_examples
 
 
 class Model(Settings):
@@ -92,6 +101,21 @@ class Model(Settings):
     """What the gradient does at softmax: passes its Jacobian or skips it, by hand or by PyTorch."""
     gradients: Literal["derived", "autograd"] = "derived"
     """The network's gradients by the hand-written derivation, or by PyTorch."""
+    dropout: Annotated[Below1, Absent(0.0)] = 0.0
+    """Probability with which a training step drops each output of a hidden layer."""
+    input_dropout: Annotated[Below1, Absent(0.0)] = 0.0
+    """Probability with which a training step drops each pixel."""
+    init_scale: Annotated[Positive, Absent(1.0)] = 1.0
+    """Factor of the initial weights and biases."""
+    label_smoothing: Annotated[Below1, Absent(0.0)] = 0.0
+    """Share e of each label that the loss trained on spreads over all classes: (1 - e) y + e/K."""
+
+    @model_validator(mode="after")
+    def _smoothing_of_losses_that_have_it(self) -> Self:
+        if self.label_smoothing and names.LOSS.is_outside(self.loss):
+            hint = "a loss of your own is given labels, so smooth them in it"
+            raise BadInput("label_smoothing", f"0 with {self.loss}", self.label_smoothing, hint)
+        return self
 
 
 class Stop(Settings):
@@ -129,6 +153,25 @@ class AdamSettings(Settings):
     """Use torch's fused kernel for the update; false runs the algorithm as written here."""
 
 
+class Schedule(Settings):
+    """How the learning rate changes while a run trains."""
+
+    class_path: Annotated[str, names.SCHEDULE]
+    """The import path of one of torch's schedules, or of a function that returns one."""
+    init_args: Annotated[dict[str, Any], Says("a mapping of argument names to values")] = {}
+    """Its arguments, all but the optimizer."""
+    interval: Literal["epoch", "step"] = "epoch"
+    """How often it takes a step."""
+
+    @model_validator(mode="after")
+    def _sound_arguments(self) -> Self:
+        try:
+            refuse_unsound(self.init_args)
+        except BadInput as fault:
+            raise fault.under("init_args") from None
+        return self
+
+
 class Optimizer(Settings, extra="allow"):
     """An optimizer by class and arguments; this package's Adam unless another is named.
 
@@ -137,22 +180,27 @@ class Optimizer(Settings, extra="allow"):
 
     class_path: Annotated[str, names.OPTIMIZER] = ADAM
     """study.Adam, or the import path of any torch optimizer; beside it stand its arguments."""
+    schedule: Annotated[
+        Schedule | None,
+        Absent(None),
+        Says("a mapping with class_path, init_args and interval (epoch or step), or null"),
+    ] = None
+    """How the learning rate changes; null keeps it constant."""
 
-    def __init__(self, class_path: str = ADAM, init_args: Any = None, **arguments: Any) -> None:
+    def __init__(
+        self, class_path: str = ADAM, init_args: Any = None, schedule: Any = None, **arguments: Any
+    ) -> None:
         class_path = names.OPTIMIZER.check(class_path, "class_path")
         if not isinstance(init_args, Mapping | None):
             raise BadInput("init_args", "a mapping of argument names to values", init_args)
-        for name in arguments.keys() & (init_args or {}).keys():
+        for name in {*arguments, "schedule"} & (init_args or {}).keys():
             raise BadInput(name, "one value", hint="it is both in init_args and beside it")
         arguments |= init_args or {}
         if class_path == ADAM:
             arguments = dict(AdamSettings(**arguments))
-        for name, value in arguments.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise BadInput(name, "a finite number", value)
-            if value == "off":  # false in YAML 1.1; as text it would count as true
-                raise BadInput(name, "true or false", value)
-        super().__init__(class_path=class_path, **dict(sorted(arguments.items())))
+        refuse_unsound(arguments)
+        given = {"class_path": class_path, "schedule": schedule}
+        super().__init__(**given, **dict(sorted(arguments.items())))
 
     @property
     def init_args(self) -> dict[str, Any]:
@@ -164,6 +212,15 @@ class Optimizer(Settings, extra="allow"):
     def declared(cls) -> dict[str, FieldInfo]:
         """Return the class and the arguments of this package's Adam."""
         return cls.model_fields | AdamSettings.declared()
+
+
+def refuse_unsound(arguments: Mapping[str, Any]) -> None:
+    """Raise `BadInput` for an argument that no class means."""
+    for name, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(name, "a finite number", value)
+        if value == "off":  # false in YAML 1.1; as text it would count as true
+            raise BadInput(name, "true or false", value)
 
 
 class ClassSpec(TypedDict):

@@ -11,7 +11,7 @@ from study.runs.study import Study
 
 def arm_parts(facts: Mapping[str, Any]) -> list[str]:
     """Return an arm's varied facts, each in words; ``all runs`` where nothing varies."""
-    parts = [f"{key.rpartition('.')[2]} {_plain(value)}" for key, value in facts.items()]
+    parts = [f"{key.rpartition('.')[2]} {in_words(value)}" for key, value in facts.items()]
     return parts or ["all runs"]
 
 
@@ -26,7 +26,19 @@ def arm_label(facts: Mapping[str, Any]) -> str:
     return ", ".join(arm_parts(facts))
 
 
-def _plain(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Return a fact's value in words; a schedule as it would be called, and how often it steps.
+
+    Examples
+    --------
+    >>> path = "torch.optim.lr_scheduler.ExponentialLR"
+    >>> in_words({"class_path": path, "init_args": {"gamma": 0.95}, "interval": "step"})
+    'ExponentialLR(gamma=0.95) each step'
+    """
+    if isinstance(value, Mapping) and {"class_path", "init_args", "interval"} <= value.keys():
+        name = value["class_path"].removeprefix("torch.optim.lr_scheduler.")
+        arguments = ", ".join(f"{key}={in_words(each)}" for key, each in value["init_args"].items())
+        return f"{name}({arguments}) each {value['interval']}"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Exact evaluation of one run's network: on all examples it trains on, and on the test set."""
+"""Exact evaluation of one run's network: on what it trains on, and on test and validation sets."""
 
 from __future__ import annotations
 
@@ -37,18 +37,21 @@ def evaluate(network: Network, data: RunTensors) -> dict[str, float]:
         The run's data.
     """
     train = torch.cat([network(data.train_part(part)) for part in _parts(data.labels)])
-    test = torch.cat([network(data.test_images[part]) for part in _parts(data.test_labels)])
     of_train = metrics(train, data.labels)
     of_train |= accuracies_under_noise(train, data.labels, data.true_labels, data.redrawn)
-    found = {
-        "train": of_train,
-        "test": metrics(test, data.test_labels),
-        "test_noisy": metrics(test, data.test_noisy_labels),
-    }
+    found = {"train": of_train}
+    noisy = {"test": data.test_noisy_labels, "validation": data.validation_noisy_labels}
+    for which, noisy_labels in noisy.items():
+        images, labels = data.held_out(which)
+        if len(labels):
+            z = torch.cat([network(images(part)) for part in _parts(labels)])
+            found[which], found[f"{which}_noisy"] = metrics(z, labels), metrics(z, noisy_labels)
     return {f"{part}_{name}": value for part, row in found.items() for name, value in row.items()}
 
 
-def probe(network: Network, data: RunTensors, loss: str, backward: str) -> dict[str, float]:
+def probe(
+    network: Network, data: RunTensors, loss: str, backward: str, label_smoothing: float = 0.0
+) -> dict[str, float]:
     """Return the measure of `study.measures.gradient_probe` on a fixed batch of training examples.
 
     Parameters
@@ -57,11 +60,12 @@ def probe(network: Network, data: RunTensors, loss: str, backward: str) -> dict[
         Gives logits [batch, classes] for images [batch, feature].
     data
         The run's data.
-    loss, backward
+    loss, backward, label_smoothing
         As in `study.Model`.
     """
     chosen = spread(len(data.labels), PROBE)
-    found = gradient_probe(network, data.train_part(chosen), data.labels[chosen], loss, backward)
+    batch = (data.train_part(chosen), data.labels[chosen])
+    found = gradient_probe(network, *batch, loss, backward, label_smoothing)
     return {f"gradient_{name}": value for name, value in found.items()}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,11 +15,12 @@ from torch import Tensor
 
 from study.data.prepare import DataCache
 from study.nn.mlp import aligned_stack
+from study.runs.packing import steps
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.examples import ExampleOrder, Examples, Loader, epoch_order
-from study.training.optimizers import updates_at_once
 from study.training.stack import Stack
+from study.training.stack_batch import StackBatch
 
 STEPS_AT_ONCE = 1_000
 TESTED_AT_ONCE = 2_000
@@ -34,6 +36,9 @@ class RunTensors:
     labels: Int[Tensor, " batch"]
     true_labels: Int[Tensor, " batch"]
     redrawn: Tensor
+    validation_examples: Int[Tensor, " validation"]
+    validation_labels: Int[Tensor, " validation"]
+    validation_noisy_labels: Int[Tensor, " validation"]
     test_labels: Int[Tensor, " test"]
     test_noisy_labels: Int[Tensor, " test"]
     hashes: tuple[str, str]
@@ -43,78 +48,12 @@ class RunTensors:
         whole = len(self.examples) == len(self.train_images)
         return self.train_images[part if whole else self.examples[part]]
 
-
-class StackBatch:
-    """The next mini-batches of every run that trains.
-
-    Runs do not feel each other, so each may take several steps at a time: what Lightning costs is
-    paid once for them all, and a run's weights stay in a cache meanwhile.
-
-    Parameters
-    ----------
-    epoch
-        Each training slot's images, its examples in this epoch's order, and their labels.
-    buffers
-        Where a slot's mini-batch is gathered, [slot, batch, feature].
-    part
-        Which of the epoch's examples, in mini-batches of the buffers' size.
-    """
-
-    def __init__(
-        self,
-        epoch: Mapping[int, tuple[Tensor, Tensor, Tensor]],
-        buffers: Tensor,
-        part: slice,
-    ) -> None:
-        self.epoch, self.buffers, self.part = epoch, buffers, part
-        self.size = buffers.shape[1]
-
-    def of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield a slot's images [batch, feature], in a buffer used again, and labels [batch]."""
-        images, examples, labels = self.epoch[slot]
-        batches = (torch.split(each[self.part], self.size) for each in (examples, labels))
-        for chosen, their_labels in zip(*batches, strict=True):
-            out = self.buffers[slot, : len(chosen)]
-            yield torch.index_select(images, 0, chosen, out=out), their_labels
-
-    def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield all slots' images [run, batch, feature] and labels [run, batch].
-
-        Slots whose run has ended get something, with labels of zeros.
-        """
-        runs, device = len(self.buffers), self.buffers.device
-        examples = next(iter(self.epoch.values()))[1][self.part]
-        chosen = torch.zeros(runs, len(examples), dtype=torch.int64, device=device)
-        labels = torch.zeros_like(chosen)
-        for slot, (_, order, ordered_labels) in self.epoch.items():
-            chosen[slot], labels[slot] = order[self.part], ordered_labels[self.part]
-        sources = {id(images): images for images, _, _ in self.epoch.values()}
-        for now, their_labels in zip(
-            torch.split(chosen, self.size, 1), torch.split(labels, self.size, 1), strict=True
-        ):
-            out = self.buffers[:, : now.shape[1]]
-            if len(sources) == 1 and out.is_contiguous():  # one launch for all
-                (images,) = sources.values()
-                torch.index_select(images, 0, now.flatten(), out=out.flatten(0, 1))
-            else:
-                for slot, (images, _, _) in self.epoch.items():
-                    torch.index_select(images, 0, now[slot], out=out[slot])
-            yield out, their_labels
-
-
-class WholeBatch:
-    """One mini-batch of every run, given as tensors: images [run, batch, feature] and labels."""
-
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images, self.labels = images, labels
-
-    def of(self, slot: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield a slot's images [batch, feature] and labels [batch]."""
-        yield self.images[slot], self.labels[slot]
-
-    def of_all(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield all slots' images and labels."""
-        yield self.images, self.labels
+    def held_out(self, which: str) -> tuple[Callable[[slice | Tensor], Tensor], Tensor]:
+        """Return what gives images of the ``test`` or ``validation`` set, and its true labels."""
+        if which == "test":
+            return self.test_images.__getitem__, self.test_labels
+        chosen = self.validation_examples
+        return lambda part: self.train_images[chosen[part]], self.validation_labels
 
 
 class StackBatches:
@@ -125,9 +64,7 @@ class StackBatches:
         run = data.stack.first
         shape = (run.data.batch_size, run.widths[0])
         self.buffers = aligned_stack(len(data.stack.slots), shape).to(data.device)
-        # Other optimizers update all runs at once, after each step.
-        steps = STEPS_AT_ONCE if updates_at_once(run.optimizer) else 1
-        self.examples, self.at_once = run.data.examples, steps * run.data.batch_size
+        self.examples, self.at_once = run.data.examples, STEPS_AT_ONCE * run.data.batch_size
 
     def __len__(self) -> int:
         return -(-self.examples // self.at_once)
@@ -144,40 +81,54 @@ class StackBatches:
                 tensors.train_images,
                 tensors.examples[shuffled],
                 tensors.labels[shuffled],
+                slot.epoch * steps(slot.run),
             )
         for start in range(0, self.examples, self.at_once):
             yield StackBatch(epoch, self.buffers, slice(start, start + self.at_once))
 
 
-class TestBatches:
-    """The test set of a stack: the images that each of its runs sees, with their true labels.
+class HeldOutBatches:
+    """The test or the validation set of a stack, with true labels.
 
-    Images are [batch, feature] where all runs see the same ones, and else [run, batch, feature];
-    labels are [batch] in both cases.
+    Images are [batch, feature] and labels [batch] where all runs have the same ones; else both have
+    a leading run dimension.
+
+    Parameters
+    ----------
+    data
+        The data of the stack.
+    which
+        ``test`` or ``validation``.
     """
 
-    def __init__(self, data: StackData) -> None:
-        self.data = data
+    def __init__(self, data: StackData, which: str) -> None:
+        self.data, self.which = data, which
 
     def __len__(self) -> int:
         return len(self._parts())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # Asked for anew each time, since slots change hands.
-        every, labels = self._images(), self.data.tensors(self.data.stack.slots[0]).test_labels
+        sets = self._sets()
         for part in self._parts():
-            images = [each[part] for each in every]
-            yield images[0] if len(images) == 1 else torch.stack(images), labels[part]
+            images, labels = [each(part) for each, _ in sets], [each[part] for _, each in sets]
+            yield (
+                (images[0], labels[0])
+                if len(sets) == 1
+                else (torch.stack(images), torch.stack(labels))
+            )
 
-    def _images(self) -> list[Tensor]:
-        """Return all runs' images, or only the first run's where they all see the same."""
-        every = [self.data.tensors(slot).test_images for slot in self.data.stack.slots]
-        return every[:1] if all(each is every[0] for each in every) else every
+    def _sets(self) -> list[tuple[Callable[[slice | Tensor], Tensor], Tensor]]:
+        """Return each run's set, or only the first run's where all have the same."""
+        every = [self.data.tensors(slot) for slot in self.data.stack.slots]
+        same = all(each.test_images is every[0].test_images for each in every)
+        shared = self.which == "test" and same
+        return [each.held_out(self.which) for each in (every[:1] if shared else every)]
 
     def _parts(self) -> list[slice]:
-        every = self._images()
-        at_once = max(TESTED_AT_ONCE // len(every), 1)
-        return [slice(at, at + at_once) for at in range(0, len(every[0]), at_once)]
+        sets = self._sets()
+        at_once = max(TESTED_AT_ONCE // len(sets), 1)
+        return [slice(at, at + at_once) for at in range(0, len(sets[0][1]), at_once)]
 
 
 class StackData(pl.LightningDataModule):
@@ -277,14 +228,20 @@ class StackData(pl.LightningDataModule):
         order = ExampleOrder(slot, len(tensors.labels))
         return Examples(tensors.train_part, tensors.labels).loader(slot.run.data.batch_size, order)
 
-    def test_dataloader(self) -> Loader | TestBatches:
+    def test_dataloader(self) -> Loader | HeldOutBatches:
         """Return the test images, as each run sees them, with their true labels."""
-        if not self.single:
-            return TestBatches(self)
-        tensors = self.tensors(self.stack.slots[0])
-        test = Examples(tensors.test_images.__getitem__, tensors.test_labels)
-        return test.loader(TESTED_AT_ONCE)
+        return self._held_out("test")
 
-    def val_dataloader(self) -> Loader | TestBatches:
-        """Return the test images: a study selects nothing, so it needs no third set."""
-        return self.test_dataloader()
+    def val_dataloader(self) -> Loader | HeldOutBatches | list[Tensor]:
+        """Return the validation images with their true labels; nothing without a split."""
+        if self.stack.first.data.validation_examples:
+            return self._held_out("validation")
+        # Lightning warns where a module could be validated and is not.
+        warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+        return []
+
+    def _held_out(self, which: str) -> Loader | HeldOutBatches:
+        if not self.single:
+            return HeldOutBatches(self, which)
+        examples = Examples(*self.tensors(self.stack.slots[0]).held_out(which))
+        return examples.loader(TESTED_AT_ONCE)

@@ -46,7 +46,8 @@ class StackEvaluation:
         def row_of(at: int) -> dict[str, float] | Exception:
             try:
                 row = evaluate(self.network(at), data[at])
-                return row | probe(self.network(at), data[at], model.loss, model.backward)
+                how = (model.loss, model.backward, model.label_smoothing)
+                return row | probe(self.network(at), data[at], *how)
             except Exception as error:  # whatever code that the run names raises
                 return error
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
+from study.runs.packing import steps
 from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.engine import Running, chosen_routes, make_engine
@@ -23,7 +24,8 @@ from study.training.evaluation import FitCheck, metrics
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
-from study.training.stack_data import StackBatch, StackData, WholeBatch
+from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_data import StackData
 from study.training.stack_evaluation import StackEvaluation
 
 
@@ -64,7 +66,7 @@ class StackModule(pl.LightningModule):
         self.network.to(dtype)
         for index, slot in enumerate(self.stack.slots):
             if slot.state is None:
-                self.network.initialize(index, slot.run.seed)
+                self.network.initialize(index, slot.run.seed, slot.run.model.init_scale)
             else:
                 load_weights(self.network.rows(index), slot.state)
         # Whose weights the network holds: from here on they are the user's, who may load others.
@@ -100,7 +102,7 @@ class StackModule(pl.LightningModule):
             data.stack = self.stack
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make one optimizer with a parameter group a run."""
+        """Make the engine; what is returned counts steps and shows each run's numbers."""
         self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
         if self.routes is None and self.device.type == "cpu":
             self.routes = chosen_routes(self.stack.first)
@@ -212,14 +214,16 @@ class StackModule(pl.LightningModule):
     def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
         """Take the batch's steps of every run that trains."""
         if isinstance(batch, StackBatch):
-            steps: StackBatch | WholeBatch = batch
+            given: StackBatch | WholeBatch = batch
         else:  # an ordinary batch of a single run
-            steps = WholeBatch(*(part.unsqueeze(0) for part in batch))
-        self._running += self.engine.steps(steps, self.stack.training)
+            slot = self.stack.slots[0]
+            number = slot.epoch * steps(slot.run) + batch_idx
+            images, labels = (part.unsqueeze(0) for part in batch)
+            given = WholeBatch(images, labels, number)
+        self._running += self.engine.steps(given, self.stack.training)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
-        # Counts the step for Lightning; the engine has left it no gradient that it used itself.
-        optimizer.step()
+        optimizer.step()  # counts it for Lightning, as the runs have been updated already
         self.engine.note_weights()
 
     def on_train_epoch_end(self) -> None:
@@ -230,6 +234,7 @@ class StackModule(pl.LightningModule):
         finite = self._running.cross_entropy.isfinite().tolist()
         for index in training:
             self.stack.slots[index].epoch += 1
+        self.engine.end_epoch(training)
         due = {index for index in training if self.stack.slots[index].due or not finite[index]}
         if self._evaluation:
             due |= self._evaluation.just_fitted(set(training) - due)
@@ -265,7 +270,7 @@ class StackModule(pl.LightningModule):
         return self._evaluation.predictions(index)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
-        """Log the runs' mean metrics on ordinary batches, as ``val_…``."""
+        """Log the runs' mean metrics on their validation examples, as ``val_…``."""
         self._log_metrics("val", *batch)
 
     def test_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
@@ -273,9 +278,13 @@ class StackModule(pl.LightningModule):
         self._log_metrics("test", *batch)
 
     def _log_metrics(
-        self, part: str, images: Float[Tensor, "*run batch feature"], labels: Int[Tensor, " batch"]
+        self,
+        part: str,
+        images: Float[Tensor, "*run batch feature"],
+        labels: Int[Tensor, "*run batch"],
     ) -> None:
-        rows = [metrics(logits, labels) for logits in self.network(images)]
+        logits = self.network(images)
+        rows = [metrics(*each) for each in zip(logits, labels.expand(len(logits), -1), strict=True)]
         for name in rows[0]:
             value = sum(row[name] for row in rows) / len(rows)
-            self.log(f"{part}_{name}", value, batch_size=len(labels))
+            self.log(f"{part}_{name}", value, batch_size=labels.shape[-1])

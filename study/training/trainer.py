@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
 from study.base.errors import BadInput
 from study.nn.products import available
+from study.runs.packing import steps
 from study.runs.run import Run
 from study.runs.study import Study
 from study.training.devices import own_devices
-from study.training.optimizers import make_optimizer
+from study.training.optimizers import try_optimizer
 from study.training.refusals import check_callback
 
 
@@ -95,12 +95,9 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
     if study.products not in ("auto", *available()):
         expected = f"one of auto, {', '.join(available())} with this torch"
         raise BadInput("products", expected, study.products)
-    seen = set()
-    for run in runs:
-        if (text := repr(run.optimizer)) not in seen:
-            seen.add(text)
-            scraps = [[torch.zeros(2, 2), torch.zeros(2)] for _ in range(2)]
-            try_step(make_optimizer([run.optimizer] * 2, scraps), run.optimizer.class_path)
+    lasting = {(repr(r.optimizer), r.trainer.max_epochs, steps(r)): r for r in runs}
+    for (_, epochs, in_each), run in lasting.items():
+        try_optimizer(run.optimizer, epochs, in_each)
     wanted = runs[0].trainer
     try:
         make_trainer(runs[0].with_settings({"trainer.callbacks": [], "trainer.logger": []}), [])
@@ -113,22 +110,6 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
         names = ", ".join(each["class_path"] for each in wanted.callbacks)
         expected = "callbacks that Lightning takes together"
         raise BadInput("trainer.callbacks", expected, names, str(error)) from None
-
-
-def try_step(optimizer: torch.optim.Optimizer, class_path: str) -> None:
-    """Take one step, as some optimizers refuse ordinary gradients or need a closure."""
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.ones_like(parameter)
-    try:
-        optimizer.step()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInput(
-            "optimizer.class_path",
-            "an optimizer of dense gradients, without a closure",
-            class_path,
-            str(error),
-        ) from None
 
 
 def make_trainer(

@@ -222,7 +222,7 @@ def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str
 
     W&B returns whole numbers as ints, and infinities and nans as text.
     """
-    names = [*history_columns()[2:], *EARLIER_HISTORY_COLUMNS]
+    names = [*history_columns(validation=True)[2:], *EARLIER_HISTORY_COLUMNS]
     rows: dict[int, dict[str, Any]] = {}
     for each in logged:
         if each.get("epoch") is None:

@@ -18,7 +18,7 @@ from study.data.conditions import (
     destroyed,
     noisy_labels,
     normalized,
-    subset,
+    split,
 )
 
 LABELS = np.arange(20_000) % 10
@@ -152,15 +152,36 @@ def test_a_smaller_subset_is_in_a_larger_one(
     available: int, sizes: tuple[int, int], seed: int
 ) -> None:
     small, large = sorted(min(size, available) for size in sizes)
-    inner, outer = subset(small, available, seed), subset(large, available, seed)
+    (inner, _), (outer, _) = (split(size, 0, available, seed) for size in (small, large))
     assert (len(inner), len(outer)) == (small, large)
     assert set(inner.tolist()) <= set(outer.tolist()) <= set(range(available))
     assert np.array_equal(inner, np.unique(inner))  # sorted, and each once
-    assert subset(available, available, seed).tolist() == list(range(available))
+    for everything in (available, None):
+        assert split(everything, 0, available, seed)[0].tolist() == list(range(available))
+
+
+@given(st.integers(2, 60), st.tuples(st.integers(1, 60), st.integers(1, 60)), numbers)
+def test_a_validation_set_is_in_a_larger_one_and_shares_nothing_with_any_training_set(
+    available: int, sizes: tuple[int, int], seed: int
+) -> None:
+    small, large = sorted(min(size, available - 1) for size in sizes)
+    whole = set(range(available))
+    rest, outer = split(None, large, available, seed)
+    inner = split(None, small, available, seed)[1]
+    assert (len(inner), len(outer)) == (small, large)
+    assert np.array_equal(outer, np.unique(outer))  # sorted, and each once
+    assert set(inner.tolist()) <= set(outer.tolist()) < whole
+    assert set(rest.tolist()) == whole - set(outer.tolist())
+    for train in {1, available - large}:
+        chosen, same = split(train, large, available, seed)
+        assert np.array_equal(same, outer)
+        # A training subset is the one without a split.
+        assert np.array_equal(chosen, split(train, 0, available, seed)[0])
+        assert not set(chosen.tolist()) & set(outer.tolist())
 
 
 def test_every_example_is_as_likely_to_be_in_a_subset() -> None:
-    counts = np.bincount(np.concatenate([subset(10, 40, seed) for seed in range(400)]))
+    counts = np.bincount(np.concatenate([split(10, 0, 40, seed)[0] for seed in range(400)]))
     assert len(counts) == 40
     # 400 draws with probability 1/4: 100, give or take 8.7.
     assert np.abs(counts - 100).max() < 5 * 8.7

@@ -68,6 +68,26 @@ def test_a_subset_has_the_labels_and_noise_that_its_examples_have_in_the_whole()
     assert part.train_images is whole.train_images  # images are shared, the rest chosen
 
 
+@pytest.mark.parametrize("scheme", ["uniform", "permuted"])
+def test_validation_examples_are_apart_and_have_the_labels_that_the_whole_has(scheme: str) -> None:
+    noise: dict[str, Any] = {"label_noise": 0.5, "label_scheme": scheme}
+    whole = prepared(**noise)
+    data = prepared(**noise, validation_examples=300)
+    assert (len(data.examples), len(data.validation_examples)) == (1137, 300)
+    assert not set(data.examples) & set(data.validation_examples)
+    for part, labels, true in (
+        (data.examples, data.labels, data.true_labels),
+        (data.validation_examples, data.validation_noisy_labels, data.validation_labels),
+    ):
+        assert np.array_equal(labels, whole.labels[part])
+        assert np.array_equal(true, whole.true_labels[part])
+        # A tenth of the redrawn half is right by chance: .55, give or take .029 of 300.
+        assert abs((labels == true).mean() - 0.55) < 5 * 0.029
+    assert whole.validation_examples.size == whole.validation_noisy_labels.size == 0
+    assert data.train_images is whole.train_images
+    assert np.array_equal(prepared(**noise, validation_examples=40).test_labels, data.test_labels)
+
+
 def test_images_are_standardised_by_the_training_set_in_train_and_test() -> None:
     raw, shown = prepared(normalize="none"), prepared(normalize="dataset")
     assert raw.train_images.min() == 0

@@ -26,7 +26,7 @@ from study.training.engine import RowEngine, make_engine
 from study.training.engine.graph import EAGER_STEPS
 from study.training.engine.neighbours import neighbours_felt
 from study.training.examples import epoch_order, sorting_order
-from study.training.stack_data import WholeBatch
+from study.training.stack_batch import WholeBatch
 
 needs_cuda = [
     pytest.mark.gpu,

@@ -15,6 +15,7 @@ from torch import Tensor
 from study.base.errors import BadInput
 from study.measures.gradient_probe import exact_gradient, gradient_probe
 from study.nn.losses import loss_of
+from study.nn.targets import one_hot
 
 RULES = ("jacobian", "identity", "autograd", "fused")
 LOSSES = ("cross_entropy", "squared_error")
@@ -69,6 +70,23 @@ def test_rules_with_the_jacobian_send_the_exact_gradient(loss: str, backward: st
     assert found["norm"] == pytest.approx(found["exact_norm"], rel=1e-5)
     assert found["largest_g"] == pytest.approx(found["exact_largest_g"], rel=1e-5)
     assert found["zero_share"] == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("backward", RULES)
+def test_with_smoothed_labels_it_is_of_the_smoothed_loss(loss: str, backward: str) -> None:
+    z = torch.randn(100, 10, generator=torch.Generator().manual_seed(0)).mul(3)
+    labels, smoothing = torch.arange(100) % 10, 0.2
+    p = torch.softmax(z.double(), -1)
+    y = one_hot(labels, p, smoothing)
+    g = (-y / p if loss == "cross_entropy" else 2 * (p - y)) / 100
+    exact = p * (g - (g * p).sum(-1, keepdim=True))
+    torch.testing.assert_close(exact_gradient(z.double(), labels, loss, smoothing)[0], exact)
+    found = gradient_probe(lambda images: images, z, labels, loss, backward, smoothing)
+    sent = g if backward == "identity" else exact
+    cosine = (sent * exact).sum() / (sent.norm() * exact.norm())
+    expected = [sent.norm(), exact.norm(), cosine, 0.0, g.abs().max(), g.abs().max()]
+    assert list(found.values()) == pytest.approx([float(each) for each in expected], rel=1e-4)
 
 
 def test_identity_sends_g_of_cross_entropy() -> None:

@@ -71,20 +71,6 @@ def test_a_parameter_without_a_gradient_is_untouched_and_has_no_state(fused: boo
     assert adam.state[parameters[0]]["step"] == 1
 
 
-@BOTH
-def test_groups_are_updated_together_only_if_their_rates_are_equal_in_every_digit(
-    fused: bool,
-) -> None:
-    # Both are shown as 0.0100.
-    rates = [torch.tensor(0.01), torch.tensor(0.010001)]
-    rows = [torch.zeros(1, dtype=torch.float64) for _ in rates]
-    groups = [{"params": [row], "lr": rate} for row, rate in zip(rows, rates, strict=True)]
-    adam = Adam(groups, fused=fused)
-    adam.update(adam.param_groups, [[torch.ones(1, dtype=torch.float64)] for _ in rows])
-    for row, rate in zip(rows, rates, strict=True):
-        assert row.item() == pytest.approx(-rate.item(), rel=1e-7)
-
-
 # What any torch optimizer does
 
 

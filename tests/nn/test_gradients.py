@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from study.base.errors import BadInput
+from study.nn.dropout import Dropout
 from study.nn.gradients import METHODS
-from study.nn.losses import cross_entropy, loss_of, one_hot, squared_error
+from study.nn.losses import cross_entropy, loss_of, squared_error
 from study.nn.mlp import ACTIVATIONS, sequential
 from study.nn.products import layers
+from study.nn.targets import one_hot
 
 LOSSES = ["cross_entropy", "squared_error"]
 TRUE_RULES = ["jacobian", "autograd", "fused"]
@@ -53,12 +56,18 @@ def problem(
 
 
 def gradients(
-    method: str, parameters: list[Tensor], x: Tensor, labels: Tensor, **how: str
+    method: str,
+    parameters: list[Tensor],
+    x: Tensor,
+    labels: Tensor,
+    masks: Sequence[Tensor | None] = (),
+    **how: Any,
 ) -> tuple[Tensor, list[Tensor]]:
     """Return loss and gradients, in tensors that held something else."""
     found = [torch.full_like(parameter, torch.nan) for parameter in parameters]
     widths = [parameters[0].shape[-1], *(bias.shape[-1] for bias in parameters[1::2])]
-    p = METHODS[method](layers(widths, x.shape[-2], {}), **how)(parameters, x, labels, found)
+    made = METHODS[method](layers(widths, x.shape[-2], {}), **how)
+    p = made(parameters, x, labels, found, masks)
     loss = cross_entropy if how["loss"] == "cross_entropy" else squared_error
     return loss(p, labels), found
 
@@ -113,6 +122,68 @@ def test_rules_with_the_true_jacobian_give_the_gradients_of_a_plain_network(
     )
     expected_value, expected = plain(parameters, x, labels, activation, loss)
     assert_near([value, *found], [expected_value, *expected])
+
+
+def ordinary(
+    parameters: list[Tensor],
+    x: Tensor,
+    labels: Tensor,
+    masks: Sequence[Tensor | None],
+    how: dict[str, Any],
+) -> list[Tensor]:
+    """Return the gradients of a smoothed loss under dropout, by nothing of this package."""
+    act = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+    act["gelu"] = nn.functional.gelu
+    leaves = [parameter.clone().requires_grad_() for parameter in parameters]
+    z = x
+    for at, (weight, bias) in enumerate(zip(leaves[::2], leaves[1::2], strict=True)):
+        h = act[how["activation"]](z) if at else x
+        z = nn.functional.linear(h if (mask := masks[at]) is None else h * mask, weight, bias)
+    p = torch.softmax(z, -1)
+    if how["backward"] == "identity":
+        p = p.detach().requires_grad_()
+    e, classes = how["label_smoothing"], p.shape[-1]
+    y = nn.functional.one_hot(labels, classes).double() * (1 - e) + e / classes
+    each = -y * p.log() if how["loss"] == "cross_entropy" else (p - y) ** 2
+    (each.sum() / len(labels)).backward()
+    if how["backward"] == "identity":
+        z.backward(p.grad)
+    return [leaf.grad for leaf in leaves if leaf.grad is not None]
+
+
+@some
+@given(
+    problems,
+    st.sampled_from(sorted(ACTIVATIONS)),
+    st.sampled_from(LOSSES),
+    st.sampled_from(RULES),
+    st.sampled_from([0.0, 0.1, 0.9]),
+    st.tuples(st.sampled_from([0.0, 0.3]), st.sampled_from([0.0, 0.5])),
+)
+def test_dropout_and_smoothed_labels_have_the_gradients_of_an_ordinary_network(
+    facts: dict[str, Any],
+    activation: str,
+    loss: str,
+    backward: str,
+    label_smoothing: float,
+    dropped: tuple[float, float],
+) -> None:
+    parameters, x, labels = problem(**facts)
+    x = x.expand(*labels.shape, x.shape[-1])
+    widths = [weight.shape[-1] for weight in parameters[::2]]
+    shares = [dropped[0], *[dropped[1]] * (len(widths) - 1)]
+    dropout = Dropout(range(facts["runs"] or 1), widths, shares, x.device)
+    which = 0 if facts["runs"] is None else slice(None)
+    drawn = dropout.masks(which, x, torch.full(x.shape[:-2], 3))
+    how = {"activation": activation, "loss": loss, "backward": backward}
+    every = {**how, "label_smoothing": label_smoothing}
+    found = {m: gradients(m, parameters, x, labels, drawn, **every)[1] for m in METHODS}
+    derived = found["derived"]
+    assert_near(derived, found["autograd"])
+    for run in range(facts["runs"] or 0) or [...]:
+        row = ([each[run] for each in parameters], x[run], labels[run])
+        its = [None if each is None else each[run] for each in drawn or [None] * len(widths)]
+        assert_near([each[run] for each in derived], ordinary(*row, its, every))
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

@@ -18,10 +18,10 @@ from study.nn.losses import (
     fused_cross_entropy,
     fused_squared_error,
     loss_of,
-    one_hot,
     squared_error,
 )
 from study.nn.softmax import BACKWARDS
+from study.nn.targets import one_hot
 
 FLOOR = math.log(1 + 9 / math.e)
 
@@ -53,6 +53,14 @@ def test_fused_losses_by_hand() -> None:
     label = torch.tensor([0])
     assert fused_cross_entropy(z, label).item() == pytest.approx(math.log(4), rel=1e-15)
     assert fused_squared_error(z, label).item() == pytest.approx(2 * 9 / 16, rel=1e-15)
+
+
+@pytest.mark.parametrize("e", [0.1, 0.75])
+@pytest.mark.parametrize("backward", RULES)
+def test_smoothed_cross_entropy_is_torchs(backward: str, e: float) -> None:
+    z, labels = batch(5, 4)
+    expected = functional.cross_entropy(z, labels, label_smoothing=e)
+    torch.testing.assert_close(loss_of(z, labels, "cross_entropy", backward, e), expected)
 
 
 def test_fused_cross_entropy_is_torchs() -> None:

@@ -15,9 +15,9 @@ from study.nn.losses import (
     gradient_at_logits,
     gradient_at_probabilities,
     loss_of,
-    one_hot,
 )
 from study.nn.softmax import probabilities
+from study.nn.targets import one_hot
 
 # Gradients
 
@@ -144,3 +144,31 @@ def test_a_loss_from_outside_needs_no_more_than_its_value(backward: str) -> None
     torch.testing.assert_close(gradient_at_logits(p, labels, "outside:chance", backward), sent)
     expected = -y / 4 if backward == "identity" else p * ((y * p).sum(-1, keepdim=True) - y) / 4
     torch.testing.assert_close(sent, expected)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("backward", RULES)
+def test_smoothing_takes_a_share_of_all_classes_in_place_of_the_label(
+    loss: str, backward: str
+) -> None:
+    z, labels = batch(3, 5, 4)
+    p, y = probabilities(z), 0.7 * one_hot(labels, z) + 0.3 / 4
+    g = -y / p if loss == "cross_entropy" else 2 * (p - y)
+    sent = g if backward == "identity" else p * (g - (g * p).sum(-1, keepdim=True))
+    exact = {"rtol": 1e-12, "atol": 1e-15}
+    found = gradient_at_logits(p, labels, loss, backward, 0.3)
+    torch.testing.assert_close(found, sent / 5, **exact)
+    torch.testing.assert_close(gradient_at_probabilities(p, labels, loss, 0.3), g / 5, **exact)
+    leaf = z.clone().requires_grad_()
+    value = loss_of(leaf, labels, loss, backward, 0.3)
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), leaf)[0], sent / 5, **exact)
+    each = -y * p.log() if loss == "cross_entropy" else (p - y) ** 2
+    torch.testing.assert_close(value.detach(), each.sum((-1, -2)) / 5, **exact)
+
+
+@pytest.mark.parametrize("backward", RULES)
+def test_smoothed_cross_entropy_of_probabilities_that_underflow_is_finite(backward: str) -> None:
+    z, labels = torch.tensor([[0.0, 300.0, -300.0]]), torch.tensor([0])
+    value, sent = loss_of(z, labels, "cross_entropy", backward, 0.3), probabilities(z)
+    assert bool(value.isfinite())
+    assert bool(gradient_at_logits(sent, labels, "cross_entropy", backward, 0.3).isfinite().all())

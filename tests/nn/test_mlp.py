@@ -44,6 +44,15 @@ def test_initial_weights_are_uniform_within_one_over_the_root_of_fan_in() -> Non
             assert kstest(scaled.numpy(), "uniform", args=(-1, 2)).pvalue > 0.01
 
 
+def test_a_scale_multiplies_the_initial_weights_and_biases() -> None:
+    ordinary, scaled = (StackedMLP(1, WIDTHS).double() for _ in range(2))
+    ordinary.initialize(0, seed=3)
+    scaled.initialize(0, seed=3, scale=2.5)
+    for row, other in zip(ordinary.rows(0), scaled.rows(0), strict=True):
+        assert bool(row.any())
+        torch.testing.assert_close(other, 2.5 * row, rtol=1e-15, atol=0)
+
+
 def test_initial_weights_have_the_distribution_of_nn_linear() -> None:
     torch.manual_seed(0)
     linear, stack = nn.Linear(300, 200), StackedMLP(1, [300, 200])

@@ -35,6 +35,17 @@ def test_runs_and_history_have_the_recorded_values() -> None:
     assert history["gradient_true_norm"].notna().all()
 
 
+def test_facts_that_are_younger_have_the_values_that_such_runs_had() -> None:
+    runs, history = study.load(FORMAT1)
+    assert runs["data.validation_examples"].tolist() == [0] * 4
+    assert runs["data.validation_examples"].dtype.kind == "i"
+    for key in ("dropout", "input_dropout", "label_smoothing", "init_scale"):
+        found = runs[f"model.{key}"]
+        assert found.tolist() == [float(key == "init_scale")] * 4
+        assert found.dtype.kind == "f"
+    assert not [name for name in history if name.startswith("validation")]
+
+
 def test_runs_are_made_again_from_their_facts() -> None:
     entries = recorded(FORMAT1)
     assert [run.id for run, _, _ in entries] == RUNS

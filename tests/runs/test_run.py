@@ -20,6 +20,11 @@ from study.runs.settings import Data, Model, Optimizer, Trainer
 WHOLE = st.integers(1, 2**63 - 1)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False, allow_subnormal=False)
 BETA = st.floats(0, 1, exclude_max=True)
+SCHEDULE = {
+    "class_path": st.sampled_from(["torch.optim.lr_scheduler.StepLR", "a.b:c"]),
+    "init_args": st.dictionaries(st.sampled_from("ab"), st.integers(1, 3)),
+}
+INTERVAL = {"interval": st.sampled_from(["epoch", "step"])}
 # For each fact values that it may have; the examples and the two that restrict each other apart.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "data.label_noise": st.floats(0, 1) | st.sampled_from([0, 1]),
@@ -30,6 +35,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.activation": st.sampled_from(["relu", "tanh", "gelu", "sigmoid"]),
     "model.loss": st.sampled_from(["cross_entropy", "squared_error"]),
     "model.backward": st.sampled_from(["jacobian", "identity", "autograd", "fused"]),
+    "model.dropout": BETA,
+    "model.input_dropout": BETA,
+    "model.label_smoothing": BETA,
+    "model.init_scale": POSITIVE,
     "stop.train_accuracy": st.none() | st.floats(0, 1),
     "stop.train_cross_entropy": st.none() | POSITIVE,
     "trainer.max_epochs": WHOLE,
@@ -42,6 +51,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "optimizer.weight_decay": st.floats(0, allow_infinity=False),
     "optimizer.decoupled_weight_decay": st.booleans(),
     "optimizer.fused": st.booleans(),
+    "optimizer.schedule": st.none() | st.fixed_dictionaries(SCHEDULE, optional=INTERVAL),
 }
 
 
@@ -86,20 +96,26 @@ def test_ids_are_the_same_everywhere_and_in_every_version() -> None:
     assert printed == [Run().id, Run(seed=1).id]
 
 
+def hashed(run: Run) -> dict[str, Any]:
+    """Return the facts that the id is a hash of: not those that are as in older records."""
+    older = Run.absent(run.optimizer.class_path)
+    return {key: value for key, value in run.facts().items() if older.get(key, ...) != value}
+
+
 @given(facts(), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_a_run_with_another_seed_is_that_seeds_run(
     given: dict[str, Any], seed: int, other: int
 ) -> None:
     made, again = Run.of({**given, "seed": other}), Run.of({**given, "seed": seed}).with_seed(other)
     assert (again, again.id, again.program) == (made, made.id, made.program)
-    text = json.dumps(made.facts(), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(hashed(made), sort_keys=True, separators=(",", ":"))
     assert again.id == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def test_an_argument_that_is_called_seed_is_not_taken_for_the_seed() -> None:
     facts = {"optimizer.class_path": "a.B", "optimizer.lr": {"seed": 1, "x": '"seed":2'}}
     run = Run.of({**facts, "seed": 5})
-    text = json.dumps(run.facts(), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(hashed(run), sort_keys=True, separators=(",", ":"))
     assert run.id == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -117,6 +133,7 @@ OTHER = {
     "data.label_scheme": "permuted",
     "data.inputs": "gaussian",
     "data.train_examples": 4000,
+    "data.validation_examples": 400,
     "data.normalize": "image",
     "data.batch_size": 50,
     "model.hidden": [256, 256],
@@ -124,6 +141,10 @@ OTHER = {
     "model.loss": "squared_error",
     "model.backward": "identity",
     "model.gradients": "autograd",
+    "model.dropout": 0.5,
+    "model.input_dropout": 0.2,
+    "model.init_scale": 0.1,
+    "model.label_smoothing": 0.1,
     "stop.train_accuracy": 1.0,
     "stop.train_cross_entropy": 0.01,
     "trainer.max_epochs": 99,
@@ -136,6 +157,7 @@ OTHER = {
     "optimizer.eps": 1e-7,
     "optimizer.fused": False,
     "optimizer.lr": 0.01,
+    "optimizer.schedule": {"class_path": "a.B"},
     "optimizer.weight_decay": 0.1,
     "evaluate_every": 2,
 }
@@ -179,7 +201,45 @@ def test_another_optimizers_arguments_are_facts_as_they_are_given() -> None:
         "optimizer.nesterov": True,
     }
     facts = Run.of(sgd).facts()
-    assert {key: facts[key] for key in facts if key.startswith("optimizer.")} == sgd
+    found = {key: facts[key] for key in facts if key.startswith("optimizer.")}
+    assert found == {**sgd, "optimizer.schedule": None}
+
+
+SCHEDULED = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.95}}
+
+
+def test_a_schedule_is_one_fact_that_earlier_runs_do_not_have() -> None:
+    run = Run.of({"optimizer.schedule": SCHEDULED})
+    assert run.facts()["optimizer.schedule"] == {**SCHEDULED, "interval": "epoch"}
+    assert run.id == "6230638a8390"  # changing it makes recorded runs strangers to their config
+    same = {**SCHEDULED, "class_path": "torch.optim.lr_scheduler:ExponentialLR"}
+    assert Run.of({"optimizer.schedule": same, "optimizer.lr": 1e-3}).id == run.id
+    assert Run.of({"optimizer.schedule": {**SCHEDULED, "interval": "step"}}).id != run.id
+    for optimizer in ({}, {"class_path": "torch.optim.SGD", "lr": 0.1}):
+        facts = Run(optimizer=optimizer).facts()
+        assert facts.pop("optimizer.schedule") is None
+        assert Run.of_record(facts) == Run(optimizer=optimizer)
+    other = run.with_settings({"optimizer.class_path": "torch.optim.SGD"})
+    assert other.optimizer.schedule == run.optimizer.schedule
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (1, r"^optimizer\.schedule: expected a mapping with class_path, .*, or null, found 1"),
+        ({}, r"^optimizer\.schedule\.class_path: expected an import path, e\.g\. torch\.optim"),
+        ({"class_path": "cosine"}, r"^optimizer\.schedule\.class_path: .* found 'cosine'"),
+        ({**SCHEDULED, "gamma": 1}, r"^optimizer\.schedule\.gamma: expected one of class_path"),
+        ({**SCHEDULED, "interval": "day"}, r"^optimizer\.schedule\.interval: .* epoch, step"),
+        (
+            {**SCHEDULED, "init_args": {"gamma": float("inf")}},
+            r"^optimizer\.schedule\.init_args\.gamma: expected a finite number",
+        ),
+    ],
+)
+def test_a_wrong_schedule_is_refused_by_its_key(schedule: object, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        Run.of({"optimizer.schedule": schedule})
 
 
 def test_widths_and_parameters_follow_from_data_set_and_hidden_layers() -> None:
@@ -196,12 +256,16 @@ def test_runs_share_a_program_unless_shapes_or_code_differ() -> None:
     assert different == {
         "data.dataset",
         "data.train_examples",
+        "data.validation_examples",
         "data.batch_size",
         "model.hidden",
         "model.activation",
         "model.loss",
         "model.backward",
         "model.gradients",
+        "model.dropout",
+        "model.input_dropout",
+        "model.label_smoothing",
         "trainer.precision",
         "optimizer.class_path",
         "optimizer.fused",
@@ -227,6 +291,26 @@ def test_mixed_precision_needs_autograds_gradients() -> None:
             r"^data.label_noise: expected a probability in \[0, 1\], found 2",
         ),
         ({"data.batch_size": 4001}, "^data.batch_size: expected at most the 4000"),
+        (
+            {"data.validation_examples": 4000},
+            "^data.validation_examples: expected at most 3999, what training leaves of the 4000",
+        ),
+        (
+            {"data.validation_examples": 3001, "data.train_examples": 1000},
+            "^data.validation_examples: expected at most 3000, .* found 3001",
+        ),
+        (
+            {"data.validation_examples": 3950},
+            "^data.batch_size: expected at most the 50 training examples, found 100",
+        ),
+        ({"model.dropout": 1}, r"^model.dropout: expected a number in \[0, 1\), found 1"),
+        ({"model.input_dropout": -0.1}, "^model.input_dropout: .*found -0.1"),
+        ({"model.label_smoothing": 1.0}, "^model.label_smoothing: .*found 1.0"),
+        ({"model.init_scale": 0}, "^model.init_scale: expected a number above 0, found 0"),
+        (
+            {"model.label_smoothing": 0.1, "model.loss": "outside:chance"},
+            "^model.label_smoothing: expected 0 with outside:chance, found 0.1; a loss of your own",
+        ),
     ],
 )
 def test_facts_that_no_run_has_are_refused_by_their_key(
@@ -239,3 +323,5 @@ def test_facts_that_no_run_has_are_refused_by_their_key(
 def test_the_examples_trained_on_are_the_subset_or_all() -> None:
     assert Data().examples == SOURCES["mnist5k"].train_examples
     assert Data(train_examples=100).examples == 100
+    assert Data(validation_examples=100).examples == SOURCES["mnist5k"].train_examples - 100
+    assert Data(validation_examples=100, train_examples=50, batch_size=50).examples == 50

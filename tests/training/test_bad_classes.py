@@ -10,6 +10,40 @@ from bad_input import Case, check_line
 
 from study.fit import main
 
+LR = "torch.optim.lr_scheduler"
+SCHEDULE_CASES = [
+    ("no such schedule", f"{{class_path: {LR}.ExponentialLr}}", ".class_path", "'ExponentialLR'?"),
+    ("no schedule", "{class_path: torch.optim.SGD}", ".class_path", "a subclass of LRScheduler"),
+    ("a schedule's missing argument", f"{{class_path: {LR}.StepLR}}", "", "argument: 'step_size'"),
+    (
+        "a schedule's unknown argument",
+        f"{{class_path: {LR}.StepLR, init_args: {{step_sice: 2}}}}",
+        ".init_args.step_sice",
+        "did you mean 'optimizer.schedule.init_args.step_size'?",
+    ),
+    (
+        "a schedule's argument of another type",
+        f"{{class_path: {LR}.LambdaLR, init_args: {{lr_lambda: 0.9}}}}",
+        "",
+        "'float' object is not callable",
+    ),
+    (
+        "a schedule that is too short",
+        f"{{class_path: {LR}.OneCycleLR, init_args: {{max_lr: 1, total_steps: 9}}}}",
+        "",
+        "a schedule of at least 100 steps, one each epoch, found",
+    ),
+    (
+        "a schedule of a metric",
+        f"{{class_path: {LR}.ReduceLROnPlateau}}",
+        ".class_path",
+        "a schedule that needs no metric",
+    ),
+    *(
+        (f"{each} of schedules", f"{{class_path: {LR}.{each}}}", ".class_path", "not made from")
+        for each in ("SequentialLR", "ChainedScheduler")
+    ),
+]
 CLASS_CASES = [
     Case(
         "no such optimizer",
@@ -49,10 +83,10 @@ CLASS_CASES = [
         "-1",
     ),
     Case(
-        "optimizer that cannot keep runs apart",
+        "optimizer that needs a closure",
         ["--optimizer.class_path", "torch.optim.LBFGS"],
-        "optimizer",
-        "per-parameter options",
+        "optimizer.class_path",
+        "without a closure, found 'torch.optim.LBFGS'",
     ),
     Case(
         "no such callback",
@@ -86,6 +120,10 @@ CLASS_CASES = [
         ["--optimizer.class_path", "torch.optim.SparseAdam"],
         "optimizer.class_path",
         "an optimizer of dense gradients, without a closure, found 'torch.optim.SparseAdam'",
+    ),
+    *(
+        Case(what, ["--plan", "--optimizer.schedule", schedule], f"optimizer.schedule{key}", text)
+        for what, schedule, key, text in SCHEDULE_CASES
     ),
     Case(
         "accelerator that is not there",

@@ -103,11 +103,13 @@ def test_redrawn_examples_are_also_held_to_their_true_labels() -> None:
     assert row["train_accuracy_redrawn_true"] == pytest.approx(agree)
 
 
-def test_rows_have_the_columns_that_are_documented() -> None:
-    data = tensors()
+@pytest.mark.parametrize("split", [0, 200])
+def test_rows_have_the_columns_that_are_documented(split: int) -> None:
+    stack = Stack.of([small_run(noise=0.5, **{"data.validation_examples": split})])
+    data = StackData(stack).tensors(stack.slots[0])
     network = Knows(data, set())
     row = evaluate(network, data) | probe(network, data, "cross_entropy", "jacobian")
-    documented = set(history_columns()) - {"run", "epoch"}
+    documented = set(history_columns(validation=split > 0)) - {"run", "epoch"}
     assert set(row) == {name for name in documented if not name.startswith("running_")}
 
 

@@ -1,4 +1,4 @@
-"""Optimizers of a stack: any torch optimizer, a group a run, taken up again with the same bits."""
+"""A run's optimizer and schedule: any of torch's, taken up again with the same bits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,20 @@ from study.base.errors import BadInput
 from study.nn.adam import Adam
 from study.nn.mlp import StackedMLP
 from study.runs.settings import Optimizer
-from study.training.optimizers import make_optimizer, optimizer_class, restore, saved
+from study.training.optimizers import (
+    RunOptimizer,
+    StackOptimizer,
+    joined,
+    load_weights,
+    make_optimizer,
+    numbers,
+    optimizer_class,
+    try_optimizer,
+)
 
 WIDTHS = [7, 5, 3]
+EPOCH = 2  # steps
+LR = "torch.optim.lr_scheduler"
 
 
 class Eager(torch.optim.SGD):
@@ -51,6 +62,21 @@ CHOICES = {
     "Eager": Optimizer(f"{__name__}.Eager", lr=0.1),
     "NAdam": Optimizer("torch.optim.NAdam", lr=0.01),
 }
+EXPONENTIAL = {"class_path": f"{LR}.ExponentialLR", "init_args": {"gamma": 0.7}}
+ONE_CYCLE = {"max_lr": 0.1, "total_steps": 99, "cycle_momentum": True}
+CHOICES |= {
+    "Adam, each epoch": Optimizer(lr=0.01, schedule=EXPONENTIAL),
+    "SGD, each step": Optimizer(
+        class_path="torch.optim.SGD",
+        lr=0.1,
+        momentum=0.9,
+        schedule={
+            "class_path": f"{LR}.OneCycleLR",
+            "init_args": ONE_CYCLE,
+            "interval": "step",
+        },
+    ),
+}
 EACH = pytest.mark.parametrize("name", sorted(CHOICES))
 
 
@@ -62,20 +88,25 @@ def feed(rows: list[Tensor], step: int, seed: int) -> None:
 
 
 def train(
-    settings: Optimizer, slots: list[int], steps: range, state: Mapping[str, Tensor] | None = None
-) -> tuple[dict[str, Tensor], torch.optim.Optimizer]:
-    """Train seeds in slots; the last begins from ``state``. Return what the last leaves."""
-    stack = StackedMLP(len(slots), WIDTHS)
-    rows = [stack.rows(slot) for slot in range(len(slots))]
-    optimizer = make_optimizer([settings] * len(slots), rows)
-    for slot, seed in enumerate(slots):
+    settings: Optimizer, seeds: list[int], steps: range, state: Mapping[str, Tensor] | None = None
+) -> RunOptimizer:
+    """Train seeds, all but the last anew; the last begins from ``state`` and is returned."""
+    stack = StackedMLP(len(seeds), WIDTHS)
+    optimizers = []
+    for slot, seed in enumerate(seeds):
+        last = state if slot == len(seeds) - 1 else None
         stack.initialize(slot, seed)
-    restore(optimizer, len(slots) - 1, settings, state)
+        if last is not None:
+            load_weights(stack.rows(slot), last)
+        optimizers.append(RunOptimizer(settings, stack.rows(slot), last))
     for step in steps:
-        for slot, seed in enumerate(slots):
-            feed(rows[slot], step, seed)
-        optimizer.step()
-    return saved(optimizer, len(slots) - 1), optimizer
+        for each, seed in zip(optimizers, seeds, strict=True):
+            feed(list(each.parameters), step, seed)
+            each.step()
+        if (step + 1) % EPOCH == 0:
+            for each in optimizers:
+                each.advance("epoch")
+    return optimizers[-1]
 
 
 def equal(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
@@ -83,77 +114,68 @@ def equal(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_a_group_holds_a_runs_parameters_and_numbers() -> None:
-    stack = StackedMLP(2, WIDTHS)
-    settings = [Optimizer(lr=0.1), Optimizer(lr=0.2, betas=[0.5, 0.6])]
-    rows = [stack.rows(slot) for slot in range(2)]
-    optimizer = make_optimizer(settings, rows)
-    assert type(optimizer) is Adam
-    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]
-    assert [group["betas"] for group in optimizer.param_groups] == [(0.9, 0.999), (0.5, 0.6)]
-    for group, own in zip(optimizer.param_groups, rows, strict=True):
-        assert all(a is b for a, b in zip(group["params"], own, strict=True))
-
-
 @EACH
-def test_a_run_trains_to_the_bits_it_has_alone(name: str) -> None:
-    alone, _ = train(CHOICES[name], [4], range(5))
-    stacked, _ = train(CHOICES[name], [1, 2, 4], range(5))
-    assert equal(alone, stacked)
-    start = StackedMLP(1, WIDTHS)
-    start.initialize(0, 4)
-    assert not torch.equal(alone["0.weight"], start.rows(0)[0])
-
-
-@EACH
-def test_saved_and_restored_elsewhere_goes_on_with_the_same_bits(name: str) -> None:
-    through, _ = train(CHOICES[name], [4], range(10))
-    half, _ = train(CHOICES[name], [4], range(5))
+def test_saved_and_made_again_elsewhere_goes_on_with_the_same_bits(name: str) -> None:
+    through = train(CHOICES[name], [4], range(4 * EPOCH))
+    half = train(CHOICES[name], [4], range(2 * EPOCH)).save()
     in_a_file = load(save({key: tensor.contiguous() for key, tensor in half.items()}))
-    resumed, _ = train(CHOICES[name], [7, 8, 4], range(5, 10), in_a_file)
-    assert equal(through, resumed)
+    resumed = train(CHOICES[name], [7, 4], range(2 * EPOCH, 4 * EPOCH), in_a_file)
+    assert equal(through.save(), resumed.save())
+    assert numbers(through.optimizer) == numbers(resumed.optimizer)
+    assert not equal(half, through.save())
 
 
 @EACH
-def test_a_slot_given_to_a_new_run_keeps_nothing_of_the_old_one(name: str) -> None:
-    fresh, _ = train(CHOICES[name], [4], range(3))
-    _, optimizer = train(CHOICES[name], [9, 4], range(6))
-    stack = StackedMLP(1, WIDTHS)
-    stack.initialize(0, 4)
-    rows = optimizer.param_groups[1]["params"]
-    for row, initial in zip(rows, stack.rows(0), strict=True):
-        row.copy_(initial)
-    restore(optimizer, 1, CHOICES[name], None)
+def test_runs_joined_train_to_the_bits_they_have_alone(name: str) -> None:
+    seeds = [1, 2, 4]
+    alone = [train(CHOICES[name], [seed], range(3)).save() for seed in seeds]
+    stack = StackedMLP(3, WIDTHS)
+    for slot, seed in enumerate(seeds):
+        stack.initialize(slot, seed)
+    optimizers = [RunOptimizer(CHOICES[name], stack.rows(slot)) for slot in range(3)]
+    together = joined(optimizers)
     for step in range(3):
-        feed(rows, step, seed=4)
-        optimizer.step()
-    assert equal(saved(optimizer, 1), fresh)
+        for each, seed in zip(optimizers, seeds, strict=True):
+            feed(list(each.parameters), step, seed)
+        together.param_groups[0].update(numbers(optimizers[0].optimizer)[0])
+        together.step()
+        for each in optimizers:
+            each.advance("step")
+            if (step + 1) % EPOCH == 0:
+                each.advance("epoch")
+    assert all(map(equal, [each.save() for each in optimizers], alone))
 
 
-def test_restore_gives_the_group_the_runs_numbers() -> None:
-    _, optimizer = train(CHOICES["SGD"], [0, 1], range(1))
-    settings = Optimizer("torch.optim.SGD", lr=0.5, momentum=0.1)
-    restore(optimizer, 1, settings, None)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
-    assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.1]
+def test_lightning_is_shown_the_numbers_of_every_run() -> None:
+    rows = [StackedMLP(1, WIDTHS).rows(0) for _ in range(2)]
+    runs = [RunOptimizer(Optimizer(lr=lr), row) for lr, row in zip((1, 2), rows, strict=True)]
+    shown = StackOptimizer(runs)
+    assert [group["lr"] for group in shown.param_groups] == [1, 2]
+    before = [row[0].clone() for row in rows]
+    feed(rows[0], 0, seed=0)
+    shown.step()
+    shown.load_state_dict(shown.state_dict())
+    assert all(map(torch.equal, before, [row[0] for row in rows]))
+    runs[1].check_untouched()
+    shown.param_groups[1]["lr"] = 3
+    with pytest.raises(BadInput, match=r"optimizer\.lr: expected 2\.0, as the run's, found 3"):
+        runs[1].check_untouched()
 
 
 def test_a_saved_state_is_named_as_a_sequential_and_is_a_copy() -> None:
     stack = StackedMLP(2, WIDTHS)
-    rows = [stack.rows(slot) for slot in range(2)]
-    optimizer = make_optimizer([CHOICES["Adam"]] * 2, rows)
+    optimizer = RunOptimizer(CHOICES["Adam"], stack.rows(1))
     weights = ["0.weight", "0.bias", "2.weight", "2.bias"]
-    assert list(saved(optimizer, 1)) == weights
+    assert list(optimizer.save()) == weights
     assert list(stack.network(1).state_dict()) == weights
-    feed(rows[1], 0, seed=1)
-    optimizer.step()
-    state = saved(optimizer, 1)
+    run = train(CHOICES["Adam"], [1], range(1))
+    state = run.save()
     assert {key for key in state if key.startswith("optimizer.")} == {
         f"optimizer.{weight}.{name}" for weight in weights for name in ("step", "m", "v")
     }
     kept = {key: tensor.clone() for key, tensor in state.items()}
-    feed(rows[1], 1, seed=1)
-    optimizer.step()
+    feed(list(run.parameters), 1, seed=1)
+    run.step()
     assert equal(state, kept)
     stack.network(1).load_state_dict({key: state[key] for key in weights})
 
@@ -188,31 +210,57 @@ def test_a_class_that_is_no_torch_optimizer_is_refused_by_name(class_path: str) 
         ("torch.optim.AdamW", {"betas": [0.9, 1.0]}),
         ("torch.optim.RMSprop", {"alpha": -1.0}),
         ("torch.optim.Adam", {"fused": True, "foreach": True}),
-        ("torch.optim.LBFGS", {}),  # it knows one group only, so runs could not be kept apart
     ],
 )
 def test_arguments_that_the_class_refuses_are_refused(
     class_path: str, arguments: dict[str, Any]
 ) -> None:
-    stack = StackedMLP(2, WIDTHS)
-    settings = [Optimizer(class_path, arguments)] * 2
     with pytest.raises(BadInput, match=f"arguments that {class_path} takes") as fault:
-        make_optimizer(settings, [stack.rows(slot) for slot in range(2)])
+        make_optimizer(Optimizer(class_path, arguments), StackedMLP(1, WIDTHS).rows(0))
     assert fault.value.key.startswith("optimizer")
 
 
 def test_an_argument_that_the_class_does_not_know_is_named_with_the_nearest() -> None:
-    stack = StackedMLP(1, WIDTHS)
-    settings = [Optimizer("torch.optim.SGD", {"lr": 0.1, "momentm": 0.9})]
+    settings = Optimizer("torch.optim.SGD", {"lr": 0.1, "momentm": 0.9})
     with pytest.raises(BadInput, match=r"did you mean 'optimizer\.momentum'\?") as fault:
-        make_optimizer(settings, [stack.rows(0)])
+        make_optimizer(settings, StackedMLP(1, WIDTHS).rows(0))
     assert fault.value.key == "optimizer.momentm"
 
 
-def test_an_optimizer_whose_state_is_no_tensor_is_refused_when_it_is_to_be_saved() -> None:
-    stack = StackedMLP(1, WIDTHS)
-    optimizer = make_optimizer([CHOICES["SGD"]], [stack.rows(0)])
-    optimizer.state[optimizer.param_groups[0]["params"][0]]["steps"] = 3
+class Hooked(torch.optim.SGD):
+    """Halves gradients in a hook of its own."""
+
+    def __init__(self, params: ParamsT, lr: float) -> None:
+        super().__init__(params, lr=lr)
+        self.register_step_pre_hook(lambda *_: [p.grad.mul_(0.5) for p in self._all()] and None)
+
+    def _all(self) -> list[Tensor]:
+        return list(self.param_groups[0]["params"])
+
+
+def test_an_optimizer_s_own_hooks_are_called() -> None:
+    found = train(Optimizer(f"{__name__}.Hooked", {"lr": 0.5}), [4], range(3)).save()
+    expected = train(Optimizer("torch.optim.SGD", {"lr": 0.25}), [4], range(3)).save()
+    assert equal(found, expected)
+
+
+class Counts(torch.optim.SGD):
+    """Counts its steps, in a state that is no tensor or among its numbers."""
+
+    def __init__(self, params: ParamsT, lr: float, where: str) -> None:
+        super().__init__(params, lr=lr)
+        self.param_groups[0]["where"] = where
+
+    def step(self, closure: None = None) -> None:
+        """Count."""
+        (group,) = self.param_groups
+        home = self.state[group["params"][0]] if group["where"] == "state" else group
+        home["steps"] = home.get("steps", 0) + 1
+
+
+@pytest.mark.parametrize("where", ["state", "numbers"])
+def test_an_optimizer_that_cannot_be_resumed_is_refused_before_it_trains(where: str) -> None:
+    settings = Optimizer(f"{__name__}.Counts", {"lr": 0.1, "where": where})
     with pytest.raises(BadInput, match="state is all tensors") as fault:
-        saved(optimizer, 0)
+        try_optimizer(settings, epochs=1, steps=1)
     assert fault.value.key == "optimizer.class_path"

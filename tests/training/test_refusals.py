@@ -150,16 +150,28 @@ class Sly(callbacks.Checkpoint):
             stop(trainer)
 
 
-@pytest.mark.parametrize("optimizer", ["study.Adam", "torch.optim.Adam"])
+BY_EPOCH = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.5}}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"optimizer.class_path": "torch.optim.Adam"},
+        {"optimizer.schedule": BY_EPOCH},
+        {"optimizer.schedule": {**BY_EPOCH, "interval": "step"}},
+    ],
+    ids=["Adam", "torch's", "each epoch", "each step"],
+)
 @pytest.mark.parametrize(
     "hook",
     ["on_fit_start", "on_train_start", "on_train_epoch_start", "on_train_batch_end"],
 )
 def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_line(
-    hook: str, optimizer: str
+    hook: str, facts: dict[str, Any]
 ) -> None:
-    facts = {"optimizer.class_path": optimizer, "trainer.max_epochs": 6}
     kept = {k: v for k, v in small_run().facts().items() if not k.startswith("optimizer.")}
+    kept["trainer.max_epochs"] = 6
     runs = [type(small_run()).of({**kept, **facts, "seed": seed}) for seed in range(2)]
     module, data = StackModule(runs), StackData(runs)
     with pytest.raises(BadInput, match=r"found 'Sly'; should_stop was set, .* stop\.train_acc"):
@@ -172,7 +184,7 @@ def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_
 
 
 def test_a_stop_on_validation_ends_the_epoch_as_a_whole() -> None:
-    run = small_run(**{"trainer.max_epochs": 6})
+    run = small_run(**{"trainer.max_epochs": 6, "data.validation_examples": 50})
     module = StackModule(run)
     sly = {"callbacks": [Sly("on_validation_end")], "enable_checkpointing": True}
     trainer = quiet_trainer(**sly, limit_val_batches=1, num_sanity_val_steps=0)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from helpers import same, small_run, train_stack
+from helpers import YOUNGER, same, small_run, train_stack
 
 from study.base.errors import BadInput
 from study.runs.progress import DIVERGED, FINISHED, FITTED, Progress
@@ -39,7 +39,8 @@ def test_a_run_has_the_same_bits_alone_and_at_any_place_of_a_stack(
 
 
 def test_a_run_that_waited_for_a_slot_has_the_bits_it_has_alone() -> None:
-    runs = [small_run(seed, **{"trainer.max_epochs": 2 + seed}) for seed in range(5)]
+    facts = [{**YOUNGER, "trainer.max_epochs": 2 + seed} for seed in range(5)]
+    runs = [small_run(seed, **facts[seed]) for seed in range(5)]
     _, stack = train_stack(runs, size=2)
     for slot in stack.all:
         assert slot.epoch == slot.run.trainer.max_epochs
@@ -122,6 +123,14 @@ def test_running_metrics_are_those_of_the_batches_before_each_step() -> None:
     assert math.isnan(first["running_accuracy"])
     assert still["running_accuracy"] == still["train_accuracy"]
     assert still["running_cross_entropy"] == pytest.approx(still["train_cross_entropy"], rel=1e-6)
+    # Labels are smoothed in the loss that is trained on alone; what is dropped shows.
+    facts = {"optimizer.lr": 1e-30, "model.label_smoothing": 0.5, "model.dropout": 0.5}
+    dropping = train_stack([small_run(**facts)])[1].slots[0].history[1]
+    assert dropping["train_cross_entropy"] == still["train_cross_entropy"]
+    assert abs(dropping["running_cross_entropy"] - still["running_cross_entropy"]) > 1e-3
+    smooth = small_run(**{**facts, "model.dropout": 0.0})
+    smoothed = train_stack([smooth])[1].slots[0].history[1]
+    assert smoothed["running_cross_entropy"] == still["running_cross_entropy"]
 
 
 def test_a_run_that_fits_before_training_ends_without_a_step() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
-from helpers import OrdinaryModule, quiet_trainer, same, small_run, train_stack
+from helpers import YOUNGER, OrdinaryModule, quiet_trainer, same, small_run, train_stack
 from pytorch_lightning.loggers import CSVLogger
 
 from study import BadInput, StackData, StackModule
@@ -21,7 +22,7 @@ from study.training.stack import Stack
 def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
     module = OrdinaryModule()
     trainer = quiet_trainer(max_epochs=3, limit_val_batches=None, num_sanity_val_steps=0)
-    trainer.fit(module, StackData(small_run(noise=0)))
+    trainer.fit(module, StackData(small_run(noise=0, **YOUNGER)))
     assert [len(labels) for labels in module.seen] == [100] * 9
     assert trainer.callback_metrics["accuracy"] > 0.5
     first, second = torch.cat(module.seen[:3]), torch.cat(module.seen[3:6])
@@ -29,8 +30,9 @@ def test_any_lightning_module_trains_on_a_single_run_s_data() -> None:
     assert torch.equal(first.sort().values, second.sort().values)
 
 
-def test_a_plain_trainer_gives_the_bits_that_a_stack_gives() -> None:
-    run = small_run()
+@pytest.mark.parametrize("facts", [YOUNGER, {**YOUNGER, "model.gradients": "autograd"}])
+def test_a_plain_trainer_gives_the_bits_that_a_stack_gives(facts: dict[str, Any]) -> None:
+    run = small_run(**facts)
     module = StackModule(run)
     trainer = quiet_trainer(max_epochs=3, limit_val_batches=None)
     trainer.fit(module, StackData(run))
@@ -39,7 +41,18 @@ def test_a_plain_trainer_gives_the_bits_that_a_stack_gives() -> None:
     last = module.stack.slots[0].history[-1]
     logged = trainer.callback_metrics
     assert float(logged["train_accuracy"]) == pytest.approx(last["train_accuracy"])
-    assert float(logged["val_accuracy"]) == pytest.approx(last["test_accuracy"])
+    assert float(logged["val_accuracy"]) == pytest.approx(last["validation_accuracy"])
+    assert last["validation_accuracy"] != last["test_accuracy"]
+
+
+def test_without_a_split_nothing_is_called_validation() -> None:
+    run = small_run()
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=None)
+    module, data = StackModule(run), StackData(run)
+    trainer.fit(module, data)
+    assert not [name for name in trainer.callback_metrics if name.startswith("val")]
+    assert not [name for name in module.stack.slots[0].history[-1] if name.startswith("val")]
+    assert not trainer.validate(module, data, verbose=False)
 
 
 def test_lightning_s_test_loop_reports_the_test_metrics() -> None:
@@ -90,7 +103,7 @@ def test_a_value_that_some_runs_lack_is_the_mean_of_the_others() -> None:
 def test_stack_batches_have_a_run_dimension_and_ordinary_ones_do_not() -> None:
     stacked = StackData([small_run(0), small_run(1)])
     stacked.setup()
-    images, labels = next(next(iter(stacked.train_dataloader())).of_all())
+    images, labels, _ = next(next(iter(stacked.train_dataloader())).of_all())
     assert images.shape == (2, 100, 64)
     assert labels.shape == (2, 100)
     single = StackData(small_run(1))
@@ -105,7 +118,7 @@ def test_a_last_batch_that_is_smaller_is_trained_on() -> None:
     data = StackData([run])
     data.setup()
     (batch,) = data.train_dataloader()
-    sizes = [len(labels) for _, labels in batch.of(0)]
+    sizes = [len(labels) for _, labels, _ in batch.of(0)]
     assert sizes == [128, 128, 44]
     assert train_stack([run])[1].slots[0].epoch == 3
 
@@ -143,7 +156,7 @@ def test_runs_keep_their_own_labels_where_data_are_copied_to_a_device(
 
 
 def test_fit_called_again_goes_on_where_it_ended() -> None:
-    run = small_run(**{"trainer.max_epochs": 6})
+    run = small_run(**YOUNGER, **{"trainer.max_epochs": 6})
     module, data = StackModule(run), StackData(run)
     for _ in range(2):
         quiet_trainer(max_epochs=3).fit(module, data)
@@ -151,7 +164,7 @@ def test_fit_called_again_goes_on_where_it_ended() -> None:
 
 
 def test_lightning_s_own_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
-    run = small_run(**{"trainer.max_epochs": 6})
+    run = small_run(**YOUNGER, **{"trainer.max_epochs": 6})
     first = StackModule(run)
     saving = pl.callbacks.ModelCheckpoint(tmp_path, save_last=True)
     trainer = quiet_trainer(max_epochs=3, callbacks=[saving], enable_checkpointing=True)
@@ -176,17 +189,18 @@ def test_data_of_other_runs_and_another_precision_are_refused() -> None:
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
 def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str) -> None:
-    runs = [small_run(seed, **{"trainer.precision": precision}) for seed in (5, 2)]
+    facts = {"trainer.precision": precision, "data.validation_examples": 200}
+    runs = [small_run(seed, **facts, **{"model.init_scale": 2.0}) for seed in (5, 2)]
     module = StackModule(runs)
     dtype = torch.float64 if precision == "64-true" else torch.float32
     for index, run in enumerate(runs):
         expected = StackedMLP(1, run.widths).to(dtype)
-        expected.initialize(0, run.seed)
+        expected.initialize(0, run.seed, scale=2.0)
         rows = zip(module.network.rows(index), expected.rows(0), strict=True)
         assert all(torch.equal(row, other) for row, other in rows)
     trainer = quiet_trainer(limit_val_batches=None, precision=precision)
     (result,) = trainer.validate(module, StackData(runs), verbose=False)
-    first = [slot.history[0]["test_accuracy"] for slot in train_stack(runs)[1].slots]
+    first = [slot.history[0]["validation_accuracy"] for slot in train_stack(runs)[1].slots]
     assert result["val_accuracy"] == pytest.approx(sum(first) / 2)
 
 
@@ -207,26 +221,28 @@ def test_weights_loaded_before_fit_are_trained_on_from() -> None:
 
 
 def test_validation_and_test_give_each_run_of_a_stack_its_own_images() -> None:
-    facts = {"data.inputs": "shuffled_pixels"}
+    facts = {"data.inputs": "shuffled_pixels", "data.validation_examples": 250}
     runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
     module, data = StackModule(runs), StackData(runs)
     trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
     trainer.fit(module, data)
-    own = sum(slot.history[-1]["test_accuracy"] for slot in module.stack.slots) / 3
-    assert own > 0.2
-    assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(own)
+    last = [slot.history[-1] for slot in module.stack.slots]
+    means = {k: sum(row[k] for row in last) / 3 for k in ("validation_accuracy", "test_accuracy")}
+    assert min(means.values()) > 0.2
+    logged = float(trainer.callback_metrics["val_accuracy"])
+    assert logged == pytest.approx(means["validation_accuracy"])
     (result,) = trainer.test(module, data, verbose=False)
-    assert result["test_accuracy"] == pytest.approx(own)
+    assert result["test_accuracy"] == pytest.approx(means["test_accuracy"])
 
 
 def test_validation_follows_the_runs_that_take_over_a_slot() -> None:
-    facts = {"data.inputs": "shuffled_pixels"}
+    facts = {"data.inputs": "shuffled_pixels", "data.validation_examples": 250}
     runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
     stack = Stack([Progress(run) for run in runs], size=1)
     module = StackModule(stack)
     trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
     trainer.fit(module, StackData(stack))
-    last = stack.slots[0].history[-1]["test_accuracy"]
+    last = stack.slots[0].history[-1]["validation_accuracy"]
     assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(last)
 
 

@@ -15,12 +15,12 @@ from torch.nn.utils import get_total_norm
 from study.base.errors import BadInput
 from study.base.names import ACTIVATION
 from study.nn import products
-from study.nn.adam import Adam
+from study.nn.dropout import Dropout
 from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
-from study.training.optimizers import make_optimizer, numbers_of, restore, saved
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.optimizers import RunOptimizer, StackOptimizer, load_weights
+from study.training.stack_batch import StackBatch, WholeBatch
 
 T = TypeVar("T")
 
@@ -71,19 +71,29 @@ class Engine(ABC):
         self.gradient_rows = [
             [gradient[slot] for gradient in self.gradients] for slot in range(network.runs)
         ]
-        self.optimizer = make_optimizer([run.optimizer for run in runs], self.rows)
-        self._numbers = [numbers_of(self.optimizer, slot) for slot in range(network.runs)]
+        self.optimizers = [
+            RunOptimizer(run.optimizer, rows) for run, rows in zip(runs, self.rows, strict=True)
+        ]
+        self.optimizer = StackOptimizer(self.optimizers)
         self.note_weights()
         batch = runs[0].data.batch_size
         activation = ACTIVATION.resolve_as(network.activation, "activation", Activation)
         self.act = activation.in_place
         self.layers = products.layers(network.widths, batch, self.routes)
+        model, inputs = runs[0].model, network.widths[:-1]
+        shares = (model.input_dropout, *[model.dropout] * (len(inputs) - 1))
+        device = self.whole[0].device
+        self.dropout = Dropout([run.seed for run in runs], inputs, shares, device)
 
     def method(self) -> DerivedGradients | AutogradGradients:
         """Return a new method of the runs' gradients, with buffers of its own."""
         model = self.runs[0].model
         return METHODS[model.gradients](
-            self.layers, activation=model.activation, loss=model.loss, backward=model.backward
+            self.layers,
+            activation=model.activation,
+            loss=model.loss,
+            backward=model.backward,
+            label_smoothing=model.label_smoothing,
         )
 
     def load(
@@ -105,10 +115,14 @@ class Engine(ABC):
         keep_weights
             The network holds the run's weights already.
         """
-        if state is None and not keep_weights:
-            self.network.initialize(slot, run.seed)
-        restore(self.optimizer, slot, run.optimizer, state, keep_weights=keep_weights)
-        self.runs[slot], self._numbers[slot] = run, numbers_of(self.optimizer, slot)
+        if not keep_weights and state is None:
+            self.network.initialize(slot, run.seed, run.model.init_scale)
+        elif not keep_weights and state is not None:
+            load_weights(self.rows[slot], state)
+        self.dropout.reseed(slot, run.seed)
+        self.runs[slot] = run
+        self.optimizers[slot] = RunOptimizer(run.optimizer, self.rows[slot], state)
+        self.optimizer.show(self.optimizers)
 
     def note_weights(self) -> None:
         """Note that the weights are as the training has made them."""
@@ -129,48 +143,40 @@ class Engine(ABC):
         if self._versions != [tensor._version for tensor in self.whole]:
             hint = "a hook has changed them; train another run, or set them before fit"
             raise BadInput("weights", "weights that only the training changes", hint=hint)
-        for slot, numbers in enumerate(self._numbers):
-            for name, value in numbers.items():
-                found = self.optimizer.param_groups[slot][name]
-                if found is not value and found != value:
-                    hint = f"a hook has changed it; set it on the run (optimizer.{name})"
-                    raise BadInput(f"optimizer.{name}", f"{value!r}, as the run's", found, hint)
+        for each in self.optimizers:
+            each.check_untouched()
 
     def save(self, slot: int) -> dict[str, Tensor]:
         """Return copies of all tensors that a slot's run needs to go on."""
-        return saved(self.optimizer, slot)
-
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
-        """Take a batch's steps for the slots in ``training``; return the sums over its examples.
-
-        With this package's Adam the weights are updated here; any other optimizer finds the
-        gradients of a batch's only step and is to be stepped afterwards.
-        """
-        running = self._steps(batch, training)
-        if not isinstance(self.optimizer, Adam):
-            present = set(training)
-            for slot, rows in enumerate(self.rows):
-                for row, gradient in zip(rows, self.gradient_rows[slot], strict=True):
-                    row.grad = gradient if slot in present else None
-        return running
+        return self.optimizers[slot].save()
 
     @abstractmethod
-    def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running: ...
+    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+        """Take a batch's steps for the slots in ``training``; return the sums over its examples."""
 
     @abstractmethod
     def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
         """Do a task for each slot and return what they return."""
 
     def finish(self, slots: Sequence[int]) -> None:
-        """Clip each slot's gradients and, where the optimizer can, update its weights at once."""
+        """Clip each slot's gradients and update its weights."""
         for slot in slots:
-            trainer = self.runs[slot].trainer
+            gradients, trainer = self.gradient_rows[slot], self.runs[slot].trainer
             if trainer.gradient_clip_val is not None:
-                how = (trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
-                clip(self.gradient_rows[slot], *how)
-        if isinstance(self.optimizer, Adam):
-            groups = [self.optimizer.param_groups[slot] for slot in slots]
-            self.optimizer.update(groups, [self.gradient_rows[slot] for slot in slots])
+                clip(gradients, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+            for row, gradient in zip(self.rows[slot], gradients, strict=True):
+                row.grad = gradient
+        self._update(slots)
+
+    def _update(self, slots: Sequence[int]) -> None:
+        """Update each slot's weights from its gradients."""
+        for slot in slots:
+            self.optimizers[slot].step()
+
+    def end_epoch(self, slots: Sequence[int]) -> None:
+        """Let the schedules of some slots know that an epoch has ended."""
+        for slot in slots:
+            self.optimizers[slot].advance("epoch")
 
     def logits(
         self, slot: int, images: Float[Tensor, "batch feature"]

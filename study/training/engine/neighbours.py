@@ -9,7 +9,7 @@ import torch
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
 from study.training.engine import make_engine
-from study.training.stack_data import WholeBatch
+from study.training.stack_batch import WholeBatch
 
 
 def neighbours_felt(
@@ -45,11 +45,11 @@ def neighbours_felt(
         network = StackedMLP(len(slots), run.widths, run.model.activation).to(device, dtype)
         engine = make_engine(network, [run] * len(slots), batched=batched, routes=routes)
         for slot, seed in enumerate(slots):
-            network.initialize(slot, seed)
+            network.initialize(slot, seed, run.model.init_scale)
         for step in range(3):
-            batch = WholeBatch(images[step][slots].to(device), labels[step][slots].to(device))
+            x, y = (each[step][slots].to(device) for each in (images, labels))
+            batch = WholeBatch(x, y, step)
             engine.steps(batch, range(len(slots)))
-            engine.optimizer.step()
         results.append(engine.save(slots.index(1)))
     alone, stacked = results
     if all(torch.equal(alone[k].nan_to_num(), stacked[k].nan_to_num()) for k in alone):

@@ -13,13 +13,12 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
-from study.nn.losses import chosen_probabilities
 from study.nn.mlp import StackedMLP
+from study.nn.targets import chosen_probabilities
 from study.runs.run import Run
 from study.training.engine.base import Engine, Running
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.stack_batch import Numbered, StackBatch, WholeBatch
 
 T = TypeVar("T")
 
@@ -59,7 +58,7 @@ class RowEngine(Engine):
 
         return list(self.pool.map(isolated, slots))
 
-    def _steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
         """Let every worker take the run that has waited longest for a few steps, until none waits.
 
         A run is with one worker at a time, so it makes no difference which.
@@ -80,12 +79,13 @@ class RowEngine(Engine):
         self.each(work, range(self.workers))
         return running
 
-    def _some(self, slot: int, steps: Iterator[tuple[Tensor, Tensor]], running: Running) -> bool:
+    def _some(self, slot: int, steps: Iterator[Numbered], running: Running) -> bool:
         """Take a slot's next steps and return whether there may be more."""
         rows, gradients, method = self.rows[slot], self.gradient_rows[slot], self.methods[slot]
         seen = []
-        for images, labels in islice(steps, STEPS_IN_CACHE):
-            p = method(rows, images.to(rows[0].dtype), labels, gradients)
+        for images, labels, number in islice(steps, STEPS_IN_CACHE):
+            x = images.to(rows[0].dtype)
+            p = method(rows, x, labels, gradients, self.dropout.masks(slot, x, number))
             self.finish([slot])
             seen.append((p, labels))
         if seen:

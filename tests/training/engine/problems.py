@@ -14,7 +14,7 @@ from study.nn.products import available, shapes
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import Engine, make_engine
-from study.training.stack_data import WholeBatch
+from study.training.stack_batch import WholeBatch
 
 BACKWARDS = ["jacobian", "identity", "autograd", "fused"]
 LOSSES = ["cross_entropy", "squared_error"]
@@ -22,10 +22,11 @@ SGD = Optimizer("torch.optim.SGD", {"lr": 0.1, "momentum": 0.9})
 STEPS = 3
 
 
-def step(engine: Engine, images: Tensor, labels: Tensor, training: Sequence[int]) -> Tensor:
+def step(
+    engine: Engine, images: Tensor, labels: Tensor, training: Sequence[int], number: int = 0
+) -> Tensor:
     """Take one step of some slots, and return all slots' losses."""
-    running = engine.steps(WholeBatch(images, labels), training)
-    engine.optimizer.step()
+    running = engine.steps(WholeBatch(images, labels, number), training)
     return running.cross_entropy / running.examples
 
 
@@ -43,12 +44,13 @@ class Problem(NamedTuple):
 
     def run(self, seed: int) -> Run:
         """Return the run of a seed."""
-        facts = {"optimizer": self.optimizer, "trainer": self.trainer, **self.own.get(seed, {})}
-        return Run(seed=seed, data=Data(batch_size=self.batch), model=self.model, **facts)
+        shared = {"model": self.model, "optimizer": self.optimizer, "trainer": self.trainer}
+        facts = {**shared, **self.own.get(seed, {})}
+        return Run(seed=seed, data=Data(batch_size=self.batch), **facts)
 
-    def engine(self, seeds: Sequence[int]) -> Engine:
+    def engine(self, seeds: Sequence[int], dtype: torch.dtype = torch.float32) -> Engine:
         """Return an engine with a run for each seed."""
-        network = StackedMLP(len(seeds), self.widths, self.model.activation)
+        network = StackedMLP(len(seeds), self.widths, self.model.activation).to(dtype)
         engine = make_engine(
             network,
             [self.run(seed) for seed in seeds],
@@ -73,7 +75,7 @@ class Problem(NamedTuple):
         """Train a run for each seed."""
         engine = self.engine(seeds)
         for number in range(steps):
-            step(engine, *self.data(seeds, number), range(len(seeds)))
+            step(engine, *self.data(seeds, number), range(len(seeds)), number)
         return engine
 
 

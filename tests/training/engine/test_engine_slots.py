@@ -9,7 +9,7 @@ from problems import SGD, STEPS, Problem, relative, same_bits, step
 from study.nn.mlp import aligned_stack
 from study.runs.settings import Model, Optimizer, Trainer
 from study.training.engine import Engine, Running
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch, WholeBatch
 
 # Neighbours that fail
 
@@ -149,23 +149,24 @@ def test_a_last_batch_that_is_smaller_is_a_batch(batched: bool) -> None:
     assert relative(engine.gradient_rows[1], alone.gradient_rows[0]) < 1e-5
 
 
+@pytest.mark.parametrize("model", [Model(), Model(dropout=0.5, input_dropout=0.2)])
 @pytest.mark.parametrize("batched", [False, True])
-def test_several_steps_at_a_time_are_the_same_steps(batched: bool) -> None:
-    problem = Problem(batched=batched)
+def test_several_steps_at_a_time_are_the_same_steps(batched: bool, model: Model) -> None:
+    problem = Problem(batched=batched, model=model)
     generator = torch.Generator().manual_seed(0)
     images, labels = torch.rand(11, 7, generator=generator), torch.arange(11) % 3
     orders = [torch.randperm(11, generator=generator) for _ in range(2)]
-    epoch = {slot: (images, order, labels[order]) for slot, order in enumerate(orders)}
+    epoch = {slot: (images, order, labels[order], 5) for slot, order in enumerate(orders)}
     parts = [slice(0, 4), slice(4, 8), slice(8, 12)]  # the last is smaller
     together, apart = problem.engine([0, 1]), problem.engine([0, 1])
     running = together.steps(StackBatch(epoch, aligned_stack(2, (4, 7)), slice(0, 11)), [0, 1])
     expected = Running.zeros(2, torch.device("cpu"))
-    for part in parts:
+    for number, part in enumerate(parts, 5):
         batch = aligned_stack(2, (4, 7))[:, : len(orders[0][part])]
         for slot, order in enumerate(orders):
             batch[slot] = images[order[part]]
         chosen = torch.stack([labels[order[part]] for order in orders])
-        expected += apart.steps(WholeBatch(batch, chosen), [0, 1])
+        expected += apart.steps(WholeBatch(batch, chosen, number), [0, 1])
     assert running.examples.tolist() == [11, 11]
     for name in ("cross_entropy", "right", "examples"):
         assert torch.equal(getattr(running, name), getattr(expected, name))

@@ -13,13 +13,15 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
-from study.runs.settings import Data, Model, Trainer
+from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import BatchedEngine, batched, make_engine
 from study.training.engine.graph import EAGER_STEPS, can_record
-from study.training.stack_data import StackBatch, WholeBatch
+from study.training.optimizers import RunOptimizer
+from study.training.stack_batch import StackBatch, WholeBatch
 
 WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
 CPU = torch.device("cpu")
+ADAM = Optimizer()
 
 
 class FakeGraph:
@@ -52,8 +54,8 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
     def record(graph: FakeGraph) -> Iterator[None]:
         engine = engines[-1]
         rows = [row for slot in engine.rows for row in slot]
-        kept = [tensor for row in rows for tensor in (row, *engine.optimizer.state[row].values())]
-        kept.append(engine._sums)
+        states = [state for each in engine.optimizers for state in each.optimizer.state.values()]
+        kept = [engine._sums, *rows, *(tensor for state in states for tensor in state.values())]
         before = [tensor.clone() for tensor in kept]
         yield
         for tensor, value in zip(kept, before, strict=True):
@@ -61,23 +63,30 @@ def device_records(monkeypatch: pytest.MonkeyPatch) -> None:
         (recorded,) = engine._recorded.values()
 
         def again() -> None:
-            recorded.step(recorded.images, recorded.labels)
+            recorded.step(*recorded.batch)
 
         graph.again = again
 
     monkeypatch.setattr(BatchedEngine, "__init__", remember)
-    monkeypatch.setattr(batched, "can_record", lambda device, run: True)
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(batched, "can_record", lambda _, *each: can_record(cuda, *each))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(torch.cuda, "graph", record)
 
 
-def engine() -> BatchedEngine:
+def run(seed: int, optimizer: Optimizer = ADAM) -> Run:
+    """Return a run whose every step has masks of its own."""
+    model = Model(dropout=0.5, input_dropout=0.2)
+    return Run(seed=seed, data=Data(batch_size=BATCH), model=model, optimizer=optimizer)
+
+
+def engine(optimizer: Optimizer = ADAM) -> BatchedEngine:
     """Return an engine whose runs have their first weights."""
-    runs = [Run(seed=seed, data=Data(batch_size=BATCH)) for seed in range(RUNS)]
+    runs = [run(seed, optimizer) for seed in range(RUNS)]
     made = make_engine(StackedMLP(RUNS, WIDTHS), runs, batched=True)
     assert isinstance(made, BatchedEngine)
-    for slot, run in enumerate(runs):
-        made.load(slot, run)
+    for slot, each in enumerate(runs):
+        made.load(slot, each)
     return made
 
 
@@ -89,7 +98,8 @@ def data(number: int, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 def train(made: BatchedEngine, steps: list[tuple[tuple[Tensor, Tensor], list[int]]]) -> list[Any]:
     """Take steps and return what each says, and the weights after all."""
-    said = [made.steps(WholeBatch(*batch), training) for batch, training in steps]
+    batches = [(WholeBatch(*batch, n), training) for n, (batch, training) in enumerate(steps)]
+    said = [made.steps(batch, training) for batch, training in batches]
     sums = [[s.cross_entropy.tolist(), s.right.tolist(), s.examples.tolist()] for s in said]
     return [sums, [[row.tolist() for row in rows] for rows in made.rows]]
 
@@ -103,7 +113,7 @@ def test_recorded_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> N
     steps += [(data(number), [0, 2]) for number in range(12, 19)]  # a run has ended
     found = train(engine(), steps)
     replays = FakeGraph.replays
-    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    monkeypatch.setattr(batched, "can_record", lambda *_: False)
     assert train(engine(), steps) == found
     assert replays == (11 - EAGER_STEPS) + (7 - EAGER_STEPS)
 
@@ -115,12 +125,12 @@ def test_a_run_that_is_loaded_is_not_trained_by_an_old_record(
     def both_halves() -> list[Any]:
         made = engine()
         first = train(made, [(data(number), [0, 1, 2]) for number in range(6)])
-        made.load(1, Run(seed=9, data=Data(batch_size=BATCH)))
+        made.load(1, run(9))
         return [first, train(made, [(data(number), [0, 1, 2]) for number in range(6, 12)])]
 
     found = both_halves()
     assert FakeGraph.replays == 2 * (6 - EAGER_STEPS)
-    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    monkeypatch.setattr(batched, "can_record", lambda *_: False)
     assert both_halves() == found
 
 
@@ -138,21 +148,52 @@ def test_where_recording_fails_steps_go_on_with_one_warning(
     with pytest.warns(UserWarning, match="not recorded as a CUDA graph") as warned:
         found = train(engine(), steps)
     assert len(warned) == 1
-    monkeypatch.setattr(batched, "can_record", lambda device, run: False)
+    monkeypatch.setattr(batched, "can_record", lambda *_: False)
     assert train(engine(), steps) == found
 
 
-def test_only_kernels_on_a_cuda_device_are_recorded() -> None:
-    cuda, run = torch.device("cuda"), Run()
-    assert can_record(cuda, run)
-    assert not can_record(CPU, run)
-    for facts in (
-        {"model.gradients": "autograd"},
-        {"optimizer.class_path": "torch.optim.SGD", "optimizer.lr": 0.1},
-        {"optimizer.fused": False},
-    ):
-        kept = {k: v for k, v in run.facts().items() if not k.startswith("optimizer.")}
-        assert not can_record(cuda, Run.of({**kept, **facts}))
+@pytest.mark.usefixtures("device_records")
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+def test_a_learning_rate_that_changes_is_never_that_of_an_old_record(
+    interval: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = {"class_path": "torch.optim.lr_scheduler.StepLR", "interval": interval}
+    settings = Optimizer(schedule={**schedule, "init_args": {"step_size": 2}})
+
+    def three_epochs() -> list[Any]:
+        made, said = engine(settings), []
+        for epoch in range(3):
+            numbers = range(6 * epoch, 6 * epoch + 6)
+            said.append(train(made, [(data(number), [0, 1, 2]) for number in numbers]))
+            made.end_epoch([0, 1, 2])
+        return said
+
+    found = three_epochs()
+    # One record serves two epochs with one learning rate; the third epoch has another.
+    replays = (12 - EAGER_STEPS) + (6 - EAGER_STEPS)
+    assert FakeGraph.replays == (replays if interval == "epoch" else 0)
+    monkeypatch.setattr(batched, "can_record", lambda *_: False)
+    assert three_epochs() == found
+
+
+@pytest.mark.parametrize(
+    ("facts", "records"),
+    [
+        ({}, True),
+        ({"model.dropout": 0.5}, True),
+        ({"model.gradients": "autograd"}, False),
+        ({"optimizer": {"fused": False}}, False),
+        ({"optimizer": {"class_path": "torch.optim.SGD"}}, False),
+        ({"optimizer": {"class_path": "torch.optim.Adam"}}, False),
+        ({"optimizer": {"class_path": "torch.optim.Adam", "fused": True}}, False),
+        ({"optimizer": {"class_path": "torch.optim.Adam", "capturable": True}}, True),
+    ],
+)
+def test_only_kernels_on_a_cuda_device_are_recorded(facts: dict[str, Any], records: bool) -> None:
+    run = Run.of(facts)
+    optimizer = RunOptimizer(run.optimizer, [torch.zeros(1)])
+    assert can_record(torch.device("cuda"), run, optimizer) == records
+    assert not can_record(CPU, run, optimizer)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +209,8 @@ def test_a_step_mixes_no_devices_and_waits_for_no_value(
     activation: str, loss: str, backward: str, clip: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Fake tensors say that they lie on a GPU: they refuse others' company, and have no values.
-    model = Model(hidden=WIDTHS[1:-1], activation=activation, loss=loss, backward=backward)
+    facts = {"activation": activation, "loss": loss, "backward": backward, "dropout": 0.5}
+    model = Model(hidden=WIDTHS[1:-1], input_dropout=0.2, label_smoothing=0.1, **facts)
     bound = {"gradient_clip_val": 1.0, "gradient_clip_algorithm": clip} if clip else {}
     run = Run(data=Data(batch_size=BATCH), model=model, trainer=Trainer(**bound))
     with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
@@ -176,7 +218,7 @@ def test_a_step_mixes_no_devices_and_waits_for_no_value(
         assert isinstance(made, BatchedEngine)
         monkeypatch.setattr(made, "_step", made._take)  # nothing can record fake tensors
         images, order = torch.zeros(20, WIDTHS[0]), torch.zeros(10, dtype=torch.int64)
-        epoch = dict.fromkeys(range(RUNS), (images, order, order))
+        epoch = dict.fromkeys(range(RUNS), (images, order, order, 0))
         batch = StackBatch(epoch, torch.zeros(RUNS, BATCH, WIDTHS[0]), slice(0, 10))
         assert made.steps(batch, range(RUNS)).cross_entropy.device.type == "cuda"
         monkeypatch.setattr(made, "finish", lambda slots: made.gradients[0].sum().item())
