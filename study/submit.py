@@ -22,6 +22,7 @@ def submit(
     dry: bool,
 ) -> None:
     """Submit a study's array and its report, and print how to watch them."""
+    from study.records.measured import resolved
     from study.records.writing import Folder
     from study.runs.command_line import read
     from study.runs.config import find, study_yaml
@@ -31,11 +32,11 @@ def submit(
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()
     folder = Folder(out, study.name)
-    ended = folder.ended()
     study.check_outside()
+    done = folder.done(resolved(study.measures))
     for each in request.replaced:
         print(each)
-    plans = plan(study, [run for run in study.runs if run.id not in ended])
+    plans = plan(study, [run for run in study.runs if run.id not in done])
     if not dry:
         folder.begin(study_yaml(study))
         (out / "slurm").mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ def conclude(request: Request, failed: Mapping[str, str], console: Console) -> N
     if shard.of > 1:  # no tables, for which the task of every share would read all records
         say(f"records: {out}, share {shard}; all shares: python -m study.status {out}")
     else:
-        summary.show(study, *load(out), console)
+        summary.show(study, load(out).runs, console)
         say(f"records: {out} (study.load('{out}') reads them)")
         if study.wandb.mode == "offline":
             say(f"to W&B: {sync_command(out)}")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from study.base.files import take_leftovers_away
 from study.data.prepare import DataCache
 from study.fitting.leftovers import drop_locks, drop_states
+from study.records.measured import resolved
 from study.records.writing import Folder
 from study.runs.command_line import Request
 from study.runs.packing import StackPlan, plan
@@ -29,7 +30,7 @@ class Work(NamedTuple):
     ended
         The ids of the study's ended runs.
     pending
-        The share's runs that have not ended.
+        The share's runs that have not ended, or that are trained again for a measure they lack.
     plans
         The stacks in which the pending runs are trained.
     unsent
@@ -59,7 +60,8 @@ def work_of(request: Request) -> Work:
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
-    pending = [run for run in share if run.id not in ended]
+    done = ended - folder.unmeasured(resolved(study.measures)).keys()
+    pending = [run for run in share if run.id not in done]
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
     return Work(request, folder, share, ended, pending, plan(study, pending), unsent)

@@ -11,7 +11,8 @@ from study.base.interrupt import Interrupt
 from study.data.prepare import DataCache
 from study.records.checkpoints import CheckpointWriter, Saved
 from study.records.environment import agreed_routes
-from study.records.recorder import Recorded, Recorder
+from study.records.measured import resolved
+from study.records.recorder import Again, Recorded, Recorder
 from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer
 from study.runs.packing import StackPlan, plan
@@ -93,9 +94,10 @@ class Session:
         self.observers, self.say = observers, say
         self.task, self.locks, self.wandb = task, Locks(folder.path, task), wandb
         self.failed: dict[str, str] = {}
+        self.measures = resolved(study.measures)
         self.interrupt = Interrupt(say)
         stopped = lambda: self.interrupt.requested  # noqa: E731  # shorter than a method
-        self.queue = Queue(self.locks, folder.ended, self._is_recorded, stopped, say)
+        self.queue = Queue(self.locks, self._done, self._is_recorded, stopped, say)
 
     def train(self, plans: Sequence[StackPlan], recorded: Iterable[str] = ()) -> bool:
         """Train every planned run that no other task trains, and wait for runs of other tasks.
@@ -127,7 +129,7 @@ class Session:
             finally:
                 self.wandb.kill()
             self.folder.check_there()
-            ended = self.folder.ended() | self.failed.keys()
+            ended = self._done() | self.failed.keys()
             if all(run.id in ended for run in planned):
                 return True
             self.task.state = INTERRUPTED
@@ -142,16 +144,40 @@ class Session:
         """Train the free runs, ``size`` at once; return whether all of these ended."""
         saved = Saved(self.folder.path, self.say)
         writer = CheckpointWriter(self.folder.path, self.task.name, saved)
-        recorder = Recorder(self.study, self.folder, writer, self._recorded)
+        self.wandb.recorded = self._again = again = self._recorded_before(runs)
+        recorder = Recorder(self.study, self.folder, writer, again, self._recorded)
         watching = [*self.observers, StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
         observers = [*watching, recorder, self.wandb, self.task]
         progress = self._taken_up(runs, saved)
-        ended = train_stack(progress, size, self.cache, self._routes, observers)
+        ended = train_stack(
+            progress,
+            size,
+            self.cache,
+            self._routes,
+            observers,
+            self.study.measures,
+            keep_predictions=self.study.keep_predictions,
+        )
         self.folder.merge()
         if ended:
             writer.close()
             saved.discard(dict.fromkeys(self.folder.ended(), math.inf))
         return ended
+
+    def _done(self) -> set[str]:
+        return self.folder.done(self.measures)
+
+    def _recorded_before(self, runs: Sequence[Run]) -> dict[str, Again]:
+        """Return what is recorded of those runs that lack a measure, by their ids."""
+        lacking = self.folder.unmeasured(self.measures)
+        if not lacking.keys().isdisjoint(run.id for run in runs):
+            hashes = self.folder.weights_hashes()
+            columns = {name: tuple(each.columns) for name, each in self.measures.items()}
+            return {
+                run: Again(hashes[run], sum((columns[name] for name in sorted(names)), ()))
+                for run, names in lacking.items()
+            }
+        return {}
 
     def _taken_up(self, runs: Sequence[Run], saved: Saved) -> Iterator[Progress]:
         """Lock one run after another, and yield its progress from its last checkpoint."""
@@ -170,7 +196,9 @@ class Session:
         failed = {each.progress.run.id: str(each.progress.error) for each in done if each.failed}
         self.failed |= failed
         self.locks.release(failed)
-        done = [each for each in done if not each.failed]
+        measured = [each.progress.run.id for each in done if each.progress.run.id in self._again]
+        self.locks.release(measured)
+        done = [e for e in done if not e.failed and e.progress.run.id not in measured]
         if self.wandb.mode == "off":
             self.locks.release(each.progress.run.id for each in done)
         for each in done:
@@ -184,4 +212,4 @@ class Session:
         # A file server's client may cache an old listing until this machine changes the folder.
         with contextlib.suppress(FileNotFoundError):
             file_time(self.folder.path / "runs")
-        return run.id in self.folder.ended()
+        return run.id in self._done()
