@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from study.records.columns import history_columns
 from study.records.live import LiveFile
-from study.records.parquet import write_part
-from study.records.reading import history_columns
+from study.records.parquet import concatenate, write_part
+from study.records.predictions import answers_table
 from study.records.writing import Folder
 from study.runs.config import study_yaml
 from study.runs.declaring import nested
 from study.runs.run import Run
 from study.runs.shards import Shard
 from study.runs.study import Study
-from study.training.evaluation import KEPT, SHOWN
+from study.training.kept import KEPT
 
 VARY: dict[str, list[Any]] = {
     "data.label_noise": [0, 0.25, 0.5, 0.75, 1],
@@ -39,7 +39,7 @@ def simulate(path: Path, runs: int, tasks: int) -> None:
     folder = Folder(path, study.name)
     folder.begin(study_yaml(study))
     environments = [folder.write_environment(environment(name)) for name in PROCESSORS]
-    images = folder.write_images(np.zeros((SHOWN, 784), dtype=np.uint8))
+    images = folder.write_images(np.zeros((KEPT, 784), dtype=np.uint8))
     ordered = Shard().take(study.runs)
     for number in range(tasks):
         first, last = (len(ordered) * k // tasks for k in (number, number + 1))
@@ -51,7 +51,7 @@ def simulate(path: Path, runs: int, tasks: int) -> None:
                 tables = {
                     "runs": pa.Table.from_pylist(rows),
                     "history": history(rows, rng),
-                    "predictions": predictions(rows, rng, images),
+                    "answers": predictions(rows, rng, images),
                 }
                 write_part(path, tables)
 
@@ -119,28 +119,18 @@ def history(rows: Sequence[dict[str, Any]], rng: np.random.Generator) -> pa.Tabl
     return pa.table({"run": pa.array(ids), "epoch": epoch, **columns})
 
 
-def predictions(
-    rows: Sequence[dict[str, Any]], rng: np.random.Generator, images: str | None
-) -> pa.Table:
-    """Return predictions on as many examples as a real study keeps."""
-    train, both = KEPT["train"], sum(KEPT.values())
-    number = len(rows) * both
-    places = np.tile(np.arange(both), len(rows))
-    shown = places < SHOWN
+def predictions(rows: Sequence[dict[str, Any]], rng: np.random.Generator, images: str) -> pa.Table:
+    """Return what the networks answer on as many training examples as a real study keeps."""
 
-    def some(values: NDArray[Any]) -> pa.Array:
-        return pa.array(values, mask=~shown)
+    def answers() -> dict[str, Any]:
+        digits = {name: rng.integers(0, 10, KEPT) for name in ("label", "true_label", "said")}
+        probabilities = rng.random(KEPT).astype(np.float16)
+        return {**digits, "label_probability": probabilities, "confidence": None}
 
-    return pa.table(
-        {
-            "run": np.repeat([row["run"] for row in rows], both),
-            "part": np.where(places < train, "train", "test"),
-            "example": places * 20,
-            "label": rng.integers(0, 10, number),
-            "true_label": rng.integers(0, 10, number),
-            "said": rng.integers(0, 10, number),
-            "confidence": rng.random(number, dtype=np.float32).astype(float),
-            "place": some(places),
-            "images": some(np.full(number, images or "")),
-        }
-    )
+    common = {"part": "train", "at": None, "example": np.arange(KEPT) * 20}
+    tables = []
+    for row in rows:
+        epochs = range(0, row["epochs"] + 1, BASE["evaluate_every"])
+        of_run = [{**common, **answers(), "epoch": epoch} for epoch in epochs]
+        tables.append(answers_table(row["run"], of_run, images))
+    return concatenate(tables)

@@ -71,19 +71,27 @@ def _as_yaml(value: Any) -> str:
 def runs() -> str:
     """Return a table of the columns of ``runs`` that are no facts."""
     from study.records.columns import RUN
-    from study.records.reading import run_columns
-    from study.runs.run import fact_keys
 
-    facts = set(fact_keys())
-    return _columns([(name, RUN[name]) for name in run_columns() if name not in facts])
+    return _columns(list(RUN.items()))
 
 
 def history() -> str:
     """Return a table of the columns of ``history``."""
-    from study.records.columns import HISTORY
-    from study.records.reading import history_columns
+    from study.records.columns import HISTORY, history_columns
 
     return _columns([(name, HISTORY[name]) for name in history_columns(validation=True)])
+
+
+def measures() -> str:
+    """Return a table of the columns of this package's measures."""
+    from study.measures import MEASURES
+
+    lines = ["| measure | computed at | column | what it holds |", "|---|---|---|---|"]
+    for name, measure in MEASURES.items():
+        when = "each evaluation" if measure.at == "evaluation" else "the end"
+        for column, sentence in measure.columns.items():
+            lines.append(_row(f"`{name}`", when, f"`{column}`", sentence))
+    return "\n".join(lines)
 
 
 def _columns(columns: list[tuple[str, str]]) -> str:
@@ -116,6 +124,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "config": config,
     "runs": runs,
     "history": history,
+    "measures": measures,
     "verdicts": verdicts,
 }
 

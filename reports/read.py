@@ -17,11 +17,10 @@ import study
 from study.base.errors import BadInput, nearest
 from study.base.names import imported, is_path
 from study.data.sources import SOURCES
+from study.records.columns import history_columns
+from study.records.predictions import load_predictions, pictured
 from study.records.reading import (
-    history_columns,
     load_images,
-    load_predictions,
-    pictured,
     read_config,
 )
 from study.runs.progress import FAILED
@@ -51,7 +50,7 @@ class Records:
         One row an evaluated epoch, with ``arm``, ``seed`` and ``study``.
     predictions
         One row a kept example of the run that is shown (see `shown_first`), with the name of its
-        ``images`` where there are any; `study.records.reading.load_predictions` reads those of all.
+        ``images`` where there are any; `study.records.predictions.load_predictions` reads all.
     images
         Pixels in [0, 1] by name, [height, width] or with a third dimension of colours.
     environments

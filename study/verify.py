@@ -95,6 +95,7 @@ def verify_run(
     """Retrain one run alone, with its environment's settings, and compare it with its record."""
     import torch
 
+    from study.measures import MEASURES
     from study.records.writing import weights_hash
     from study.training.loop import retrain
 
@@ -108,7 +109,9 @@ def verify_run(
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
     there = run.with_settings({"trainer.accelerator": accelerator})
-    weights, again, hashes = retrain(there, routes)
+    columns = {name for epoch in history for name, value in epoch.items() if value is not None}
+    measures = [name for name, each in MEASURES.items() if not columns.isdisjoint(each.columns)]
+    weights, again, hashes = retrain(there, routes, measures)
     for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
         if found != row[name]:
             raise BadInput(

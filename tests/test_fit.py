@@ -15,13 +15,9 @@ import yaml
 from fit_cases import command_line, fit
 
 import study
-from study.records.reading import (
-    PREDICTION_COLUMNS,
-    history_columns,
-    load_images,
-    load_predictions,
-    run_columns,
-)
+from study.records.columns import history_columns, run_columns
+from study.records.predictions import PREDICTION_COLUMNS, load_predictions
+from study.records.reading import load_images
 
 
 def test_a_study_leaves_the_records_it_documents(
@@ -43,13 +39,22 @@ def test_a_study_leaves_the_records_it_documents(
     assert (out / "environment" / f"{runs['environment'][0]}.json").is_file()
     kept, images = load_predictions(out), load_images(out)
     assert set(kept.columns) == set(PREDICTION_COLUMNS)
-    assert kept.groupby("run").size().tolist() == [300] * 4
-    pictured = kept.dropna(subset=["images"])
+    assert kept.groupby("run").size().tolist() == [200 + 360] * 4
+    pictured = kept.dropna(subset=["images"]).merge(runs[["run", "seed"]], on="run")
+    # Subsets differ by seed: images are kept for the first seed, and are the same in both arms.
     assert set(pictured["images"]) == set(images)
-    assert pictured.groupby("run")["place"].apply(sorted).tolist() == [list(range(24))] * 4
+    assert len(images) == 1
+    assert set(pictured["seed"]) == {0}
+    assert pictured.groupby("run")["place"].apply(list).tolist() == [[*range(200)]] * 2
     assert list((out / "checkpoints").iterdir()) == []
     assert sorted(path.name for path in out.rglob("*.part")) == []
+    last = runs.set_index("run")
+    tested = kept[kept["part"] == "test"]
+    accuracy = (tested["said"] == tested["label"]).groupby(tested["run"]).mean()
+    assert accuracy.to_dict() == last["test_accuracy"].to_dict()
+    assert history.groupby("run")["test_accuracy"].last().to_dict() == accuracy.to_dict()
     printed = capsys.readouterr().out
+    assert "at most about 0.1 MiB on disk: weights 0.0, predictions" in printed
     assert re.search(r"label_noise 0 .*± .* 0/2 +0", printed)
     assert str(out) in printed
 
@@ -76,9 +81,12 @@ def test_a_kept_network_gives_the_recorded_accuracy_and_needs_no_package(
     }
 
 
-def test_weights_are_left_out_when_asked(config: Path, tmp_path: Path) -> None:
-    assert fit(config, tmp_path / "out", "--keep_weights", "false", "--seeds", "1") == 0
-    assert not (tmp_path / "out" / "weights").exists()
+def test_weights_and_predictions_are_left_out_when_asked(config: Path, tmp_path: Path) -> None:
+    without = ("--keep_weights", "false", "--keep_predictions", "false")
+    assert fit(config, tmp_path / "out", *without, "--seeds", "1") == 0
+    for kind in ("weights", "answers", "images"):
+        assert not (tmp_path / "out" / kind).exists()
+    assert load_predictions(tmp_path / "out").empty
     runs, _ = study.load(tmp_path / "out")
     with pytest.raises(study.BadInput, match="run_id"):
         study.load_network(tmp_path / "out", runs["run"][0])

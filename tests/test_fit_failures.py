@@ -19,7 +19,8 @@ import study
 from reports.read import read as read_for_reports
 from study.fit import main
 from study.nn.losses import Loss
-from study.records.reading import history_columns, recorded, run_columns
+from study.records.columns import history_columns, run_columns
+from study.records.reading import recorded
 from study.status import main as status
 from study.training import stack_evaluation
 

@@ -14,10 +14,11 @@ from reports.figures import Figure
 from reports.read import Records, image_shape, shown_first
 
 COLUMNS = 12
+SHOWN = 24
 
 
 def data(records: Records) -> pd.DataFrame:
-    """Return the kept examples with an image, of the run with most labels redrawn."""
+    """Return some of the kept examples with an image, of the run with most labels redrawn."""
     kept = records.predictions.dropna(subset=["images"])
     kept = kept[kept["images"].isin(records.images)]
     runs = records.runs[records.runs["run"].isin(kept["run"])]
@@ -25,7 +26,8 @@ def data(records: Records) -> pd.DataFrame:
         return pd.DataFrame()
     run = shown_first(runs).iloc[0]
     shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(shape=json.dumps(image_shape(run)))
-    return shown.sort_values("place")
+    evenly = np.linspace(0, len(shown) - 1, min(SHOWN, len(shown))).round().astype(int)
+    return shown.sort_values("place").iloc[evenly]
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:

@@ -140,6 +140,7 @@ NORMALIZATION = Kind("a normalization", f"{PACKAGE}.data.conditions", "NORMALIZA
 ACTIVATION = Kind("an activation", f"{PACKAGE}.nn.mlp", "ACTIVATIONS")
 LOSS = Kind("a loss", f"{PACKAGE}.nn.losses", "LOSSES")
 BACKWARD = Kind("a backward rule", f"{PACKAGE}.nn.softmax", "BACKWARDS")
+MEASURE = Kind("a measure", f"{PACKAGE}.measures", "MEASURES")
 OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted="torch.optim.SGD")
 SCHEDULE = Kind(
     "a schedule",

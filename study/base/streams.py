@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,3 +90,26 @@ def normal(seed: int, stream: str, shape: tuple[int, ...], counter: int = 0) -> 
     # Take the middle of each interval, as 0 and 1 would give infinities; the last rounds up to 1.
     middles = uniform(seed, stream, shape, counter) + 2.0**-54
     return np.asarray(ndtri(np.minimum(middles, 1 - 2.0**-53)))
+
+
+class Stream(NamedTuple):
+    """One stream of a seed at one counter, for code that draws from nothing else.
+
+    Examples
+    --------
+    >>> random = Stream(0, "measure/mine", counter=3)
+    >>> bool((random.normal((2,)) == normal(0, "measure/mine", (2,), 3)).all())
+    True
+    """
+
+    seed: int
+    name: str
+    counter: int = 0
+
+    def uniform(self, shape: tuple[int, ...], part: str = "") -> NDArray[np.float64]:
+        """Return numbers in [0, 1); other ones for each ``part``."""
+        return uniform(self.seed, self.name + part, shape, self.counter)
+
+    def normal(self, shape: tuple[int, ...], part: str = "") -> NDArray[np.float64]:
+        """Return standard normal numbers; other ones for each ``part``."""
+        return normal(self.seed, self.name + part, shape, self.counter)

@@ -23,7 +23,7 @@ def conclude(request: Request, left: int, failed: Mapping[str, str], console: Co
     elif shard.of > 1:  # otherwise each of a thousand tasks would read all records
         say(f"records: {out}, share {shard}; of all: python -m study.status {out}")
     else:
-        summary.show(study, *load(out), console)
+        summary.show(study, load(out).runs, console)
         say(f"records: {out} (study.load('{out}') reads them)")
         if study.wandb.mode == "offline":
             say(f"to W&B: {sync_command(out)}")

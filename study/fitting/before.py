@@ -9,6 +9,7 @@ from study.base.files import take_leftovers_away
 from study.data.prepare import DataCache
 from study.records.checkpoints import Checkpoints, check_format, saved_runs
 from study.records.live import drop_rows, tasks_of
+from study.records.measured import resolved
 from study.records.writing import Folder
 from study.runs.command_line import Request
 from study.runs.config import study_yaml
@@ -32,7 +33,7 @@ class Work(NamedTuple):
     ended
         The ids of runs that have ended.
     pending
-        The runs that have not ended and that this process may train.
+        The runs that this process may train: those that have not ended, or lack a measure.
     plans
         The stacks that those of its share are trained in.
     unsent
@@ -62,8 +63,9 @@ def work_of(request: Request) -> Work:
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
-    pending = [run for run in request.shard.order(study.runs) if run.id not in ended]
-    own = [run for run in share if run.id not in ended]
+    done = ended - folder.unmeasured(resolved(study.measures)).keys()
+    pending = [run for run in request.shard.order(study.runs) if run.id not in done]
+    own = [run for run in share if run.id not in done]
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
     return Work(request, folder, share, ended, pending, plan(study, own), unsent)
@@ -99,7 +101,8 @@ def tidy(work: Work) -> None:
     out = work.request.out
     if work.pending:
         check_format(out)
-    Checkpoints(out, print).remove(saved_runs(out) & work.ended)
+    pending = {run.id for run in work.pending}
+    Checkpoints(out, print).remove(saved_runs(out) & work.ended - pending)
     if work.request.shard.number == 1:  # one task does this for all
         take_leftovers_away(out)
         locks = Locks(out)

@@ -13,7 +13,8 @@ from study.data.prepare import DataCache
 from study.records.checkpoints import Checkpoints
 from study.records.environment import agreed_routes
 from study.records.live import INTERRUPTED, LiveFile, tasks_of
-from study.records.recorder import Recorded, Recorder
+from study.records.measured import resolved
+from study.records.recorder import Again, Recorded, Recorder
 from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer
 from study.runs.packing import StackPlan, plan
@@ -127,6 +128,7 @@ class Session:
         self._share = {run.id for run in shard.take(study.runs)}
         self.tasks = 1 if shard.exact else shard.of
         self.failed: dict[str, str] = {}
+        self.measures = resolved(study.measures)
         self.interrupt = Interrupt(say)
 
     def train(
@@ -165,7 +167,7 @@ class Session:
 
     def _through(self) -> set[str]:
         """Return the runs that are through: a run that failed elsewhere is not tried again here."""
-        return self.folder.ended() | (self.folder.failed() - self._share)
+        return self._done() | (self.folder.failed() - self._share)
 
     def _stopped(self) -> bool:
         return self.interrupt.requested
@@ -192,16 +194,38 @@ class Session:
             in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
 
     def _train(self, runs: Sequence[Run], size: int) -> bool:
-        """Train the free ones of some runs, so many at once; return whether all of those ended."""
+        """Train the free runs, ``size`` at once; return whether all of these ended."""
         checkpoints = Checkpoints(self.folder.path, self.say)
-        recorder = Recorder(self.study, self.folder, checkpoints, self._recorded)
+        self.wandb.recorded = self._again = again = self._recorded_before(runs)
+        recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
         looking_on = [SayWhereItGoesOn(self.say), *self.observers]
         stopping = [StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
-        observers = [*looking_on, *stopping, recorder, self.wandb, self.live]
-        progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
-        ended = train_stack(progress, size, self.cache, self._routes, observers)
+        ended = train_stack(
+            map(checkpoints.take_up, self.queue.take(runs, self._is_recorded)),
+            size,
+            self.cache,
+            self._routes,
+            [*looking_on, *stopping, recorder, self.wandb, self.live],
+            self.study.measures,
+            keep_predictions=self.study.keep_predictions,
+        )
         self.folder.merge()
         return ended
+
+    def _done(self) -> set[str]:
+        return self.folder.done(self.measures)
+
+    def _recorded_before(self, runs: Sequence[Run]) -> dict[str, Again]:
+        """Return what is recorded of those runs that lack a measure, by their ids."""
+        lacking = self.folder.unmeasured(self.measures)
+        if not lacking.keys().isdisjoint(run.id for run in runs):
+            hashes = self.folder.weights_hashes()
+            columns = {name: tuple(each.columns) for name, each in self.measures.items()}
+            return {
+                run: Again(hashes[run], sum((columns[name] for name in sorted(names)), ()))
+                for run, names in lacking.items()
+            }
+        return {}
 
     def _routes(self, run: Run) -> Mapping[str, str]:
         """Return how a run's products are computed: as asked, as before, or the fastest way."""
@@ -215,7 +239,9 @@ class Session:
         failed = {each.progress.run.id: str(each.progress.error) for each in done if each.failed}
         self.failed |= failed
         self.locks.release(failed)
-        done = [each for each in done if not each.failed]
+        measured = [each.progress.run.id for each in done if each.progress.run.id in self._again]
+        self.locks.release(measured)
+        done = [e for e in done if not e.failed and e.progress.run.id not in measured]
         if self.wandb.mode == "off":
             self.locks.release(each.progress.run.id for each in done)
         for each in done:
@@ -229,4 +255,4 @@ class Session:
         # A file server's client may have an old list of a folder, until it changes something there.
         with contextlib.suppress(FileNotFoundError):
             file_time(self.folder.path / "runs")
-        return run.id in self.folder.ended()
+        return run.id in self._done()

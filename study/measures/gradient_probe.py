@@ -22,9 +22,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.base.names import LOSS
-from study.measures import Network
+from study.base.streams import Stream
+from study.measures.network import MeasuredData, MeasuredNetwork, Network, spread
 from study.nn.losses import Loss, gradient_at_logits, gradient_at_probabilities
 from study.nn.targets import one_hot
+
+PROBED = 100  # examples
+
+
+def measure(network: MeasuredNetwork, data: MeasuredData, random: Stream) -> dict[str, float]:
+    """Return what a run's backward rule sends on a fixed batch of its training examples."""
+    chosen = spread(len(data.labels), PROBED)
+    images, labels = data.train_part(chosen), data.labels[chosen]
+    how = (network.loss, network.backward, network.label_smoothing)
+    found = gradient_probe(network.logits, images, labels, *how)
+    return {f"gradient_{name}": value for name, value in found.items()}
 
 
 @torch.no_grad()

@@ -1,11 +1,9 @@
-"""A network's answers on single examples: argmax p, and its confidence max p, for p = softmax(z).
+"""A network's answers on single examples: argmax z, and a probability, for p = softmax(z).
 
 The images are kept for viewing as 8-bit pixels: 0 is the darkest of all pixels, 255 the brightest.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,33 +11,37 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from study.measures import Network
-
 
 @torch.no_grad()
 def answers(
-    network: Network,
-    images: Float[Tensor, "batch feature"],
-    labels: Int[Tensor, " batch"],
-    true_labels: Int[Tensor, " batch"],
-) -> list[dict[str, Any]]:
-    """Return a network's answer on each example.
+    z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"] | None = None
+) -> tuple[Tensor, Float[Tensor, " batch"]]:
+    """Return a network's answers on some examples, on the CPU, and probabilities as float16.
+
+    Parameters
+    ----------
+    z
+        Logits.
+    labels
+        Of what to return the probability; None is the answer itself.
 
     Returns
     -------
-    list of dict
-        For each example ``label``, ``true_label``, ``said`` (the network's answer) and
-        ``confidence`` (the probability it gives that answer).
+    said
+        The answers, as bytes where there are at most 256 classes.
+    probability
+        Those of the labels, or of the answers.
 
     Examples
     --------
-    >>> answers(torch.log, torch.tensor([[0.5, 0.5]]), torch.tensor([0]), torch.tensor([1]))
-    [{'label': 0, 'true_label': 1, 'said': 0, 'confidence': 0.5}]
+    >>> answers(torch.tensor([[0.5, 0.5], [0.25, 0.75]]).log(), torch.tensor([0, 0]))
+    (tensor([0, 1], dtype=torch.uint8), tensor([0.5000, 0.2500], dtype=torch.float16))
     """
-    confidence, said = torch.softmax(network(images), -1).max(-1)
-    columns = {"label": labels, "true_label": true_labels, "said": said, "confidence": confidence}
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    said = z.argmax(-1)
+    of = said if labels is None else labels
+    p = torch.softmax(z, -1).gather(-1, of.unsqueeze(-1)).squeeze(-1)
+    whole = torch.uint8 if z.shape[-1] <= 256 else torch.int64
+    return said.to("cpu", whole), p.to("cpu", torch.float16)
 
 
 def pixels(images: Float[Tensor, "batch feature"]) -> NDArray[np.uint8]:

@@ -46,7 +46,8 @@ class Checkpoints:
     def write(self, progress: Progress, state: Mapping[str, Tensor]) -> None:
         """Save a run, in place of the older one of its two checkpoints."""
         run, text = progress.run.id, json.dumps(progress.plain())
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
+        saved = progress.tensors(state)
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in saved.items()}
         checksum = _checksum(run, text, tensors)
         metadata = {"format": FORMAT, "progress": text, "checksum": checksum}
         turn = self._next.get(run, 0)

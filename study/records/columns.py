@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from study.measures import DEFAULT, MEASURES
+from study.runs.run import fact_keys
+
+METRICS = ("cross_entropy", "squared_error", "accuracy")
+NOISY = ("true", "redrawn", "redrawn_true", "untouched")
+
 RUN = {
     "run": "The run's id, a hash of its facts.",
     "facts": "All facts as JSON, of which the id is the hash.",
@@ -24,7 +32,6 @@ RUN = {
     "and no hashes, and the next start trains it again.",
 }
 
-_OF_BATCH = "on a fixed batch of 100 training examples"
 HISTORY = {
     "run": "The run's id.",
     "epoch": "The epoch after which the run was evaluated; 0 is before training.",
@@ -56,17 +63,29 @@ HISTORY = {
     "as the training labels.",
     "validation_noisy_accuracy": "Accuracy on the validation examples' labels as noisy as the "
     "training labels.",
-    "gradient_norm": f"Norm of what the backward rule sends to the logits, {_OF_BATCH}.",
-    "gradient_exact_norm": "Norm of the loss's exact gradient at the logits, computed in float64 "
-    f"{_OF_BATCH}.",
-    "gradient_exact_cosine": "Cosine of the angle between the gradient sent and the exact one.",
-    "gradient_zero_share": "Share of the batch's examples to which the rule sends exactly 0.",
-    "gradient_largest_g": "The largest |dL/dp| that the rule is given.",
-    "gradient_exact_largest_g": "The largest |dL/dp| before p is clamped; it may be infinite.",
-    "gradient_true_norm": "Norm of the loss's true gradient at the logits, through the clamped p.",
-    "gradient_cosine": "Cosine of the angle between the gradient sent and the true one.",
     "running_cross_entropy": "Mean cross-entropy of the epoch's mini-batches, each before its "
     "step, of the training's own forward pass, with dropout; empty at epoch 0.",
     "running_accuracy": "Mean accuracy of the epoch's mini-batches, each before its step, with "
     "dropout; empty at epoch 0.",
 }
+for _measure in MEASURES.values():
+    HISTORY |= _measure.columns
+
+
+def run_columns(measures: Sequence[str] = DEFAULT) -> list[str]:
+    """Return the columns of ``runs`` for a study with this package's Adam and some measures."""
+    outcome = ["facts", "status", "epochs", "epochs_to_fit", "parameters", "seconds"]
+    outcome += ["image_shape", "classes", "test_examples", "outside"]
+    outcome += ["data_hash", "labels_hash", "weights_hash", "environment", "error"]
+    return ["run", *fact_keys(), *outcome, *history_columns(measures)[2:]]
+
+
+def history_columns(measures: Sequence[str] = DEFAULT, *, validation: bool = False) -> list[str]:
+    """Return the columns of ``history``, on request with those of runs that have a split."""
+    train = [f"train_{name}" for name in METRICS]
+    train += [f"train_accuracy_{which}" for which in NOISY]
+    held_out = ("test", "validation") if validation else ("test",)
+    test = [f"{part}{of}_{name}" for part in held_out for of in ("", "_noisy") for name in METRICS]
+    running = ["running_cross_entropy", "running_accuracy"]
+    measured = [column for name in measures for column in MEASURES[name].columns]
+    return ["run", "epoch", *train, *test, *measured, *running]

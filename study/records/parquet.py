@@ -1,7 +1,7 @@
 """Parts: the parquet files that records are written in, each whole or left out.
 
 A part is the records of some runs that ended together: files of one name in runs/ (their rows),
-history/ (their epochs) and predictions/ (their networks' answers). The file in runs/ is written
+history/ (their epochs) and answers/ (those of their networks). The file in runs/ is written
 last. A part's runs have ended once the files in runs/ and history/ are whole; when either is torn
 or missing, whoever reads leaves the part out and the next start trains its runs again. A file that
 the system does not let this process read is neither: reading it raises.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "1"
-KINDS = ("history", "predictions", "runs")  # in the order they are written
+KINDS = ("history", "predictions", "answers", "runs")  # in the order they are written
 
 
 def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
@@ -35,7 +35,7 @@ def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
     name = sha256([(f"{run} failed" if run in failed else run).encode() for run in ids])[:16]
     for kind in KINDS:
         if kind in tables:
-            write_whole(folder / kind / f"{name}.parquet", _parquet(tables[kind]))
+            write_whole(folder / kind / f"{name}.parquet", parquet(tables[kind]))
     return name
 
 
@@ -186,8 +186,19 @@ def ended_runs(
     return [row for rows in known.values() for row in rows]
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
+def read_part(
+    path: Path, columns: Sequence[str] | None = None, *, some: bool = False
+) -> pa.Table | None:
     """Read one file of a part, or some columns of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Which columns; None reads all.
+    some
+        Whether the file may lack some of them.
 
     Returns
     -------
@@ -222,7 +233,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table | No
     except pa.ArrowException as error:  # no thread could be started: the part may be whole
         raise MemoryError(f"{path}: {error}") from None
     found = (table.schema.metadata or {}).get(b"study.format")
-    if found is None or not set(columns or ()).issubset(table.column_names):
+    if found is None or not (some or set(columns or ()).issubset(table.column_names)):
         return None
     if found.decode() != FORMAT:
         raise BadInput(
@@ -276,7 +287,8 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(plain)
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the content of a part's file."""
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()

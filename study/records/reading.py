@@ -7,37 +7,23 @@ import os
 import warnings
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from study.base.errors import BadInput
 from study.base.files import unreadable
+from study.records.columns import history_columns, run_columns
 from study.records.live import rows_of
-from study.records.parquet import concatenate, each_part, read_part, read_parts
+from study.records.measured import added
+from study.records.parquet import concatenate, read_parts
 from study.runs.progress import FAILED
-from study.runs.run import Run, fact_keys
+from study.runs.run import Run
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-METRICS = ("cross_entropy", "squared_error", "accuracy")
-NOISY = ("true", "redrawn", "redrawn_true", "untouched")
-GRADIENT = ("norm", "exact_norm", "exact_cosine", "zero_share", "largest_g", "exact_largest_g")
-EARLIER_HISTORY_COLUMNS = ("gradient_true_norm", "gradient_cosine")  # no longer written
-PREDICTION_COLUMNS = [
-    "run",
-    "part",
-    "example",
-    "label",
-    "true_label",
-    "said",
-    "confidence",
-    "images",
-    "place",
-]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -62,9 +48,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load(
-    folder: str | os.PathLike[str], *, unfinished: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+class StudyRecords(NamedTuple):
+    """A study's records, one frame each."""
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+
+
+def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRecords:
     """Read a study's records.
 
     Parameters
@@ -78,132 +69,81 @@ def load(
     Returns
     -------
     runs
-        A row for each run that ended: ``run`` (its id), ``seed``, every fact under its dotted key
-        (lists as JSON text), ``facts`` (all of them as JSON; the id is their hash), ``status``
-        (fitted: it has an ``epochs_to_fit``; finished: it never fitted; diverged: its loss became
-        NaN or infinite; failed: code that it names raised the ``error``, and the row has no hashes
-        and no history), ``epochs`` trained, ``epochs_to_fit`` (empty when never), ``parameters``,
-        ``seconds`` (its share of the time its stack trained), ``data_hash``, ``labels_hash``,
-        ``weights_hash``, ``environment``.
+        A row for each run that ended: ``run`` (its id), every fact under its dotted key (lists as
+        JSON text), how it ended, and every column of ``history`` as of its last epoch.
     history
-        A row for each evaluated epoch, 0 being before training: ``run``, ``epoch``, and for
-        ``train_`` and ``test_`` each ``cross_entropy`` (nats), ``squared_error``, ``accuracy``.
-        Train metrics are against the labels trained on; ``train_accuracy_true`` against the true
-        ones. ``train_accuracy_redrawn`` and ``train_accuracy_untouched`` are on the examples whose
-        label was redrawn and was not, ``train_accuracy_redrawn_true`` on the redrawn ones against
-        their true labels (each empty where there are no such examples). Test metrics are against
-        true labels, ``test_noisy_`` ones against labels as noisy as the training set's; runs with
-        ``data.validation_examples`` have ``validation_`` and ``validation_noisy_`` ones likewise.
-        ``running_cross_entropy`` and ``running_accuracy`` are of the epoch's mini-batches, each
-        before its step (empty at epoch 0). The ``gradient_`` columns are of a fixed batch of 100
-        training examples: ``norm`` of what the backward rule sends to the logits, ``exact_norm``
-        of the loss's exact gradient there (in float64), ``exact_cosine`` of the angle between the
-        two, ``zero_share`` (of examples to which exactly 0 is sent), ``largest_g``, the largest
-        |dL/dp| that the rule is given, and ``exact_largest_g``, the same before p_y is clamped.
-        Records of earlier versions have ``gradient_true_norm`` and ``gradient_cosine`` in place of
-        the exact ones: they went through the clamp, and are wrong where p_y underflowed.
+        A row for each evaluated epoch of a run, 0 being before training: ``run``, ``epoch``,
+        losses and accuracies, and what was measured. docs/records.md describes each column.
 
     Raises
     ------
     BadInput
         No study's folder, or records of another version.
+
+    Examples
+    --------
+    >>> records = load("tests/data_folders/format1")
+    >>> records.runs.groupby("data.label_noise")["test_accuracy"].mean().round(3).tolist()
+    [0.258, 0.125]
     """
     import pandas as pd
 
     folder = Path(folder)
     read_config(folder)
     parts, damaged = read_parts(folder)
-    _warn(damaged)
+    warn_of(damaged)
     if not parts["runs"]:
-        history_frame = pd.DataFrame(columns=history_columns())
-        live = _with_unfinished(folder, history_frame, ()) if unfinished else history_frame
-        return pd.DataFrame(columns=run_columns()), live
-    frames = [concatenate(parts[kind]).to_pandas() for kind in ("runs", "history")]
+        runs, history = (pd.DataFrame(columns=names()) for names in (run_columns, history_columns))
+        return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
+    runs, history = (concatenate(parts[kind]).to_pandas() for kind in ("runs", "history"))
     # Of a run that failed and was trained again, the row that says what came out.
-    runs_frame = frames[0].sort_values("status", key=lambda each: each == FAILED, kind="stable")
-    runs_frame = runs_frame.drop_duplicates("run").sort_values(["seed", "run"])
+    runs = runs.sort_values("status", key=lambda each: each == FAILED, kind="stable")
+    runs = runs.drop_duplicates("run").sort_values(["seed", "run"])
     for key, value in Run.absent(optimizer="").items():  # of runs that are older than these facts
         if value is not None:
-            cells = runs_frame.get(key, pd.Series(index=runs_frame.index, dtype=object))
-            runs_frame[key] = cells.fillna(value).infer_objects()
-    if "error" not in runs_frame:  # records of an earlier version
-        runs_frame["error"] = None
-    errors = runs_frame["error"].astype(object)  # of one type, be there any or none
-    runs_frame["error"] = errors.where(errors.notna(), None)
-    history_frame = frames[1].drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
-    if history_frame.empty:
-        history_frame = pd.DataFrame(columns=history_columns())
-    if unfinished:
-        history_frame = _with_unfinished(folder, history_frame, set(history_frame["run"]))
-    return runs_frame.reset_index(drop=True), history_frame.reset_index(drop=True)
+            cells = runs.get(key, pd.Series(index=runs.index, dtype=object))
+            runs[key] = cells.fillna(value).infer_objects()
+    if "error" not in runs:  # records of an earlier version
+        runs["error"] = None
+    errors = runs["error"].astype(object)  # of one type, be there any or none
+    runs["error"] = errors.where(errors.notna(), None)
+    history = history.drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
+    history = _with_added(folder, history)
+    if history.empty:
+        history = pd.DataFrame(columns=history_columns())
+    last = history.drop_duplicates("run", keep="last").drop(columns="epoch")
+    runs = runs.merge(last, on="run", how="left").reset_index(drop=True)
+    history = history.reset_index(drop=True)
+    return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
 
 
-def _with_unfinished(
-    folder: Path, history: pd.DataFrame, recorded: Collection[str]
-) -> pd.DataFrame:
-    """Add the rows that tasks have written of runs that are not recorded."""
+def _with_unfinished(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
+    """Return a history with the rows that tasks have written of unfinished runs."""
     import pandas as pd
 
-    rows = list(rows_of(folder, but=recorded))
+    rows = list(rows_of(folder, but=set(history["run"])))
     if not rows:
         return history
     live = pd.DataFrame(rows).drop_duplicates(["run", "epoch"]).sort_values(["run", "epoch"])
     return live if history.empty else pd.concat([history, live], ignore_index=True)
 
 
-def load_predictions(
-    folder: str | os.PathLike[str], runs: Collection[str] | None = None
-) -> pd.DataFrame:
-    """Read trained networks' answers on a few hundred fixed examples.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    runs
-        Ids of runs: only their predictions are read.
-
-    Returns
-    -------
-    predictions
-        A row for each example of a run: ``run``, ``part`` (train or test), ``example`` (its index
-        in the source), ``label`` (the one trained on; of test examples, the true one),
-        ``true_label``, ``said`` (the network's answer), ``confidence``, and where its image is:
-        ``images`` is a name in `load_images`, ``place`` the row there (empty for test examples).
-    """
-    import pandas as pd
-
-    folder = Path(folder)
-    read_config(folder)
-    parts, damaged = read_parts(folder, ["predictions"], runs)
-    _warn([path for path in damaged if path.exists()])  # runs without predictions have no part
-    if not parts["predictions"]:
-        return pd.DataFrame(columns=PREDICTION_COLUMNS)
-    frame: pd.DataFrame = concatenate(parts["predictions"]).to_pandas()
-    if runs is not None:
-        frame = frame[frame["run"].isin(runs)]
-    return frame.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+def _with_added(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
+    """Return a history with the columns that were added later."""
+    history = history.set_index(["run", "epoch"])
+    for table in added(folder):
+        columns = table.to_pandas().drop_duplicates(["run", "epoch"]).set_index(["run", "epoch"])
+        columns = columns.reindex(history.index)
+        for name in columns:
+            known = history[name] if name in history else columns[name]
+            history[name] = known.fillna(columns[name])
+    return history.reset_index()
 
 
-def _warn(damaged: Collection[Path]) -> None:
+def warn_of(damaged: Collection[Path]) -> None:
+    """Warn of files that are torn or missing."""
     for path in damaged:
         warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=3)
-
-
-def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str]:
-    """Return the ids of runs with a prediction on one of these images."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found: set[str] = set()
-    for name in each_part(Path(folder)):
-        path = Path(folder) / "predictions" / f"{name}.parquet"
-        table = read_part(path, ["run", "images"])
-        if table is not None:
-            named = table["images"].cast(pa.string())  # of a part without any it has no type
-            shown = pc.is_in(named, pa.array(list(images), pa.string()))
-            found.update(pc.unique(table["run"].filter(shown)).to_pylist())
-    return found
 
 
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
@@ -236,7 +176,7 @@ def records_by_run(
         Records of another version, or a file that cannot be read.
     """
     parts, damaged = read_parts(folder, holding=runs)
-    _warn(damaged)
+    warn_of(damaged)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     failed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
@@ -247,6 +187,10 @@ def records_by_run(
             its = epochs.get(row["run"], {})
             of = failed if row["status"] == FAILED else found
             of.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+    for row in [row for table in added(folder) for row in table.to_pylist()]:
+        for entry in found.get(row["run"], ({}, []))[1]:
+            if entry["epoch"] == row["epoch"]:
+                entry.update({k: v for k, v in row.items() if entry.get(k) is None})
     return {**failed, **found}
 
 
@@ -299,30 +243,3 @@ def read_environment(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadInput(str(path), "the environment of a recorded run", found)
     return found
-
-
-def run_columns() -> list[str]:
-    """Return the columns of ``runs`` for a study with this package's Adam."""
-    outcome = ["facts", "status", "epochs", "epochs_to_fit", "parameters", "seconds"]
-    outcome += ["image_shape", "classes", "test_examples", "outside"]
-    return [
-        "run",
-        *fact_keys(),
-        *outcome,
-        "data_hash",
-        "labels_hash",
-        "weights_hash",
-        "environment",
-        "error",
-    ]
-
-
-def history_columns(*, validation: bool = False) -> list[str]:
-    """Return the columns of ``history``, on request with those of runs that have a split."""
-    train = [f"train_{name}" for name in METRICS]
-    train += [f"train_accuracy_{which}" for which in NOISY]
-    held_out = ("test", "validation") if validation else ("test",)
-    test = [f"{part}{of}_{name}" for part in held_out for of in ("", "_noisy") for name in METRICS]
-    running = ["running_cross_entropy", "running_accuracy"]
-    gradient = [f"gradient_{name}" for name in GRADIENT]
-    return ["run", "epoch", *train, *test, *gradient, *running]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.data.prepare import image_key
 from study.records.checkpoints import Checkpoints
 from study.records.environment import environment
+from study.records.measured import write_added
+from study.records.predictions import answers_table
 from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder, weights_hash
 from study.runs.events import LiveStack, Observer, Outcome
 from study.runs.progress import FAILED, Progress
+from study.runs.run import Run
 from study.runs.study import Study
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Row = Mapping[str, Any]
 
@@ -22,12 +29,19 @@ class Recorded(NamedTuple):
 
     progress: Progress
     row: Row
-    predictions: Sequence[Row]
+    predictions: pa.Table | None
 
     @property
     def failed(self) -> bool:
         """Whether the run has no result."""
         return self.progress.status == FAILED
+
+
+class Again(NamedTuple):
+    """What is recorded of a run that is trained again for the measures that it lacks."""
+
+    weights_hash: str
+    columns: tuple[str, ...]
 
 
 class Recorder(Observer):
@@ -41,6 +55,8 @@ class Recorder(Observer):
         Its folder.
     checkpoints
         Its checkpoints.
+    again
+        The runs that are recorded already, by id: of these only columns are added.
     recorded
         Called once some runs are recorded.
     """
@@ -50,10 +66,11 @@ class Recorder(Observer):
         study: Study,
         folder: Folder,
         checkpoints: Checkpoints,
+        again: Mapping[str, Again],
         recorded: Callable[[Sequence[Recorded]], None],
     ) -> None:
         self.study, self.folder, self.checkpoints = study, folder, checkpoints
-        self.recorded = recorded
+        self.again, self.recorded = again, recorded
         self.environment: Mapping[str, Any] = {}
         self._environment_hash = ""
         self._since_checkpoint = 0
@@ -84,9 +101,12 @@ class Recorder(Observer):
     def _record(self, stack: LiveStack) -> None:
         done: list[Recorded] = []
         history: list[Row] = []
+        again = [each for each in stack.ended if each.run.id in self.again]
         for progress in stack.ended:
+            if progress in again:
+                continue
             if progress.status == FAILED:
-                done.append(Recorded(progress, self._row(progress), []))
+                done.append(Recorded(progress, self._row(progress), None))
                 continue
             outcome = stack.outcome(progress)
             if self.study.keep_weights:
@@ -97,18 +117,42 @@ class Recorder(Observer):
             }
             row = self._row(progress, **results)
             history += progress.history
-            done.append(Recorded(progress, row, self._predictions(progress, outcome)))
-        predictions = [row for each in done for row in each.predictions]
-        self.folder.write_part([each.row for each in done], history, predictions)
-        self.checkpoints.remove(each.progress.run.id for each in done)
-        self.recorded(done)
+            done.append(Recorded(progress, row, self._predictions(progress.run, outcome)))
+        if done:
+            predictions = [each.predictions for each in done if each.predictions is not None]
+            self.folder.write_part([each.row for each in done], history, predictions)
+        self._add(again, stack)
+        self.checkpoints.remove(each.run.id for each in stack.ended)
+        self.recorded([*done, *(Recorded(progress, {}, None) for progress in again)])
 
-    def _predictions(self, progress: Progress, outcome: Outcome) -> list[Row]:
-        name = self.folder.write_images(outcome.images)
-        return [
-            {"run": progress.run.id, **row, "images": None if row["place"] is None else name}
-            for row in outcome.predictions
-        ]
+    def _add(self, again: Sequence[Progress], stack: LiveStack) -> None:
+        """Add the columns that recorded runs lacked, where their weights are what they were."""
+        rows: dict[tuple[str, ...], list[Row]] = {}
+        for progress in again:
+            before = self.again[progress.run.id]
+            if progress.status == FAILED:
+                continue
+            if weights_hash(stack.outcome(progress).weights) == before.weights_hash:
+                rows.setdefault(before.columns, []).extend(progress.history)
+            else:
+                progress.status = FAILED
+                progress.error = "measures: trained again, its weights differ from the recorded "
+                progress.error += "ones, so nothing was added"
+        for columns, its in rows.items():
+            write_added(self.folder.path, its, columns)
+
+    def _predictions(self, run: Run, outcome: Outcome) -> pa.Table | None:
+        """Return what a run's network answered; its images are kept once for each condition."""
+        if not outcome.predictions:
+            return None
+        same_for_all_seeds = image_key(run)[-1] is None and (
+            run.data.examples == run.data.source.train_examples
+        )
+        first = run.seed == self.study.runs[0].seed
+        images = None
+        if first or same_for_all_seeds:
+            images = self.folder.write_images(outcome.images)
+        return answers_table(run.id, outcome.predictions, images)
 
     def _row(
         self,

@@ -3,8 +3,9 @@
 study.yaml                  the config with every value written out; it runs again
 runs/<part>.parquet         a row for each run that ended
 history/<part>.parquet      a row for each evaluated epoch of those runs
-predictions/<part>.parquet  those networks' answers on a few hundred fixed examples
-images/<hash>.npy           some of those examples, to look at
+answers/<part>.parquet      those networks' answers, see `study.records.predictions`
+images/<hash>.npy           the training examples of those, once for each condition
+measures/<part>.parquet     columns of ``history`` that recorded runs lacked
 sources/<data set>.json     the checksum of the data that the study began with
 environment/<hash>.json     code, machine and versions, a file for each that trained runs
 weights/<run>.safetensors   a trained network's weights
@@ -29,15 +30,16 @@ from numpy.typing import NDArray
 
 from study.base.errors import BadInput, NotPermitted
 from study.base.files import gone, sha256, write_first, write_whole
-from study.records.parquet import as_table, ended_runs, merge_parts, write_part
+from study.measures import Measure
+from study.records.measured import Lacking, lacking
+from study.records.parquet import as_table, concatenate, ended_runs, merge_parts, write_part
+from study.records.predictions import kind_of
 from study.records.reading import read_config
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from torch import Tensor
-
-
-MOST_IMAGES = 64  # files
 
 
 class Folder:
@@ -60,6 +62,7 @@ class Folder:
         self.path = path
         self._written: list[str] = []
         self._ended: dict[str, list[tuple[Any, ...]]] = {}
+        self._unmeasured: dict[str, Lacking] = {}
         check_folder(path, name)
 
     def begin(self, config: str) -> None:
@@ -136,36 +139,28 @@ class Folder:
         """Keep a trained network's weights, and nothing else: equal weights give equal bytes."""
         write_whole(self.weights(run), safetensors(tensors))
 
-    def write_images(self, images: NDArray[np.uint8]) -> str | None:
-        """Keep some images and return their hash, by which predictions refer to them.
-
-        Returns
-        -------
-        str or None
-            None when the folder holds `MOST_IMAGES` files of others already: in a study of
-            destroyed inputs each of thousands of runs has images of its own.
-        """
+    def write_images(self, images: NDArray[np.uint8]) -> str:
+        """Keep some images and return their hash, by which predictions refer to them."""
         content = io.BytesIO()
         np.save(content, images)
         name = sha256([content.getvalue()])[:12]
-        present = {path.stem for path in (self.path / "images").glob("*.npy")}
-        if name not in present and len(present) >= MOST_IMAGES:
-            return None
-        write_whole(self.path / "images" / f"{name}.npy", content.getvalue())
+        path = self.path / "images" / f"{name}.npy"
+        if not path.exists():
+            write_whole(path, content.getvalue())
         return name
 
     def write_part(
         self,
         rows: Sequence[Mapping[str, Any]],
         history: Sequence[Mapping[str, Any]],
-        predictions: Sequence[Mapping[str, Any]] = (),
+        predictions: Sequence[pa.Table] = (),
     ) -> None:
         """Write the rows of runs that ended, their histories and their predictions as one part."""
         # A run that failed has no history, and a part always has one.
         epochs = as_table(history) if history else as_table([{"run": "", "epoch": 0}]).slice(1)
         tables = {"history": epochs, "runs": as_table(rows)}
         if predictions:
-            tables["predictions"] = as_table(predictions)
+            tables[kind_of(predictions[0])] = concatenate(list(predictions))
         self._written.append(write_part(self.path, tables))
 
     def merge(self) -> None:
@@ -191,6 +186,25 @@ class Folder:
 
     def _rows(self) -> list[tuple[Any, ...]]:
         return ended_runs(self.path, ["run", "status"], self._ended)
+
+    def unmeasured(self, measures: Mapping[str, Measure]) -> Lacking:
+        """Return which of the measures a study asks for runs that have ended lack, by their ids.
+
+        Raises
+        ------
+        BadInput, OSError
+            Records that cannot be read.
+        """
+        return lacking(self.path, measures, self._unmeasured)
+
+    def done(self, measures: Mapping[str, Measure]) -> set[str]:
+        """Return the ids of runs that have ended and lack none of the measures asked for."""
+        return self.ended() - self.unmeasured(measures).keys()
+
+    def weights_hashes(self) -> dict[str, str]:
+        """Return the hash of the weights of each run that has ended, by its id."""
+        rows = ended_runs(self.path, ["run", "status", "weights_hash"])
+        return {run: weights for run, status, weights in rows if status != FAILED}
 
 
 def check_folder(path: Path, name: str) -> None:

@@ -47,9 +47,10 @@ class Outcome(NamedTuple):
     weights
         The network's tensors on the CPU, by name.
     predictions
-        The network's predictions on a few hundred fixed examples, one row each.
+        What the network answered, as `study.records.predictions.answers_table` takes it; nothing
+        where predictions are not kept.
     images
-        The images of some of these examples, [example, feature].
+        The images of the training examples among those, [example, feature].
     """
 
     weights: Mapping[str, Tensor]

@@ -17,6 +17,7 @@ FAILED = "failed"
 
 
 LONGEST_ERROR = 1_000  # characters
+PREDICTIONS = "predictions."
 SAVED = ("epoch", "status", "epochs_to_fit", "seconds", "history")
 
 
@@ -46,6 +47,8 @@ class Progress:
         Saved tensors to go on from; None starts from the seed.
     resumed_at
         The epoch of the saved tensors.
+    predictions
+        What the network has answered so far (`study.training.kept`), by name.
     """
 
     run: Run
@@ -57,6 +60,7 @@ class Progress:
     error: str | None = None
     state: Mapping[str, Tensor] | None = None
     resumed_at: int = 0
+    predictions: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def training(self) -> bool:
@@ -74,11 +78,18 @@ class Progress:
         """Return the plain values that a checkpoint saves."""
         return {name: getattr(self, name) for name in SAVED}
 
-    def resume(self, saved: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    def tensors(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors that a checkpoint saves: the network's state, and predictions."""
+        return {**state, **{f"{PREDICTIONS}{k}": v for k, v in self.predictions.items()}}
+
+    def resume(self, saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Go on from a checkpoint's plain values and tensors."""
         for name in SAVED:
             setattr(self, name, saved[name])
-        self.state, self.resumed_at = state, self.epoch
+        kept = {name for name in tensors if name.startswith(PREDICTIONS)}
+        self.predictions = {name.removeprefix(PREDICTIONS): tensors[name] for name in kept}
+        self.state = {name: tensors[name] for name in tensors if name not in kept}
+        self.resumed_at = self.epoch
 
     def fail(self, error: Exception) -> None:
         """End the run with an error."""

@@ -13,6 +13,8 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import to_jsonable_python
 
 from study.base.errors import BadInput, nearest
+from study.base.names import MEASURE
+from study.measures import DEFAULT
 from study.runs.declaring import Count, Folder, Says, Switch, Whole, nested
 from study.runs.run import Facts, Run, RunSettings, fact_keys
 from study.runs.settings import ADAM, Optimizer, Wandb
@@ -52,6 +54,13 @@ class Study(RunSettings):
     """Epochs between saved states: at most so many are done again after a kill."""
     keep_weights: Switch = True
     """Keep the weights of finished runs."""
+    keep_predictions: Switch = True
+    """Keep the networks' answers on the test set, and on 200 examples at each evaluation."""
+    measures: Annotated[
+        list[Annotated[str, MEASURE]],
+        Says(f"a list of measures, each {MEASURE.expected}"),
+    ] = list(DEFAULT)
+    """What is computed of the networks beside losses and accuracies."""
     products: Literal["auto", "blas", "onednn"] = "auto"
     """What computes large matrix products on a CPU, which bits depend on; auto measures it."""
     out: Annotated[Folder | None, Says("a folder")] = None

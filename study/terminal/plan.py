@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from study.runs.disk import disk_bytes
 from study.runs.packing import StackPlan, core_seconds, usable_cores
 from study.runs.shards import Shard
 from study.runs.study import Study
@@ -34,6 +35,11 @@ def show(
         console.print(f"share {shard}: {counted(len(shard.take(study.runs)), 'run')}")
     for number, each in enumerate(plans, start=1):
         _stack(study, number, each, console)
+    again = sum(run.id in ended for each in plans for run in each.runs)
+    if again:
+        console.print(f"{counted(again, 'recorded run')} trained again, for measures not recorded")
+    if plans:
+        console.print(room(study))
     console.print(duration(plans) if plans else "nothing is left to train")
 
 
@@ -68,3 +74,10 @@ def duration(plans: Sequence[StackPlan]) -> str:
     seconds = core_seconds([run for each in plans for run in each.runs]) / cores
     minutes = math.ceil(seconds / 60)
     return f"at most about {minutes:,} min on {counted(cores, 'core')} of a CPU"
+
+
+def room(study: Study) -> str:
+    """Return how much room a study's records take, and what for."""
+    parts = {name: size / 2**20 for name, size in disk_bytes(study).items()}
+    each = ", ".join(f"{name} {size:,.1f}" for name, size in parts.items())
+    return f"at most about {sum(parts.values()):,.1f} MiB on disk: {each}"

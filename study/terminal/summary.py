@@ -57,14 +57,12 @@ def written(values: Sequence[float] | NDArray[np.float64], digits: int) -> str:
     return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
 
-def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
+def summary(study: Study, runs: pd.DataFrame) -> Tables:
     """Return the final tables of a study's recorded runs.
 
     Losses are cross-entropies, whatever loss was trained. Runs that diverged or failed are counted,
     and left out of the means of metrics that they lack.
     """
-    # Not groupby().last(), which would skip the missing values of a run that diverged.
-    last = history.sort_values("epoch").drop_duplicates("run", keep="last").set_index("run")
     by_id = runs.set_index("run")
     arms = by_arm(study, (run for run in study.runs if run.id in by_id.index))
     metrics: dict[str, list[str]] = {metric: [] for metric in METRICS}
@@ -73,9 +71,8 @@ def summary(study: Study, runs: pd.DataFrame, history: pd.DataFrame) -> Tables:
     counts: dict[str, list[str]] = {status: [] for status in COUNTED}
     for members in arms.values():
         ended = by_id.loc[[run.id for run in members]]
-        rows = last.reindex(ended.index)
         for metric, cells in metrics.items():
-            numbers = rows[metric].to_numpy(dtype=np.float64)
+            numbers = ended[metric].to_numpy(dtype=np.float64)
             cells.append(written(numbers[np.isfinite(numbers)], 4 if "entropy" in metric else 3))
         epochs = ended["epochs_to_fit"].dropna().to_numpy(dtype=np.float64)
         to_fit.append(written(epochs, 1))
@@ -109,9 +106,9 @@ def show_failed(study: Study, failed: Mapping[str, str], console: Console) -> No
         console.print(f"  and {len(errors) - MOST_ERRORS} more errors")
 
 
-def show(study: Study, runs: pd.DataFrame, history: pd.DataFrame, console: Console) -> None:
+def show(study: Study, runs: pd.DataFrame, console: Console) -> None:
     """Print the final tables, and a line that explains their numbers."""
-    console.print(summary(study, runs, history))
+    console.print(summary(study, runs))
     console.print(
         "mean ± 95% interval over seeds at each run's last epoch; losses are cross-entropies in "
         "nats; test labels are true",

@@ -9,8 +9,9 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from study.runs.events import Machine, Observer, Outcome
-from study.runs.progress import Progress
+from study.runs.progress import PREDICTIONS, Progress
 from study.training.engine.neighbours import neighbours_felt
+from study.training.kept import images_of, rows_of
 from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
 
@@ -68,12 +69,13 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def state(self, progress: Progress) -> Mapping[str, Tensor]:
         """Return copies of all tensors that a run needs to go on."""
-        return self.module.engine.save(self.module.stack.slots.index(progress))
+        state = self.module.engine.save(self.module.stack.slots.index(progress))
+        return progress.tensors(state)
 
     def outcome(self, progress: Progress) -> Outcome:
         """Return what a run that ended in this epoch leaves."""
-        rows, images = self.module.predictions(self.module.stack.slots.index(progress))
-        return Outcome(weights_of(self.state(progress)), rows, images)
+        data, state = self.data.tensors(progress), self.state(progress)
+        return Outcome(weights_of(state), rows_of(progress, data), images_of(data))
 
     def stop(self) -> None:
         """Ask for an end of training after this epoch."""
@@ -119,5 +121,5 @@ class Emitter(pl.callbacks.Checkpoint):
 
 
 def weights_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the network's tensors in a run's state, without the optimizer's."""
-    return {k: v.cpu() for k, v in state.items() if not k.startswith("optimizer.")}
+    """Return the network's tensors in a run's state, without the optimizer's and predictions."""
+    return {k: v.cpu() for k, v in state.items() if not k.startswith(("optimizer.", PREDICTIONS))}

@@ -30,6 +30,9 @@ def train_stack(
     cache: DataCache,
     routes: Routes,
     observers: Sequence[Observer],
+    measures: Sequence[str],
+    *,
+    keep_predictions: bool,
 ) -> bool:
     """Train runs of one program, so many at a time, until all of them have ended.
 
@@ -45,6 +48,8 @@ def train_stack(
         Gives how a run's matrix products are to be computed on a CPU.
     observers
         Hear what happens.
+    measures, keep_predictions
+        As of `study.Study`.
 
     Returns
     -------
@@ -65,7 +70,12 @@ def train_stack(
     data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
     on_cpu = trainer.strategy.root_device.type == "cpu"
-    module = StackModule(stack, routes(stack.first) if on_cpu else {})
+    module = StackModule(
+        stack,
+        routes(stack.first) if on_cpu else {},
+        measures,
+        keep_predictions=keep_predictions,
+    )
     try:
         trainer.fit(module, data)
     except SystemExit:  # Lightning's way out on a signal
@@ -118,10 +128,10 @@ class Retrained(NamedTuple):
     hashes: tuple[str, str]
 
 
-def retrain(run: Run, routes: Mapping[str, str]) -> Retrained:
+def retrain(run: Run, routes: Mapping[str, str], measures: Sequence[str]) -> Retrained:
     """Train one run alone, recording nothing."""
     stack = Stack([Progress(run)])
-    module, data = StackModule(stack, routes), StackData(stack)
+    module, data = StackModule(stack, routes, measures), StackData(stack)
     make_trainer(run, []).fit(module, data)
     (slot,) = stack.slots
     return Retrained(weights_of(module.engine.save(0)), slot.history, data.tensors(slot).hashes)

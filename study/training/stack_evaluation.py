@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
+from study.base.streams import Stream
+from study.measures import Measure
+from study.measures.network import MeasuredNetwork
+from study.nn.mlp import StackedMLP
+from study.runs.progress import FAILED
+from study.runs.run import Run
+from study.training import kept
 from study.training.engine import Engine, Running
-from study.training.evaluation import FitCheck, Network, evaluate, predictions, probe
+from study.training.evaluation import FitCheck, Network, evaluate
 from study.training.stack import Stack
-from study.training.stack_data import StackData
+from study.training.stack_data import RunTensors, StackData
+
+T = TypeVar("T")
 
 
 class StackEvaluation:
@@ -28,12 +37,24 @@ class StackEvaluation:
         Their data.
     checks
         What tells whether a run fits its labels, by its id; what is new is added.
+    measures
+        What is computed of the networks beside losses and accuracies, by name.
+    keep_predictions
+        Whether what the networks answer is kept.
     """
 
     def __init__(
-        self, stack: Stack, engine: Engine, data: StackData, checks: dict[str, FitCheck]
+        self,
+        stack: Stack,
+        engine: Engine,
+        data: StackData,
+        checks: dict[str, FitCheck],
+        measures: Mapping[str, Measure],
+        *,
+        keep_predictions: bool,
     ) -> None:
         self.stack, self.engine, self.data, self.checks = stack, engine, data, checks
+        self.measures, self.keep_predictions = measures, keep_predictions
 
     def judge(self, indices: Sequence[int], running: Running) -> list[dict[str, float]]:
         """Evaluate the runs in some slots, add each row to its run's history, and return the rows.
@@ -41,27 +62,87 @@ class StackEvaluation:
         A run whose own code raises an error has failed, and gets no row.
         """
         data = {index: self.data.tensors(self.stack.slots[index]) for index in indices}
-        model = self.stack.first.model
-
-        def row_of(at: int) -> dict[str, float] | Exception:
-            try:
-                row = evaluate(self.network(at), data[at])
-                how = (model.loss, model.backward, model.label_smoothing)
-                return row | probe(self.network(at), data[at], *how)
-            except Exception as error:  # whatever code that the run names raises
-                return error
-
+        found = self._each(
+            lambda at: evaluate(self.network(at), data[at]) | self._measured(at, "evaluation"),
+            indices,
+        )
         rows = []
-        for index, row in zip(indices, self.engine.each(row_of, indices), strict=True):
-            if isinstance(row, Exception):
-                self.stack.fail(self.stack.slots[index], row)
-                continue
+        for index, row in found.items():
             rows.append(row)
             examples = running.examples[index]
             row["running_cross_entropy"] = float(running.cross_entropy[index] / examples)
             row["running_accuracy"] = float(running.right[index] / examples)
             self.stack.slots[index].judge(row)
+        if self.keep_predictions:
+            self._keep(list(found))
         return rows
+
+    def _keep(self, indices: Sequence[int]) -> None:
+        """Keep what networks that were just evaluated answer."""
+        slots = self.stack.slots
+        at = {index: kept.kept_of(slots[index]) for index in indices}
+        seen = self._each(lambda i: kept.on_examples(self.network(i), self._tensors(i)), indices)
+        for index, row in seen.items():
+            kept.add(slots[index], row)
+        self._test([index for index in seen if at[index]], at)
+
+    def _test(self, indices: Sequence[int], at: Mapping[int, Sequence[str]]) -> None:
+        """Keep what some networks answer on the test set as their answers at these epochs."""
+        slots = self.stack.slots
+        found = self._each(lambda i: kept.on_test_set(self.network(i), self._tensors(i)), indices)
+        for index, answers in found.items():
+            for name in at[index]:
+                kept.put(slots[index], name, answers)
+
+    def _tensors(self, index: int) -> RunTensors:
+        return self.data.tensors(self.stack.slots[index])
+
+    def conclude(self, indices: Sequence[int]) -> None:
+        """Add what is measured at the end to the last rows of those runs that have ended.
+
+        Their last predictions are kept, too.
+        """
+        slots = self.stack.slots
+        ended = [i for i in indices if not slots[i].training and slots[i].status != FAILED]
+        for index, row in self._each(lambda at: self._measured(at, "end"), ended).items():
+            slots[index].history[-1].update(row)
+        if self.keep_predictions:
+            ended = [i for i in ended if slots[i].status != FAILED]
+            self._test(ended, {index: ["last"] for index in ended})
+
+    def _each(self, task: Callable[[int], T], indices: Sequence[int]) -> dict[int, T]:
+        """Do a task for the runs in some slots; one whose own code raises an error has failed."""
+
+        def tried(at: int) -> T | Exception:
+            try:
+                return task(at)
+            except Exception as error:  # whatever code that the run names raises
+                return error
+
+        found = {}
+        for index, row in zip(indices, self.engine.each(tried, indices), strict=True):
+            if isinstance(row, Exception):
+                self.stack.fail(self.stack.slots[index], row)
+            else:
+                found[index] = row
+        return found
+
+    def _measured(self, index: int, at: str) -> dict[str, float]:
+        """Return what is measured of the network in a slot, at an evaluation or at the end."""
+        slot, row = self.stack.slots[index], dict[str, float]()
+        network = MeasuredNetwork(
+            self.network(index),
+            self.engine.network.rows(index),
+            functools.partial(initial_weights, slot.run),
+            slot.run.model.loss,
+            slot.run.model.backward,
+            slot.run.model.label_smoothing,
+        )
+        for name, measure in self.measures.items():
+            if measure.at == at:
+                random = Stream(slot.run.seed, f"measure/{name}", slot.epoch)
+                row |= measure(network, self._tensors(index), random)
+        return row
 
     def just_fitted(self, indices: Collection[int]) -> set[int]:
         """Return which of some slots' runs fit the labels they train on for the first time.
@@ -83,10 +164,14 @@ class StackEvaluation:
         )
         return {index for index, fit in zip(waiting, fitted, strict=True) if fit}
 
-    def predictions(self, index: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
-        """Return a network's predictions on the run's fixed examples, with the images."""
-        return predictions(self.network(index), self.data.tensors(self.stack.slots[index]))
-
     def network(self, index: int) -> Network:
         """Return the network in a slot: logits for images."""
         return functools.partial(self.engine.logits, index)
+
+
+def initial_weights(run: Run) -> list[Tensor]:
+    """Return the weights and biases, in layer order, that a run's training begins with."""
+    network = StackedMLP(1, run.widths, run.model.activation)
+    network.to(torch.float64 if run.trainer.precision == "64-true" else torch.float32)
+    network.initialize(0, run.seed, run.model.init_scale)
+    return network.rows(0)

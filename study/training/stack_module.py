@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from study.base.errors import BadInput
+from study.base.names import MEASURE
+from study.measures import DEFAULT, Measure
 from study.nn.mlp import StackedMLP
 from study.runs.packing import steps
 from study.runs.progress import DIVERGED, FAILED, Progress
@@ -38,6 +38,8 @@ class StackModule(pl.LightningModule):
         A run, several that share a program, or a stack.
     routes
         How large products are computed on a CPU; by default the fastest way, measured at the start.
+    measures, keep_predictions
+        As of `study.Study`; what the networks answer is kept in the runs' `Progress`.
 
     Examples
     --------
@@ -55,9 +57,14 @@ class StackModule(pl.LightningModule):
         self,
         runs: Run | Sequence[Run] | Stack = Run(),
         routes: Mapping[str, str] | None = None,
+        measures: Sequence[str] = DEFAULT,
+        *,
+        keep_predictions: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self.keep_predictions = keep_predictions
+        self.measures = {name: MEASURE.resolve_as(name, "measures", Measure) for name in measures}
         self.stack = Stack.of(runs)
         self.routes = routes
         first = self.stack.first
@@ -152,7 +159,7 @@ class StackModule(pl.LightningModule):
             {
                 "run": slot.run.id,
                 "progress": slot.plain(),
-                "state": self.engine.save(index),
+                "state": slot.tensors(self.engine.save(index)),
             }
             for index, slot in enumerate(self.stack.slots)
         ]
@@ -196,6 +203,7 @@ class StackModule(pl.LightningModule):
             self._load(index)
         self.engine.note_weights()
         self._evaluate_all([i for i in new if slots[i].training and slots[i].epoch == 0])
+        self._conclude(new)
         return self.stack.waits and any(slots[i].status == FAILED for i in new)
 
     def _load(self, index: int) -> None:
@@ -245,6 +253,7 @@ class StackModule(pl.LightningModule):
             slot.seconds += share
             if not finite[index] and slot.status != FAILED:
                 slot.status = DIVERGED
+        self._conclude(training)
         for name in rows[0] if rows else ():
             # A value may be missing: a run without noise has no redrawn labels to be right about.
             values = [row[name] for row in rows if not math.isnan(row[name])]
@@ -257,17 +266,17 @@ class StackModule(pl.LightningModule):
     def _evaluation(self) -> StackEvaluation | None:
         """What evaluates the runs; None where the data are not a study's."""
         data = self.stack_data
-        return (
-            None if data is None else StackEvaluation(self.stack, self.engine, data, self._checks)
-        )
+        if data is None:
+            return None
+        parts = (self.stack, self.engine, data, self._checks, self.measures)
+        return StackEvaluation(*parts, keep_predictions=self.keep_predictions)
+
+    def _conclude(self, indices: Sequence[int]) -> None:
+        if self._evaluation:
+            self._evaluation.conclude(indices)
 
     def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
         return self._evaluation.judge(indices, self._running) if self._evaluation else []
-
-    def predictions(self, index: int) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
-        """Return what a slot's network says of its run's fixed examples, and their images."""
-        assert self._evaluation is not None
-        return self._evaluation.predictions(index)
 
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         """Log the runs' mean metrics on their validation examples, as ``val_…``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -247,7 +248,7 @@ def fill(run: wandb.Run, content: Content, folder: Path) -> None:
     run.summary.update(content.summary)
     files = Path(run.dir)
     if content.predictions:
-        (files / PREDICTIONS).write_text(json.dumps(content.predictions), encoding="utf-8")
+        (files / PREDICTIONS).write_bytes(base64.b64decode(content.predictions))
         run.save(str(files / PREDICTIONS), base_path=str(files), policy="now")
     for name in content.images:
         (files / "images").mkdir(exist_ok=True)

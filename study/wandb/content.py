@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.base.errors import BadInput
+from study.records.columns import history_columns
+from study.records.parquet import as_table, parquet, read_part
 from study.records.provenance import data_sizes, outside_hashes
-from study.records.reading import EARLIER_HISTORY_COLUMNS, history_columns
 from study.runs.progress import Progress
 from study.runs.run import Run
 from study.runs.study import Study
 from study.terminal.arms import arm_label
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 LONGEST_NAME = 64  # W&B's limit for job types and tags
 LONGEST_TITLE = 128  # W&B's limit for a run's name
-PREDICTIONS = "predictions.json"
+PREDICTIONS = "predictions.parquet"
+EARLIER_PREDICTIONS = "predictions.json"  # a list of rows
 OF_DATA = ("image_shape", "classes", "test_examples", "outside")
 OUTCOME = ("status", "epochs", "epochs_to_fit", "seconds", "weights_hash")
 
@@ -37,7 +43,7 @@ class Content(NamedTuple):
     summary
         The run's results; empty while it trains.
     predictions
-        The network's predictions on a few hundred examples.
+        The network's predictions: the content of a parquet file, in base64.
     images
         Names of the image files that the predictions refer to.
     """
@@ -47,19 +53,45 @@ class Content(NamedTuple):
     config: dict[str, Any]
     history: list[dict[str, Any]]
     summary: dict[str, Any]
-    predictions: list[dict[str, Any]]
+    predictions: str
     images: list[str]
 
 
 class Fetched(NamedTuple):
-    """A run read from W&B: its W&B id and the fields of `Content`, with images as files' bytes."""
+    """A run read from W&B: its W&B id and the fields of `Content`, with images as files' bytes.
+
+    Predictions are one table, or none where they were not kept.
+    """
 
     id: str
     config: dict[str, Any]
     history: list[dict[str, Any]]
     summary: dict[str, Any]
-    predictions: list[dict[str, Any]]
+    predictions: list[pa.Table]
     images: list[bytes]
+
+
+def add_files(fetched: Fetched, files: Path) -> None:
+    """Add predictions and images, from the folder of a W&B run's files.
+
+    Raises
+    ------
+    BadInput
+        Predictions that cannot be read.
+    """
+    whole, earlier = files / PREDICTIONS, files / EARLIER_PREDICTIONS
+    try:
+        if whole.is_file():
+            fetched.predictions.append(read_part(whole))
+        elif earlier.is_file():
+            rows = json.loads(earlier.read_text(encoding="utf-8"))
+            fetched.predictions.extend([as_table(rows)] if rows else [])
+    except ValueError as error:
+        raise BadInput(str(earlier), "predictions as JSON", hint=str(error)) from None
+    if None in fetched.predictions:
+        raise BadInput(str(whole), "predictions as a whole parquet file")
+    for path in sorted((files / "images").glob("*.npy")):
+        fetched.images.append(path.read_bytes())
 
 
 def training_content(
@@ -72,13 +104,11 @@ def training_content(
     """Return the content of a run that trains, with its epochs so far."""
     config = config_of(study, slot.run, study_yaml, hashes, environment)
     return Content(
-        slot.run.id, settings_of(study, slot.run), config, list(slot.history), {}, [], []
+        slot.run.id, settings_of(study, slot.run), config, list(slot.history), {}, "", []
     )
 
 
-def ended(
-    content: Content, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
-) -> Content:
+def ended(content: Content, row: Mapping[str, Any], predictions: pa.Table | None) -> Content:
     """Return a run's content with its results added.
 
     Parameters
@@ -88,12 +118,14 @@ def ended(
     row
         The run's row of records.
     predictions
-        The run's rows of predictions.
+        The run's predictions, if they were kept.
     """
+    content = content._replace(summary=summary_of(row, content.history))
+    if predictions is None:
+        return content
     return content._replace(
-        summary=summary_of(row, content.history),
-        predictions=[dict(each) for each in predictions],
-        images=sorted({each["images"] for each in predictions} - {None}),
+        predictions=base64.b64encode(parquet(predictions)).decode(),
+        images=sorted(set(predictions["images"].to_pylist()) - {None}),
     )
 
 
@@ -101,13 +133,10 @@ def recorded_content(
     study: Study, study_yaml: str, folder: Path, wanted: Collection[str]
 ) -> Iterator[Content]:
     """Yield the content of runs that are recorded in a study's folder."""
-    from study.records.parquet import read_parts
+    from study.records.predictions import tables_by_run
     from study.records.reading import recorded
 
-    said: dict[str, list[dict[str, Any]]] = {}
-    for part in read_parts(folder, ["predictions"], wanted)[0]["predictions"]:
-        for each in part.to_pylist():
-            said.setdefault(each["run"], []).append(each)
+    said = tables_by_run(folder, wanted)
     for run, row, history in recorded(folder):
         if run.id in wanted:
             environment = json.loads(
@@ -115,8 +144,8 @@ def recorded_content(
             )
             hashes = (row["data_hash"], row["labels_hash"])
             config = config_of(study, run, study_yaml, hashes, environment)
-            content = Content(run.id, settings_of(study, run), config, history, {}, [], [])
-            yield ended(content, row, said.get(run.id, []))
+            content = Content(run.id, settings_of(study, run), config, history, {}, "", [])
+            yield ended(content, row, said.get(run.id))
 
 
 def settings_of(study: Study, run: Run) -> dict[str, Any]:
@@ -222,13 +251,15 @@ def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str
 
     W&B returns whole numbers as ints, and infinities and nans as text.
     """
-    names = [*history_columns(validation=True)[2:], *EARLIER_HISTORY_COLUMNS]
     rows: dict[int, dict[str, Any]] = {}
     for each in logged:
         if each.get("epoch") is None:
             continue
         epoch = int(each["epoch"])
-        values = {name: _number(each[name]) for name in names if name in each}
+        # In the order of records; names of W&B's own begin with an underscore.
+        names = [*filter(each.__contains__, history_columns(validation=True)[2:]), *sorted(each)]
+        names = [name for name in names if name[0] != "_" and name not in ("run", "epoch")]
+        values = {name: _number(each[name]) for name in names}
         rows.setdefault(epoch, {"run": run, "epoch": epoch, **values})
     return [rows[epoch] for epoch in sorted(rows)]
 

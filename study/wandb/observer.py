@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from study.records.environment import environment
 from study.runs.events import LiveStack, Observer
@@ -17,6 +17,9 @@ from study.sharing.locks import Locks
 from study.wandb.content import Content, ended, recorded_content, training_content
 from study.wandb.ledger import Ledger, sync_command
 from study.wandb.process import Courier
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SILENCE_SECONDS = 9.0  # after so long without news, a server is given up at the end
 OFFLINE_SECONDS = 60.0  # the same, for files
@@ -52,6 +55,7 @@ class WandbObserver(Observer):
         self._unconfirmed: dict[str, Content] = {}
         self._said_where = False
         self._outcomes: list[dict[str, Any]] = []
+        self.recorded: Collection[str] = ()  # runs that were sent when they first ended
         self._confirmed: Callable[[Iterable[str]], None] = lambda runs: None
 
     @property
@@ -68,7 +72,8 @@ class WandbObserver(Observer):
         """Send every training run's new epochs."""
         if self.mode == "online":
             for progress in stack.training:
-                self._log(stack, progress)
+                if progress.run.id not in self.recorded:
+                    self._log(stack, progress)
         self._hear()
 
     def _log(self, stack: LiveStack, progress: Progress) -> None:
@@ -83,9 +88,7 @@ class WandbObserver(Observer):
     def _content(self, progress: Progress, hashes: tuple[str, str]) -> Content:
         return training_content(self.study, progress, self.study_yaml, hashes, self._environment)
 
-    def end(
-        self, progress: Progress, row: Mapping[str, Any], predictions: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def end(self, progress: Progress, row: Mapping[str, Any], predictions: pa.Table | None) -> None:
         """Send a run that has ended and is recorded."""
         if self.mode != "off":
             hashes = (row["data_hash"], row["labels_hash"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from study.base.errors import BadInput
-from study.wandb.content import PREDICTIONS, Fetched
+from study.wandb.content import Fetched, add_files
 from study.wandb.ledger import PARTIAL
 
 MAGIC = b":W&B"
@@ -51,14 +51,7 @@ def read_offline(folder: Path) -> Fetched:
     if len(found) != 1:
         raise BadInput(str(folder), "one file run-*.wandb", len(found))
     fetched = _read(found[0])
-    said = folder / "files" / PREDICTIONS
-    if said.is_file():
-        try:
-            fetched.predictions.extend(json.loads(said.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise BadInput(str(said), "predictions as JSON", hint=str(error)) from None
-    for path in sorted((folder / "files" / "images").glob("*.npy")):
-        fetched.images.append(path.read_bytes())
+    add_files(fetched, folder / "files")
     return fetched
 
 

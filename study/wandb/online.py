@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from study.base.errors import BadInput
 from study.wandb.client import own_folder, without_keys
-from study.wandb.content import PREDICTIONS, Fetched
+from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files
 
 if TYPE_CHECKING:
     import wandb
@@ -60,11 +60,7 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
     fetched.history.extend(run.scan_history(use_cache=False))
     with tempfile.TemporaryDirectory() as folder:
         for file in run.files():
-            if file.name == PREDICTIONS or file.name.startswith("images/"):
+            if file.name in (PREDICTIONS, EARLIER_PREDICTIONS) or file.name.startswith("images/"):
                 file.download(root=folder, exist_ok=True)
-        said = Path(folder) / PREDICTIONS
-        if said.is_file():
-            fetched.predictions.extend(json.loads(said.read_text(encoding="utf-8")))
-        for path in sorted((Path(folder) / "images").glob("*.npy")):
-            fetched.images.append(path.read_bytes())
+        add_files(fetched, Path(folder))
     return fetched

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from study.base.errors import BadInput
 from study.records.writing import Folder
@@ -59,7 +60,7 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         else:
             there.add(write(folder, each))
             number += 1
-            if not each.predictions:
+            if not each.predictions and yaml.safe_load(config).get("keep_predictions", True):
                 left_out.append(f"{each.id}: its predictions, which are missing")
     if folder is None or out is None:
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from study.base.files import PART
 from study.records.live import tasks_of
-from study.records.reading import load_predictions
+from study.records.predictions import load_predictions
 from study.records.writing import tensor_bytes
 from study.training.stack_module import StackModule
 
@@ -162,11 +162,14 @@ class Trial:
 def same(whole: Trial, other: Trial) -> None:
     """Assert that a study has the bits of an undisturbed one."""
     compare(whole.out, other.out)
-    predictions = [
-        load_predictions(each.out).sort_values(["run", "part", "example"], ignore_index=True)
-        for each in (whole, other)
-    ]
-    pd.testing.assert_frame_equal(*predictions, check_exact=True)
+    for at in (0, 1, "fit", "last"):
+        predictions = [
+            load_predictions(each.out, at=at).sort_values(["run", "part", "example"])
+            for each in (whole, other)
+        ]
+        assert len(predictions[0]) or at == "fit"
+        frames = [each.reset_index(drop=True) for each in predictions]
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
     weights = [_weights(each.out) for each in (whole, other)]
     assert weights[0] == weights[1]
 

@@ -19,7 +19,7 @@ from campaign import Trial, wait_until
 from study.base.files import PART
 
 KINDS = (".", "progress", "environment", "checkpoints", "weights", "images")
-KINDS += ("history", "predictions", "runs")
+KINDS += ("history", "answers", "runs")
 
 
 @dataclass(eq=False)

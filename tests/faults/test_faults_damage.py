@@ -17,8 +17,7 @@ import pytest
 from campaign import Trial, same, tidy, wait_until
 
 import study
-from study.records.parquet import KINDS
-from study.records.reading import load_predictions
+from study.records.predictions import load_predictions
 
 
 def truncate(path: Path, chance: random.Random) -> None:
@@ -155,13 +154,13 @@ def test_runs_of_a_damaged_or_foreign_part_are_trained_again(
 
 def test_a_damaged_part_of_predictions_is_named(whole: Trial, tmp_path: Path) -> None:
     trial = copied(whole, tmp_path)
-    (path,) = (trial.out / "predictions").glob("*.parquet")
+    (path,) = (trial.out / "answers").glob("*.parquet")
     torn(path)
     with pytest.warns(UserWarning, match=f"{path}: not a whole part"):
         assert load_predictions(trial.out).empty
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["history", "answers", "runs"])
 def test_a_part_of_another_format_is_bad_input_and_stays(
     kind: str, whole: Trial, tmp_path: Path
 ) -> None:
@@ -170,10 +169,10 @@ def test_a_part_of_another_format_is_bad_input_and_stays(
     table = pq.read_table(path, partitioning=None)
     pq.write_table(table.replace_schema_metadata({"study.format": "2"}), path)
     content = path.read_bytes()
-    if kind != "predictions":
+    if kind != "answers":
         (line,) = trial.finish(status=2).splitlines()
         assert str(path) in line
         assert "records of format 1" in line
     with pytest.raises(study.BadInput, match="records of format 1"):
-        (load_predictions if kind == "predictions" else study.load)(trial.out)
+        (load_predictions if kind == "answers" else study.load)(trial.out)
     assert path.read_bytes() == content

@@ -24,7 +24,7 @@ WRITES = {
     "weights": NO_ROOM,
     "images": NO_FILE,
     "history": NO_ROOM,
-    "predictions": NO_ROOM,
+    "answers": NO_ROOM,
     "runs": NO_ROOM,
 }
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import study
-from study.records.reading import load_images, load_predictions, read_config, recorded
+from study.records.predictions import load_predictions
+from study.records.reading import load_images, read_config, recorded
 from study.records.writing import weights_hash
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"

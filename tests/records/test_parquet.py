@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import study
+from study.records.predictions import LISTS, answers_table, load_predictions
 from study.records.writing import Folder
+
+TESTED = {**dict.fromkeys(LISTS), "part": "test", "at": "last", "epoch": 1}
+TESTED |= {"said": np.arange(3), "label": np.arange(3), "confidence": np.ones(3, np.float16)}
 
 
 def row(number: int) -> dict[str, Any]:
@@ -25,7 +30,7 @@ def write(folder: Folder, numbers: range) -> None:
     for number in numbers:
         run = row(number)
         epochs = [{"run": run["run"], "epoch": epoch, "loss": 1 / (1 + epoch)} for epoch in (0, 1)]
-        folder.write_part([run], epochs, [{"run": run["run"], "part": "train", "example": 1}])
+        folder.write_part([run], epochs, [answers_table(run["run"], [TESTED], None)])
 
 
 def test_merged_parts_hold_what_the_many_held(tmp_path: Path) -> None:
@@ -33,11 +38,11 @@ def test_merged_parts_hold_what_the_many_held(tmp_path: Path) -> None:
     write(folder, range(20))
     before = study.load(tmp_path)
     folder.merge()
-    for kind in ("runs", "history", "predictions"):
+    for kind in ("runs", "history", "answers"):
         assert len(list((tmp_path / kind).iterdir())) == 1
     for ours, theirs in zip(before, study.load(tmp_path), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
-    assert len(study.records.reading.load_predictions(tmp_path)) == 20
+    assert len(load_predictions(tmp_path)) == 20 * 3
     write(folder, range(20, 22))
     folder.merge()
     assert len(study.load(tmp_path)[0]) == len(folder.ended()) == 22
@@ -101,6 +106,6 @@ def test_runs_are_found_that_are_merged_between_list_and_read(
 def test_predictions_of_some_runs_are_read_from_the_parts_that_hold_them(tmp_path: Path) -> None:
     folder = Folder(tmp_path, "parts")
     write(folder, range(4))
-    said = study.records.reading.load_predictions(tmp_path, {"run002", "none"})
-    assert list(said["run"]) == ["run002"]
-    assert study.records.reading.load_predictions(tmp_path, set()).empty
+    said = load_predictions(tmp_path, {"run002", "none"})
+    assert list(said["run"]) == ["run002"] * 3
+    assert load_predictions(tmp_path, set()).empty

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from reports.read import Records
-from study.records.reading import PREDICTION_COLUMNS, history_columns
+from study.records.columns import history_columns
+from study.records.predictions import PREDICTION_COLUMNS
 from study.runs.run import Run
 
 

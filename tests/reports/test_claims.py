@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reports.claims import SHIPPED, Claim, load_claims
 from study.base.errors import BadInput
-from study.records.reading import history_columns, run_columns
+from study.records.columns import history_columns, run_columns
 
 GOOD = """
 - id: mine

@@ -58,18 +58,17 @@ def printed(on: Console) -> list[str]:
     return lines
 
 
-def records(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+def records(study: Study) -> pd.DataFrame:
     generator = np.random.default_rng(0)
-    runs, history = [], []
+    runs = []
     for run in study.runs:
         status = (FITTED, DIVERGED)[run.seed % 5 == 4]
         to_fit = 60 + run.seed if status == FITTED else None
-        runs.append({"run": run.id, "seed": run.seed, "status": status, "epochs_to_fit": to_fit})
-        row: dict[str, Any] = {"run": run.id, "epoch": 99}
+        row: dict[str, Any] = {"run": run.id, "status": status, "epochs_to_fit": to_fit}
         for name in ("train_cross_entropy", "train_accuracy", "test_accuracy"):
             row[name] = generator.uniform()
-        history.append({**row, "test_cross_entropy": 9 * generator.uniform()})
-    return pd.DataFrame(runs), pd.DataFrame(history)
+        runs.append({**row, "test_cross_entropy": 9 * generator.uniform()})
+    return pd.DataFrame(runs)
 
 
 def assert_all_named(study: Study, lines: list[str]) -> None:
@@ -84,8 +83,7 @@ def assert_all_named(study: Study, lines: list[str]) -> None:
 @pytest.mark.parametrize(("config", "more"), STUDIES)
 def test_the_summary_fits_and_has_every_number(config: str, more: list[str], width: int) -> None:
     study, on = study_of(config, more), console(width)
-    runs, history = records(study)
-    show_summary(study, runs, history, on)
+    show_summary(study, records(study), on)
     lines = printed(on)
     assert_all_named(study, lines)
     headings = [line for line in lines if line.startswith("arm ")]

@@ -39,18 +39,17 @@ def test_labels_use_the_last_part_of_the_key() -> None:
 
 def test_each_arm_is_a_row_and_diverged_runs_are_counted_not_averaged() -> None:
     study = Study(seeds=3, vary={"data.label_noise": [0, 1]})
-    runs, history = [], []
+    runs = []
     for run in study.runs:
         bad = run.data.label_noise == 1 and run.seed == 2
         status = "diverged" if bad else "fitted"
         to_fit = None if bad else 10 + run.seed
-        runs.append({"run": run.id, "seed": run.seed, "status": status, "epochs_to_fit": to_fit})
-        for epoch in (0, 1):
-            loss = float("nan") if bad and epoch else run.seed + 1.0
-            metrics = dict.fromkeys(("train_accuracy", "test_cross_entropy", "test_accuracy"), 0.5)
-            history.append({"run": run.id, "epoch": epoch, "train_cross_entropy": loss, **metrics})
+        row = {"run": run.id, "seed": run.seed, "status": status, "epochs_to_fit": to_fit}
+        row |= {"train_cross_entropy": float("nan") if bad else run.seed + 1.0}
+        row |= dict.fromkeys(("train_accuracy", "test_cross_entropy", "test_accuracy"), 0.5)
+        runs.append(row)
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(summary(study, pd.DataFrame(runs), pd.DataFrame(history)))
+    console.print(summary(study, pd.DataFrame(runs)))
     lines = console.export_text().splitlines()
     half = stats.t.ppf(0.975, 2) / math.sqrt(3)
     assert f"2.0000 ± {half:.4f}" in lines[1]
@@ -63,16 +62,11 @@ def test_each_arm_is_a_row_and_diverged_runs_are_counted_not_averaged() -> None:
 def test_only_the_study_s_own_runs_are_in_its_table() -> None:
     study = Study(seeds=1)
     other = Run(seed=7)
-    frame = pd.DataFrame(
-        [
-            {"run": run.id, "seed": run.seed, "status": "finished", "epochs_to_fit": None}
-            for run in (*study.runs, other)
-        ]
-    )
     metrics = ("train_cross_entropy", "train_accuracy", "test_cross_entropy", "test_accuracy")
-    history = pd.DataFrame(
-        [{"run": run, "epoch": 0, **dict.fromkeys(metrics, 0.25)} for run in frame["run"]]
+    common = {"status": "finished", "epochs_to_fit": None, **dict.fromkeys(metrics, 0.25)}
+    frame = pd.DataFrame(
+        [{"run": run.id, "seed": run.seed, **common} for run in (*study.runs, other)]
     )
-    table = summary(study, frame, history)
+    table = summary(study, frame)
     assert list(table.labels) == [("all runs",)]
     assert [column.cells for column in table.groups[1]] == [["–"], ["0/1"], ["0"]]

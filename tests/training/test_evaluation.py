@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from study.records.reading import history_columns
-from study.training.evaluation import FitCheck, evaluate, predictions, probe
+from study.base.streams import Stream
+from study.measures import MEASURES
+from study.measures.network import MeasuredNetwork, Network
+from study.records.columns import history_columns
+from study.training.evaluation import FitCheck, evaluate
 from study.training.stack import Stack
 from study.training.stack_data import RunTensors, StackData
 
@@ -19,6 +22,12 @@ def tensors(examples: int = 300) -> RunTensors:
     """Return a small run's data."""
     stack = Stack.of([small_run(noise=0.5, **{"data.train_examples": examples})])
     return StackData(stack).tensors(stack.slots[0])
+
+
+def probe(network: Network, data: RunTensors, backward: str) -> dict[str, float]:
+    """Return the measure that every study takes unless told otherwise."""
+    measured = MeasuredNetwork(network, [], list, "cross_entropy", backward)
+    return MEASURES["gradient_probe"](measured, data, Stream(0, "measure/gradient_probe"))
 
 
 class Knows:
@@ -78,7 +87,7 @@ def test_a_rounding_difference_does_not_make_an_example_wrong_at_first_sight() -
 
 def test_the_probe_is_of_a_fixed_batch_of_training_examples() -> None:
     data = tensors(250)
-    found = probe(lambda images: torch.zeros(len(images), 10), data, "cross_entropy", "identity")
+    found = probe(lambda images: torch.zeros(len(images), 10), data, "identity")
     # At p = 1/10 each of 100 examples has g = -10/100 at its label, and exactly (p - y)/100.
     assert found == pytest.approx(
         {
@@ -108,26 +117,6 @@ def test_rows_have_the_columns_that_are_documented(split: int) -> None:
     stack = Stack.of([small_run(noise=0.5, **{"data.validation_examples": split})])
     data = StackData(stack).tensors(stack.slots[0])
     network = Knows(data, set())
-    row = evaluate(network, data) | probe(network, data, "cross_entropy", "jacobian")
+    row = evaluate(network, data) | probe(network, data, "jacobian")
     documented = set(history_columns(validation=split > 0)) - {"run", "epoch"}
     assert set(row) == {name for name in documented if not name.startswith("running_")}
-
-
-# What the network says of examples
-
-
-def test_predictions_are_of_fixed_examples_spread_over_the_classes() -> None:
-    data = tensors(250)
-    rows, images = predictions(Knows(data, set()), data)
-    train = [row for row in rows if row["part"] == "train"]
-    assert (len(train), len(rows) - len(train)) == (200, 100)
-    assert all(row["said"] == row["label"] for row in train)
-    assert len({row["true_label"] for row in train}) == 10
-    assert {row["example"] for row in train} <= set(data.examples.tolist())
-    shown = {row["place"]: row["example"] for row in train if row["place"] is not None}
-    assert sorted(shown) == list(range(24)) == list(range(len(images)))
-    for place, example in shown.items():
-        pixels = data.train_images[example]
-        order = torch.from_numpy(images[place].astype(int))
-        assert order[pixels.argmax()] == order.max()
-        assert order[pixels.argmin()] == order.min()

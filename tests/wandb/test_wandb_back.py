@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from loopback import Loopback
 from wandb_client import (
@@ -15,8 +20,17 @@ from wandb_client import (
 )
 
 import study
+from study.records.predictions import load_predictions
+from study.records.reading import load_images
 from study.runs.command_line import read
-from study.wandb.content import Fetched, recorded_content, run_row
+from study.wandb.content import (
+    EARLIER_PREDICTIONS,
+    PREDICTIONS,
+    Fetched,
+    add_files,
+    recorded_content,
+    run_row,
+)
 from study.wandb.restore import fault_of, restore
 
 
@@ -49,17 +63,41 @@ def fetched_runs() -> list[Fetched]:
     text = (FORMAT1 / "study.yaml").read_text()
     recorded = study.records.reading.recorded(FORMAT1)
     small = read(["--config", str(FORMAT1 / "study.yaml")]).study
-    return [
-        Fetched(
-            each.run,
-            each.config,
-            each.history,
-            each.summary,
-            each.predictions,
-            [(FORMAT1 / "images" / f"{name}.npy").read_bytes() for name in each.images],
-        )
-        for each in recorded_content(small, text, FORMAT1, {run.id for run, _, _ in recorded})
-    ]
+    found = []
+    for each in recorded_content(small, text, FORMAT1, {run.id for run, _, _ in recorded}):
+        fetched = Fetched(each.run, each.config, each.history, each.summary, [], [])
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / PREDICTIONS).write_bytes(base64.b64decode(each.predictions))
+            (Path(folder) / "images").mkdir()
+            for name in each.images:
+                shutil.copy(FORMAT1 / "images" / f"{name}.npy", Path(folder) / "images")
+            add_files(fetched, Path(folder))
+        found.append(fetched)
+    return found
+
+
+def test_predictions_of_the_first_format_come_back_from_either_file(tmp_path: Path) -> None:
+    one, other, *rest = fetched_runs()
+    # An earlier version sent a list of rows.
+    (tmp_path / EARLIER_PREDICTIONS).write_text(json.dumps(other.predictions[0].to_pylist()))
+    rows = other._replace(predictions=[])
+    add_files(rows, tmp_path)
+    out, number, left_out = restore([one, rows, *rest], tmp_path / "out")
+    assert (number, left_out) == (4, [])
+    order = ["run", "part", "example"]
+    frames = [load_predictions(folder).sort_values(order) for folder in (out, FORMAT1)]
+    pd.testing.assert_frame_equal(*(f.reset_index(drop=True) for f in frames), check_dtype=False)
+    assert load_images(out).keys() == load_images(FORMAT1).keys()
+
+
+def test_damaged_predictions_are_bad_input(tmp_path: Path) -> None:
+    fetched = Fetched("a", {}, [], {}, [], [])
+    (tmp_path / EARLIER_PREDICTIONS).write_text("[{")
+    with pytest.raises(study.BadInput, match="expected predictions as JSON"):
+        add_files(fetched, tmp_path)
+    (tmp_path / PREDICTIONS).write_bytes(b"PAR1")
+    with pytest.raises(study.BadInput, match="expected predictions as a whole parquet file"):
+        add_files(fetched, tmp_path)
 
 
 def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from helpers import SMALL, fit_process
 from loopback import Loopback
 
 import study
-from study.records.reading import load_images, load_predictions
+from study.records.predictions import load_predictions
+from study.records.reading import load_images
 
 KEY = "5ec2e7" + "0" * 34
 
@@ -69,8 +70,11 @@ def equal(ours: Path, theirs: Path) -> None:
     """Compare two folders' records value for value."""
     for a, b in zip(study.load(ours), study.load(theirs), strict=True):
         pd.testing.assert_frame_equal(a, b, check_exact=True)
-    said = [load_predictions(f).sort_values(["run", "part", "example"]) for f in (ours, theirs)]
-    pd.testing.assert_frame_equal(*(s.reset_index(drop=True) for s in said), check_exact=True)
+    for at in ("last", 1):
+        said = [load_predictions(f, at=at) for f in (ours, theirs)]
+        said = [s.sort_values(["run", "part", "example"], ignore_index=True) for s in said]
+        assert len(said[0])
+        pd.testing.assert_frame_equal(*said, check_exact=True)
     assert load_images(ours).keys() == load_images(theirs).keys()
     names = [sorted(p.name for p in (f / "environment").iterdir()) for f in (ours, theirs)]
     assert names[0] == names[1]

@@ -1,0 +1,195 @@
+"""What networks answered, as it is written and read.
+
+answers/<part>.parquet holds, a row each: a network's answers on the whole test set, after the last
+epoch, at fit and at the best validation epoch; and those on up to 200 fixed training examples after
+each evaluated epoch. A row's answers are lists, in which an answer takes the smallest unsigned type
+and a probability two bytes. Earlier versions wrote predictions/<part>.parquet, a row an example.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.base.errors import BadInput
+from study.records.parquet import each_part, read_part, read_parts
+from study.records.reading import read_config, warn_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+KINDS_OF_PREDICTIONS = ("predictions", "answers")  # of the first format, and now
+LAST, FIT, BEST = "last", "fit", "best"
+AT = (LAST, FIT, BEST)
+LISTS = ("example", "label", "true_label", "said", "confidence", "label_probability")
+TYPES = {
+    **dict.fromkeys(("run", "part", "at", "images"), "str"),
+    **dict.fromkeys(("example", "label", "true_label", "said"), "int64"),
+    **dict.fromkeys(("confidence", "label_probability"), "float32"),
+    "place": "float64",
+}
+PREDICTION_COLUMNS = ["run", "part", "at", "epoch", *LISTS, "images", "place"]
+
+
+def answers_table(run: str, rows: Sequence[Mapping[str, Any]], images: str | None) -> pa.Table:
+    """Return what a run's network answered as a table to write.
+
+    Parameters
+    ----------
+    run
+        The run's id.
+    rows
+        Each with ``part``, ``at``, ``epoch``, and arrays or None for each of `LISTS`.
+    images
+        The name of the training examples' images; None where those are another run's.
+    """
+    import pyarrow as pa
+
+    named = [images if row["part"] == "train" else None for row in rows]
+    plain = {
+        "run": pa.array([run] * len(rows), pa.string()),
+        "part": pa.array([row["part"] for row in rows], pa.string()),
+        "at": pa.array([row["at"] for row in rows], pa.string()),
+        "epoch": pa.array([row["epoch"] for row in rows], pa.int64()),
+        "images": pa.array(named, pa.string()),
+    }
+    return pa.table({**plain, **{name: _lists([row[name] for row in rows]) for name in LISTS}})
+
+
+def _lists(arrays: Sequence[NDArray[Any] | None]) -> pa.ListArray:
+    """Return arrays as a column of lists; whole numbers in the smallest unsigned type."""
+    import pyarrow as pa
+
+    ends = np.cumsum([0, *(0 if each is None else len(each) for each in arrays)])
+    values = np.concatenate([np.zeros(0, np.uint8), *(each for each in arrays if each is not None)])
+    if values.dtype.kind != "f":
+        values = values.astype(np.min_scalar_type(int(values.max(initial=0))))
+    missing = pa.array([each is None for each in arrays])
+    offsets = pa.array(ends.astype(np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(values), mask=missing)
+
+
+def tables_by_run(folder: Path, runs: Collection[str]) -> dict[str, pa.Table]:
+    """Return what the networks of some runs answered, as it was written, by run."""
+    found: dict[str, pa.Table] = {}
+    for kind in KINDS_OF_PREDICTIONS:
+        for table in read_parts(folder, [kind], runs)[0][kind]:
+            for run in set(table["run"].to_pylist()) & set(runs):
+                found.setdefault(run, _of(table, [run]))
+    return found
+
+
+def load_predictions(
+    folder: str | os.PathLike[str], runs: Collection[str] | None = None, at: str | int = LAST
+) -> pd.DataFrame:
+    """Read what networks answered.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    runs
+        Ids of runs: only their predictions are read.
+    at
+        ``last``, ``fit`` or ``best``, the epoch with the highest validation accuracy; or an epoch,
+        of which there are only training examples unless it is one of those.
+
+    Returns
+    -------
+    predictions
+        A row for each example of a run: ``run``, ``part`` (train or test), ``at``, ``epoch``,
+        ``example`` (its index in the source), ``label`` (the one trained on; of test examples, the
+        true one), ``true_label``, ``said`` (the network's answer), ``confidence`` (the probability
+        of that answer; empty for training examples), ``label_probability`` (that of ``label``;
+        empty for test examples), and where its image is: ``images`` is a name in `load_images`,
+        ``place`` the row there (empty for test examples, and where they are another run's). Records
+        of the first format have only ``last``, fewer examples, and ``confidence`` for all.
+
+    Raises
+    ------
+    BadInput
+        No study's folder, or another ``at``.
+    """
+    import pandas as pd
+
+    if at not in AT and not isinstance(at, int):
+        raise BadInput("at", f"one of {', '.join(AT)}, or an epoch", at)
+    folder = Path(folder)
+    read_config(folder)
+    frames = [pd.DataFrame(columns=PREDICTION_COLUMNS)]
+    for kind, long in zip(KINDS_OF_PREDICTIONS, (_of_format_1, _long), strict=True):
+        parts, damaged = read_parts(folder, [kind], runs)
+        warn_of([path for path in damaged if path.exists()])  # runs without any have no part
+        frames += [long(_of(table, runs), at) for table in parts[kind]]
+    frames = [frame for frame in frames if len(frame)] or frames[:1]
+    # Of one type, whatever a part happens to hold.
+    whole = pd.concat(frames, ignore_index=True)[PREDICTION_COLUMNS].astype(TYPES)
+    return whole.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+
+
+def _of(table: pa.Table, runs: Collection[str] | None) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if runs is None:
+        return table
+    return table.filter(pc.is_in(table["run"], pa.array(list(runs), pa.string())))
+
+
+def _of_format_1(table: pa.Table, at: str | int) -> pd.DataFrame:
+    """Return the predictions that the first format has, of last epochs."""
+    frame: pd.DataFrame = table.to_pandas()
+    frame = frame.assign(at=LAST, epoch=np.nan, label_probability=np.nan)
+    return frame if at == LAST else frame[:0]
+
+
+def _long(table: pa.Table, at: str | int) -> pd.DataFrame:
+    """Return rows of lists as a row an example."""
+    import pandas as pd
+
+    rows = table.select(["run", "part", "at", "epoch", "images"]).to_pandas()
+    # Training examples have a row for each epoch; it is wanted where the test's is.
+    tested = rows[rows["at"] == at]
+    pairs = pd.MultiIndex.from_frame(rows[["run", "epoch"]])
+    wanted = pairs.isin(pd.MultiIndex.from_frame(tested[["run", "epoch"]]))
+    chosen = rows["epoch"] == at if isinstance(at, int) else wanted & (rows["part"] == "train")
+    rows = rows[chosen | (rows["at"] == at)]
+    lists = table.select(LISTS).take(rows.index.to_numpy()).to_pandas()
+    columns: dict[str, list[Any]] = {name: [] for name in (*LISTS, "place")}
+    for row, images in zip(lists.to_dict("records"), rows["images"], strict=True):
+        places = np.arange(len(row["said"]))
+        row["place"] = None if pd.isna(images) else places
+        if row["example"] is None:  # a test set is whole, and has true labels alone
+            row |= {"example": places, "true_label": row["label"]}
+        for name, cells in columns.items():
+            cells.append(np.full(len(places), np.nan) if row[name] is None else row[name])
+    repeated = rows.loc[rows.index.repeat([len(said) for said in lists["said"]])]
+    long = pd.DataFrame({k: np.concatenate(v) for k, v in columns.items()}) if len(rows) else rows
+    return long.assign(**{k: repeated[k].to_numpy() for k in repeated} | {"at": str(at)})
+
+
+def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str]:
+    """Return the ids of runs with a prediction on one of these images."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found: set[str] = set()
+    for name in each_part(Path(folder)):
+        for kind in KINDS_OF_PREDICTIONS:
+            table = read_part(Path(folder) / kind / f"{name}.parquet", ["run", "images"])
+            if table is not None:
+                named = table["images"].cast(pa.string())  # of a part without any it has no type
+                shown = pc.is_in(named, pa.array(list(images), pa.string()))
+                found.update(pc.unique(table["run"].filter(shown)).to_pylist())
+    return found
+
+
+def kind_of(table: pa.Table) -> str:
+    """Return the kind of part that a table of predictions belongs to."""
+    return "answers" if "at" in table.column_names else "predictions"
