@@ -24,6 +24,7 @@ from study.sharing.queue import Queue
 from study.sharing.tasks import INTERRUPTED, Task
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
+from study.training.plain_loop import train_plain
 from study.wandb.observer import WandbObserver
 
 
@@ -149,15 +150,12 @@ class Session:
         watching = [*self.observers, StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
         observers = [*watching, recorder, self.wandb, self.task]
         progress = self._taken_up(runs, saved)
-        ended = train_stack(
-            progress,
-            size,
-            self.cache,
-            self._routes,
-            observers,
-            self.study.measures,
-            keep_predictions=self.study.keep_predictions,
-        )
+        measures, keep = self.study.measures, self.study.keep_predictions
+        if self.study.engine == "plain":
+            ended = train_plain(progress, self.cache, observers, measures, keep_predictions=keep)
+        else:
+            stack = (progress, size, self.cache, self._routes, observers, measures)
+            ended = train_stack(*stack, keep_predictions=keep)
         self.folder.merge()
         if ended:
             writer.close()

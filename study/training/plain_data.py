@@ -104,10 +104,4 @@ def run_of(facts: Mapping[str, Any] | Run) -> Run:
     >>> run_of({"seed": 3, "data": {"label_noise": 0.5}}).data.label_noise
     0.5
     """
-    if isinstance(facts, Run):
-        return facts
-    flat: Facts = {}
-    for key, value in facts.items():
-        below = value if isinstance(value, Mapping) and "." not in key else None
-        flat |= {key: value} if below is None else {f"{key}.{k}": v for k, v in below.items()}
-    return Run.of_record(flat)
+    return facts if isinstance(facts, Run) else Run.of_record(facts)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from study.base.errors import BadInput
@@ -19,6 +20,7 @@ from study.training.evaluation import metrics
 from study.training.examples import Batch
 from study.training.optimizers import make_optimizer
 from study.training.plain_data import StudyData, run_of
+from study.training.schedules import make_schedule
 
 
 class StudyModule(pl.LightningModule):
@@ -87,12 +89,16 @@ class StudyModule(pl.LightningModule):
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make the optimizer that the run names, with the step size that a tuner may have set."""
-        settings = self._run.optimizer
-        if "optimizer.lr" in self.changed:
-            settings = settings.changed({"lr": self.lr})
-        return make_optimizer([settings], [list(self.parameters())])
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Make the run's optimizer and schedule, with the step size that a tuner may have set."""
+        lr = {} if self.lr is None else {"optimizer.lr": self.lr}
+        settings = self._run.with_settings(lr).optimizer
+        optimizer = make_optimizer(settings, self.parameters())
+        schedule = make_schedule(settings, optimizer)
+        if schedule is None or settings.schedule is None:
+            return optimizer
+        how = {"scheduler": schedule, "interval": settings.schedule.interval}
+        return {"optimizer": optimizer, "lr_scheduler": how}
 
     def configure_gradient_clipping(
         self,

@@ -52,7 +52,7 @@ def test_another_run_s_data_are_refused_before_anything_is_loaded() -> None:
 
 
 def test_a_wrong_fact_is_one_line() -> None:
-    with pytest.raises(BadInput, match=r"did you mean 'data\.label_noise'"):
+    with pytest.raises(BadInput, match=r"label_nose: .* did you mean 'label_noise'"):
         StudyModule({"data.label_nose": 1.0})
     facts = {"optimizer.class_path": "torch.optim.SGD", "optimizer.rate": 1.0}
     module = StudyModule(Run.of({"data.dataset": "digits", **facts}))
