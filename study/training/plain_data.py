@@ -69,16 +69,17 @@ class StudyData(pl.LightningDataModule):
         order = ExampleOrder(self.run.seed, examples, self.batch_size, processes, rank)
         return examples.loader(self.batch_size // processes, order)
 
-    def val_dataloader(self) -> list[Loader]:
-        """Return no loader: a run has no validation examples, and its test set is none."""
+    def val_dataloader(self) -> Loader | list[Loader]:
+        """Return the validation images with their true labels; no loader without a split."""
+        if self.run.data.validation_examples:
+            return Examples(*self.tensors.held_out("validation")).loader(TESTED_AT_ONCE)
         # Lightning warns where a module could be validated and is not.
         warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
         return []
 
     def test_dataloader(self) -> Loader:
         """Return the test images with their true labels."""
-        images, labels = self.tensors.test_images, self.tensors.test_labels
-        return Examples(images.__getitem__, labels).loader(TESTED_AT_ONCE)
+        return Examples(*self.tensors.held_out("test")).loader(TESTED_AT_ONCE)
 
     def predict_dataloader(self) -> Loader:
         """Return what `test_dataloader` does."""

@@ -118,7 +118,7 @@ class OneRun(pl.Callback):
             optimizer.state.update(self.optimizer.optimizer.state)
             for _ in range(self.optimizer.scheduled):
                 for config in trainer.lr_scheduler_configs:
-                    config.scheduler.step()
+                    config.scheduler.step()  # type: ignore[call-arg]  # none needs a metric
         self.optimizer.optimizer = optimizer  # which is the one to save
         progress.state = None
         # Lightning counts this fit's epochs; the order and the masks are those of all epochs.

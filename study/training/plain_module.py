@@ -8,13 +8,15 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor
 
 from study.base.errors import BadInput
+from study.nn.dropout import PlainDropout
 from study.nn.losses import loss_of
 from study.nn.mlp import StackedMLP
 from study.nn.softmax import probabilities
+from study.runs.packing import steps
 from study.runs.run import Facts, Run
 from study.training.evaluation import metrics
 from study.training.examples import Batch
@@ -51,21 +53,17 @@ class StudyModule(pl.LightningModule):
         self.save_hyperparameters(run.facts())
         dtype = torch.float64 if run.trainer.precision == "64-true" else torch.float32
         network = StackedMLP(1, run.widths, run.model.activation).to(dtype)
-        network.initialize(0, run.seed)
+        network.initialize(0, run.seed, run.model.init_scale)
         self.network = network.network(0)
+        drops = (run.model.dropout, run.model.input_dropout)
+        self.dropout = PlainDropout(self.network, run.seed, *drops)
         # Lightning's tuners set attributes of these names.
         self.lr = run.optimizer.init_args.get("lr")
         self.batch_size = run.data.batch_size
 
     @property
     def run(self) -> Run:
-        """The run that this module trains.
-
-        Raises
-        ------
-        BadInput
-            A tuner has changed a fact, so that this is no training of the run.
-        """
+        """The run that this module trains; `BadInput` is raised if a tuner has changed a fact."""
         for key, value in self.changed.items():
             hint = "a tuner has changed it; run.with_settings(module.changed) is another run"
             raise BadInput(key, f"{self.hparams.get(key)}, as the run's", value, hint)
@@ -85,7 +83,8 @@ class StudyModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of softmax(logits), which sends its gradient back by the run's rule."""
         (images, labels), model = batch, self._run.model
-        loss = loss_of(self(images), labels, model.loss, model.backward)
+        self.dropout.number = self.current_epoch * steps(self._run) + batch_idx
+        loss = loss_of(self(images), labels, model.loss, model.backward, model.label_smoothing)
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
@@ -97,7 +96,7 @@ class StudyModule(pl.LightningModule):
         schedule = make_schedule(settings, optimizer)
         if schedule is None or settings.schedule is None:
             return optimizer
-        how = {"scheduler": schedule, "interval": settings.schedule.interval}
+        how = LRSchedulerConfigType(scheduler=schedule, interval=settings.schedule.interval)
         return {"optimizer": optimizer, "lr_scheduler": how}
 
     def configure_gradient_clipping(
@@ -130,7 +129,8 @@ class StudyModule(pl.LightningModule):
         self.log_dict({f"{part}_{name}": value for name, value in found.items()}, sync_dist=True)
 
     def setup(self, stage: str) -> None:
-        """Raise `BadInput` for the data of another run."""
+        """Raise `BadInput` for the data of another run; take this process's share of the masks."""
+        self.dropout.rank, self.dropout.processes = self.global_rank, self.trainer.world_size
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, StudyData) and data.run != self._run:
             differing = {k: v for k, v in data.run.facts().items() if self.hparams.get(k) != v}

@@ -161,7 +161,7 @@ class StackData(pl.LightningDataModule):
     >>> from study import Data, Run
     >>> data = StackData(Run(data=Data(dataset="digits", label_noise=1.0)))
     >>> data.setup()
-    >>> [images.shape for images, labels in next(iter(data.train_dataloader())).of(slot=0)][0]
+    >>> [images.shape for images, *_ in next(iter(data.train_dataloader())).of(slot=0)][0]
     torch.Size([100, 64])
     """
 

@@ -17,7 +17,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from helpers import quiet_trainer, small_run
+from helpers import YOUNGER, quiet_trainer, small_run, train_stack
 from pytorch_lightning import callbacks as lightning
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger, WandbLogger
@@ -25,9 +25,11 @@ from pytorch_lightning.profilers import SimpleProfiler
 from torch import Tensor
 
 from study import BadInput, Run, StudyData, StudyModule
-from study.training.examples import Examples, Loader
 
-RUN = small_run(noise=0.0)  # three batches of 100 examples an epoch
+# Three batches of 100 examples an epoch, without validation examples and with them.
+FACTS = {**YOUNGER, "data.validation_examples": 0}
+RUN = small_run(noise=0.0, **FACTS)
+SPLIT = small_run(noise=0.0, **YOUNGER)
 Try = Callable[[Path], None]
 ROWS: dict[str, Try] = {}
 
@@ -40,14 +42,6 @@ def row(*names: str) -> Callable[[Try], Try]:
         return function
 
     return enter
-
-
-class WithValidation(StudyData):
-    """A run's data whose last 100 training examples are validated on."""
-
-    def val_dataloader(self) -> Loader:
-        labels = self.tensors.labels[-100:]
-        return Examples(lambda chosen: self.tensors.train_part(chosen + 200), labels).loader(100)
 
 
 class Seen(pl.Callback):
@@ -101,9 +95,9 @@ def try_fast_dev_run(folder: Path) -> None:
 def try_limits(folder: Path) -> None:
     limits = dict.fromkeys([f"limit_{s}_batches" for s in ("train", "val", "test", "predict")], 1)
     seen = Seen()
-    module, trainer = fit(data=WithValidation(RUN), callbacks=[seen], max_epochs=1, **limits)
+    module, trainer = fit(SPLIT, callbacks=[seen], max_epochs=1, **limits)
     assert [len(labels) for labels in seen.labels] == [100]
-    loader = StudyData(RUN)
+    loader = StudyData(SPLIT)
     assert len(trainer.predict(module, loader)) == 1
     assert seen.validations == 2  # the first is Lightning's sanity check
 
@@ -112,7 +106,7 @@ def try_limits(folder: Path) -> None:
 def try_val_check_interval(folder: Path) -> None:
     seen = Seen()
     flags = {"val_check_interval": 1, "limit_val_batches": None, "num_sanity_val_steps": 0}
-    _, trainer = fit(data=WithValidation(RUN), callbacks=[seen], **flags)
+    _, trainer = fit(SPLIT, callbacks=[seen], **flags)
     assert seen.validations == 6
     assert "val_accuracy" in trainer.callback_metrics
 
@@ -126,7 +120,8 @@ def try_max_steps(folder: Path) -> None:
 
 @row("`accumulate_grad_batches`")
 def try_accumulate(folder: Path) -> None:
-    module, trainer = fit(accumulate_grad_batches=3)
+    # Each batch has masks of its own, so the whole can be compared without dropout only.
+    module, trainer = fit(small_run(noise=0.0), accumulate_grad_batches=3)
     assert trainer.global_step == 2
     whole = small_run(noise=0.0, **{"data.batch_size": 300})
     assert apart(module, fit(whole)[0]) < 1e-6
@@ -136,7 +131,7 @@ def try_accumulate(folder: Path) -> None:
 def try_clipping(folder: Path) -> None:
     clipped = {"gradient_clip_val": 1e-3, "gradient_clip_algorithm": "value"}
     facts = {f"trainer.{key}": value for key, value in clipped.items()}
-    by_fact, _ = fit(small_run(noise=0.0, **facts))
+    by_fact, _ = fit(small_run(noise=0.0, **FACTS, **facts))
     assert apart(by_fact, fit(**clipped)[0]) == 0
     assert apart(by_fact, fit()[0]) > 1e-3
 
@@ -148,7 +143,7 @@ def try_precision(folder: Path) -> None:
     exact, _ = fit()
     assert 0 < apart(exact, narrow) < 1e-2
     assert 0 < apart(exact, wide) < 1e-5
-    double = small_run(noise=0.0, **{"trainer.precision": "64-true"})
+    double = small_run(noise=0.0, **FACTS, **{"trainer.precision": "64-true"})
     assert apart(fit(double)[0], wide) < 1e-6  # initial weights in float64 and in float32
     assert {each.dtype for each in narrow.parameters()} == {torch.float32}
     assert {each.dtype for each in wide.parameters()} == {torch.float64}
@@ -163,11 +158,11 @@ def try_early_stopping(folder: Path) -> None:
 @row("`ModelCheckpoint`, `load_from_checkpoint`")
 def try_checkpoint(folder: Path) -> None:
     saving = lightning.ModelCheckpoint(folder, monitor="val_accuracy", mode="max", save_last=True)
-    module, _ = fit(data=WithValidation(RUN), callbacks=[saving], limit_val_batches=None)
+    module, _ = fit(SPLIT, callbacks=[saving], limit_val_batches=None)
     assert float(saving.best_model_score or 0) > 0.1
     for weights_only in (True, False):
         loaded = StudyModule.load_from_checkpoint(folder / "last.ckpt", weights_only=weights_only)
-        assert loaded.run == RUN
+        assert loaded.run == SPLIT
         assert apart(loaded, module) == 0
 
 
@@ -264,10 +259,13 @@ def try_wandb(folder: Path) -> None:
 
 @row("`validate`")
 def try_validate(folder: Path) -> None:
-    module, trainer = StudyModule(RUN), quiet_trainer(limit_val_batches=None)
-    (found,) = trainer.validate(module, WithValidation(RUN), verbose=False)
+    module, trainer = StudyModule(SPLIT), quiet_trainer(limit_val_batches=None)
+    (found,) = trainer.validate(module, StudyData(SPLIT), verbose=False)
     assert set(found) == {"val_cross_entropy", "val_squared_error", "val_accuracy"}
-    assert trainer.validate(module, StudyData(RUN), verbose=False) == []  # never the test set
+    first = train_stack([SPLIT])[1].slots[0].history[0]
+    assert found["val_accuracy"] == pytest.approx(first["validation_accuracy"])
+    # Without a split there is nothing to validate on, as the test set is none.
+    assert trainer.validate(StudyModule(RUN), StudyData(RUN), verbose=False) == []
 
 
 @row("`test`, `predict`")

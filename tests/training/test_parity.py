@@ -42,6 +42,9 @@ COLUMNS: dict[str, Sequence[Facts]] = {
     "rule": [{"model.backward": r} for r in ("jacobian", "identity", "autograd", "fused")],
     "activation": [{"model.activation": a} for a in ("relu", "tanh", "gelu", "sigmoid")],
     "gradients": [{"model.gradients": name} for name in ("derived", "autograd")],
+    "dropout": [{}, {"model.dropout": 0.3}, {"model.dropout": 0.1, "model.input_dropout": 0.2}],
+    "smoothing": [{}, {"model.label_smoothing": 0.1}],
+    "initial scale": [{}, {"model.init_scale": 2.0}],
     "clipping": [
         {},
         {"trainer.gradient_clip_val": 0.5},

@@ -50,6 +50,12 @@ def test_the_test_set_is_never_validated_on() -> None:
     data = StudyData(small_run())
     data.setup()
     assert data.val_dataloader() == []
+    split = StudyData(small_run(**{"data.validation_examples": 40}))
+    split.setup()
+    ((images, labels),) = split.val_dataloader()
+    chosen = split.tensors.validation_examples
+    assert torch.equal(images, split.tensors.train_images[chosen])
+    assert torch.equal(labels, split.tensors.validation_labels)
 
 
 def test_facts_are_read_dotted_and_nested() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from helpers import SMALL
+from helpers import SMALL, YOUNGER
 
 import study
 from study.data.prepare import DataCache
@@ -36,6 +36,7 @@ def histories(*folders: Path) -> list[Any]:
 def test_both_engines_leave_the_same_records(
     config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    config += [word for key, value in YOUNGER.items() for word in (f"--{key}", str(value))]
     plain, stack = tmp_path / "plain", tmp_path / "stack"
     assert fit([*config, "--out", str(plain), "--engine", "plain"]) == 0
     assert fit([*config, "--out", str(stack)]) == 0
@@ -106,7 +107,7 @@ def small(**facts: Any) -> study.Run:
 
 
 def test_stopped_and_resumed_is_uninterrupted() -> None:
-    run = small()
+    run = small(**YOUNGER)
     whole, stopped, resumed = Progress(run), Progress(run), Progress(run)
     assert train_plain(iter([whole]), DataCache(), [])
     observer = StopsAt(2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from helpers import quiet_trainer, small_run, train_stack
+from helpers import YOUNGER, quiet_trainer, small_run, train_stack
 
 from study import BadInput, Run, StackModule, StudyData, StudyModule
 from study.nn.losses import cross_entropy
@@ -13,14 +15,15 @@ from study.nn.softmax import softmax
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
 def test_it_begins_with_the_stack_s_bits(precision: str) -> None:
-    run = small_run(seed=5, **{"trainer.precision": precision})
+    run = small_run(seed=5, **YOUNGER, **{"trainer.precision": precision})
     rows = StackModule(run).network.rows(0)
     pairs = list(zip(StudyModule(run).parameters(), rows, strict=True))
     assert all(torch.equal(mine, its) and mine.dtype == its.dtype for mine, its in pairs)
 
 
-def test_it_ends_with_the_stack_s_weights() -> None:
-    run = small_run(**{"trainer.precision": "64-true", "model.backward": "autograd"})
+@pytest.mark.parametrize("facts", [{}, YOUNGER, {"model.dropout": 0.5, "model.hidden": [9, 7]}])
+def test_it_ends_with_the_stack_s_weights(facts: dict[str, Any]) -> None:
+    run = small_run(**{"trainer.precision": "64-true", "model.backward": "autograd", **facts})
     module = StudyModule(run)
     quiet_trainer(max_epochs=3, precision="64-true").fit(module, StudyData(run))
     for mine, its in zip(module.parameters(), train_stack([run])[0].network.rows(0), strict=True):
