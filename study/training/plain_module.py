@@ -14,7 +14,7 @@ from torch import Tensor
 from study.base.errors import BadInput
 from study.nn.dropout import PlainDropout
 from study.nn.losses import loss_of
-from study.nn.mlp import StackedMLP
+from study.nn.mlp import sequential
 from study.nn.softmax import probabilities
 from study.runs.packing import steps
 from study.runs.run import Facts, Run
@@ -23,6 +23,7 @@ from study.training.examples import Batch
 from study.training.optimizers import make_optimizer
 from study.training.plain_data import StudyData, run_of
 from study.training.schedules import make_schedule
+from study.training.stack_evaluation import initial_weights
 
 
 class StudyModule(pl.LightningModule):
@@ -51,14 +52,10 @@ class StudyModule(pl.LightningModule):
         super().__init__()
         self._run = run = run_of(run)
         self.save_hyperparameters(run.facts())
-        dtype = torch.float64 if run.trainer.precision == "64-true" else torch.float32
-        network = StackedMLP(1, run.widths, run.model.activation).to(dtype)
-        network.initialize(0, run.seed, run.model.init_scale)
-        self.network = network.network(0)
+        self.network = sequential(initial_weights(run), run.model.activation)
         drops = (run.model.dropout, run.model.input_dropout)
         self.dropout = PlainDropout(self.network, run.seed, *drops)
-        # Lightning's tuners set attributes of these names.
-        self.lr = run.optimizer.init_args.get("lr")
+        self.lr = run.optimizer.init_args.get("lr")  # Lightning's tuners set these two
         self.batch_size = run.data.batch_size
 
     @property
@@ -90,11 +87,9 @@ class StudyModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make the run's optimizer and schedule, with the step size that a tuner may have set."""
-        lr = {} if self.lr is None else {"optimizer.lr": self.lr}
-        settings = self._run.with_settings(lr).optimizer
+        settings = self._run.with_settings({"optimizer.lr": self.lr} if self.lr else {}).optimizer
         optimizer = make_optimizer(settings, self.parameters())
-        schedule = make_schedule(settings, optimizer)
-        if schedule is None or settings.schedule is None:
+        if (schedule := make_schedule(settings, optimizer)) is None or settings.schedule is None:
             return optimizer
         how = LRSchedulerConfigType(scheduler=schedule, interval=settings.schedule.interval)
         return {"optimizer": optimizer, "lr_scheduler": how}
@@ -106,11 +101,10 @@ class StudyModule(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip as the Trainer says or, where it says nothing, as the run does."""
-        own = self._run.trainer
+        own, how = self._run.trainer, (gradient_clip_val, gradient_clip_algorithm)
         if gradient_clip_val is None and own.gradient_clip_val is not None:
-            gradient_clip_val = own.gradient_clip_val
-            gradient_clip_algorithm = own.gradient_clip_algorithm
-        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            how = (own.gradient_clip_val, own.gradient_clip_algorithm)
+        self.clip_gradients(optimizer, *how)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log metrics as ``val_…``."""

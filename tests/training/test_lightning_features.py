@@ -284,11 +284,13 @@ def try_resuming(folder: Path) -> None:
     saving = lightning.ModelCheckpoint(
         folder, filename="{step}", every_n_train_steps=1, save_top_k=-1
     )
-    whole, _ = fit(callbacks=[saving], max_epochs=3)
+    decay = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.5}}
+    run = small_run(noise=0.0, **{"optimizer.schedule": decay, "model.dropout": 0.2})
+    whole, _ = fit(run, callbacks=[saving], max_epochs=3)
     for step in range(1, 9):  # an epoch ends with steps 3 and 6
         seen = Seen()
         resumed, trainer = fit(
-            ckpt_path=folder / f"step={step}.ckpt", callbacks=[seen], max_epochs=3
+            run, ckpt_path=folder / f"step={step}.ckpt", callbacks=[seen], max_epochs=3
         )
         assert trainer.global_step == 9
         assert len(seen.labels) == 9 - step

@@ -34,6 +34,12 @@ def optimizer(name: str, **arguments: Any) -> Facts:
     return {"optimizer.class_path": name, **{f"optimizer.{k}": v for k, v in arguments.items()}}
 
 
+def schedule(name: str, interval: str, **arguments: Any) -> Facts:
+    path = f"torch.optim.lr_scheduler.{name}"
+    how = {"class_path": path, "init_args": arguments, "interval": interval}
+    return {"optimizer.schedule": how}
+
+
 # A column is a part of training; a value of it is some facts. Every pair of values is tried.
 # RMSprop and Adagrad divide by the size of the gradient: with a small eps they act like its sign,
 # which no rounding survives.
@@ -43,6 +49,11 @@ COLUMNS: dict[str, Sequence[Facts]] = {
     "activation": [{"model.activation": a} for a in ("relu", "tanh", "gelu", "sigmoid")],
     "gradients": [{"model.gradients": name} for name in ("derived", "autograd")],
     "dropout": [{}, {"model.dropout": 0.3}, {"model.dropout": 0.1, "model.input_dropout": 0.2}],
+    "schedule": [
+        {},
+        schedule("ExponentialLR", "epoch", gamma=0.8),
+        schedule("CosineAnnealingLR", "step", T_max=200),
+    ],
     "smoothing": [{}, {"model.label_smoothing": 0.1}],
     "initial scale": [{}, {"model.init_scale": 2.0}],
     "clipping": [
@@ -53,7 +64,7 @@ COLUMNS: dict[str, Sequence[Facts]] = {
     "optimizer": [
         optimizer("study.Adam"),
         optimizer("study.Adam", weight_decay=0.01, decoupled_weight_decay=True, fused=False),
-        optimizer("torch.optim.SGD", lr=0.05, momentum=0.9, nesterov=True),
+        optimizer("torch.optim.SGD", lr=0.02, momentum=0.9, nesterov=True),
         optimizer("torch.optim.AdamW", lr=0.002),
         optimizer("torch.optim.RMSprop", lr=0.001, eps=1e-3),
         optimizer("torch.optim.Adagrad", lr=0.01, eps=1e-3),
@@ -136,7 +147,8 @@ def run_of_row(number: int, precision: str) -> Run:
 
 def agree(number: int, precision: str) -> None:
     run = run_of_row(number, precision)
-    differences = parity(run)
+    # What diverges in the first epoch is looked at step by step: one batch is an epoch then.
+    differences = parity(run) or parity(run.with_settings({"data.train_examples": 20}))
     assert max(differences) <= BOUNDS[precision], differences
     unbounded = run.model.loss == "cross_entropy" and run.model.backward == "identity"
     assert len(differences) >= (2 if unbounded else EPOCHS)

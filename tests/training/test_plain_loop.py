@@ -106,8 +106,10 @@ def small(**facts: Any) -> study.Run:
     return study.Run.of({**settings, "trainer.max_epochs": 4, **facts})
 
 
-def test_stopped_and_resumed_is_uninterrupted() -> None:
-    run = small(**YOUNGER)
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+def test_stopped_and_resumed_is_uninterrupted(interval: str) -> None:
+    decay = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.5}}
+    run = small(**YOUNGER, **{"optimizer.schedule": {**decay, "interval": interval}})
     whole, stopped, resumed = Progress(run), Progress(run), Progress(run)
     assert train_plain(iter([whole]), DataCache(), [])
     observer = StopsAt(2)
