@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from study.runs.run import Run
     from study.runs.settings import Data, Model, Optimizer, Stop, Trainer
     from study.runs.study import Study
+    from study.training.plain_data import StudyData
+    from study.training.plain_module import StudyModule
     from study.training.stack import Stack
     from study.training.stack_data import StackData
     from study.training.stack_module import StackModule
@@ -32,6 +34,8 @@ _HOMES = {
     "StackedMLP": "study.nn.mlp",
     "Stop": "study.runs.settings",
     "Study": "study.runs.study",
+    "StudyData": "study.training.plain_data",
+    "StudyModule": "study.training.plain_module",
     "StackData": "study.training.stack_data",
     "StackModule": "study.training.stack_module",
     "Trainer": "study.runs.settings",
@@ -55,6 +59,8 @@ __all__ = [
     "StackedMLP",
     "Stop",
     "Study",
+    "StudyData",
+    "StudyModule",
     "Trainer",
     "load",
     "load_network",

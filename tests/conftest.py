@@ -21,6 +21,7 @@ install_import_hook(
         "study.nn",
         "study.measures",
         "study.training.engine",
+        "study.training.plain_module",
         "study.training.stack_module",
         "study.training.stack_data",
     ],

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from torch import Tensor, nn
 
 from study.runs.progress import Progress
 from study.runs.run import Run
@@ -82,27 +80,6 @@ def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StackModu
 def same(a: Sequence[dict[str, Any]], b: Sequence[dict[str, Any]]) -> bool:
     """Tell whether two histories are equal to the bit, missing values included."""
     return repr(list(a)) == repr(list(b))
-
-
-class OrdinaryModule(pl.LightningModule):
-    """A LightningModule that knows nothing of studies."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = nn.Linear(64, 10)
-        self.seen: list[Tensor] = []
-
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        self.seen.append(labels.clone())
-        return nn.functional.cross_entropy(self.network(images), labels)
-
-    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
-        images, labels = batch
-        self.log("accuracy", (self.network(images).argmax(-1) == labels).float().mean())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 class Terminate(pl.Callback):

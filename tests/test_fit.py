@@ -66,7 +66,7 @@ def test_a_kept_network_gives_the_recorded_accuracy_and_needs_no_package(
     runs, history = study.load(tmp_path / "out")
     row = runs[runs["data.label_noise"] == 0].iloc[0]
     network = study.load_network(tmp_path / "out", row["run"])
-    data = study.StackData(
+    data = study.StudyData(
         study.Run.of({"data.dataset": "digits", "data.train_examples": 300, "seed": 0})
     )
     data.setup()

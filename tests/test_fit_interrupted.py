@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -14,11 +13,11 @@ import pytest
 import pytorch_lightning as pl
 from fit_cases import command_line, compare, fit, wait_for
 from helpers import fit_process
-from safetensors import safe_open
 
 import study
 from study.fit import main
-from study.records.checkpoints import saved_runs
+from study.records.checkpoints import Checkpoints, saved_runs
+from study.runs.command_line import read
 
 
 @pytest.mark.parametrize(
@@ -72,11 +71,10 @@ def test_a_callback_that_stops_training_is_told_and_leaves_it_to_be_resumed(
     assert printed.err.startswith(line)
     assert "the state is saved" in printed.err
     assert "go on with" not in printed.out + printed.err
-    (saved,) = (tmp_path / "cut" / "checkpoints").glob("*-000002.safetensors")
-    assert saved_runs(saved)
-    with safe_open(saved, "pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-    assert {run["epoch"] for run in progress.values()} == {3}
+    runs = read(["--config", str(config)]).study.runs
+    assert saved_runs(tmp_path / "cut") == {run.id for run in runs}
+    checkpoints = Checkpoints(tmp_path / "cut", pytest.fail)
+    assert [checkpoints.take_up(run).epoch for run in runs] == [3] * len(runs)
     assert fit(config, tmp_path / "cut") == 0
     compare(tmp_path / "whole", tmp_path / "cut")
 

@@ -25,6 +25,7 @@ from study.sharing.locks import Locks
 from study.sharing.queue import Queue
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
+from study.training.plain_loop import train_plain
 from study.wandb.observer import WandbObserver
 
 POLL_SECONDS = 1.0
@@ -200,15 +201,14 @@ class Session:
         recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
         looking_on = [SayWhereItGoesOn(self.say), *self.observers]
         stopping = [StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
-        ended = train_stack(
-            map(checkpoints.take_up, self.queue.take(runs, self._is_recorded)),
-            size,
-            self.cache,
-            self._routes,
-            [*looking_on, *stopping, recorder, self.wandb, self.live],
-            self.study.measures,
-            keep_predictions=self.study.keep_predictions,
-        )
+        observers = [*looking_on, *stopping, recorder, self.wandb, self.live]
+        progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
+        measures, keep = self.study.measures, self.study.keep_predictions
+        if self.study.engine == "plain":
+            ended = train_plain(progress, self.cache, observers, measures, keep_predictions=keep)
+        else:
+            stack = (progress, size, self.cache, self._routes, observers, measures)
+            ended = train_stack(*stack, keep_predictions=keep)
         self.folder.merge()
         return ended
 

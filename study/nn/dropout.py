@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from study.base import streams
 
@@ -188,3 +189,40 @@ class Dropout:
             self._buffers[at] = Buffers.of(x.shape[:-2], shape, x.dtype, x.device)
         key, p = self.keys[run][..., layer], self.probabilities[layer]
         return mask(key, number, shape, p, x.dtype, self._buffers[at])
+
+
+class PlainDropout:
+    """Drops inputs of a plain network's linear layers in training, as a stack drops its run's.
+
+    Each mask is new memory, because autograd may need more than one batch's.
+
+    Parameters
+    ----------
+    network
+        Linear layers with activations between them.
+    seed
+        The run's seed.
+    hidden, inputs
+        The probabilities with which outputs of hidden layers and the network's inputs are dropped.
+
+    Attributes
+    ----------
+    number, rank, processes
+        The number of the next batch, and which share of it the network is given: every
+        ``processes``-th example from the one of index ``rank``.
+    """
+
+    def __init__(self, network: nn.Sequential, seed: int, hidden: float, inputs: float) -> None:
+        self.number, self.rank, self.processes = 0, 0, 1
+        keys = layer_keys(seed, len(network[::2]))
+        for layer, linear in enumerate(network[::2]):
+            if p := hidden if layer else inputs:
+                linear.register_forward_pre_hook(partial(self._drop, keys[layer], p))
+
+    def _drop(self, key: Tensor, p: float, linear: nn.Module, given: tuple[Tensor]) -> Tensor:
+        (h,) = given
+        if not linear.training:
+            return h
+        whole, number = (len(h) * self.processes, h.shape[-1]), torch.tensor(self.number)
+        kept = mask(key.to(h.device), number.to(h.device), whole, p, h.dtype)
+        return h * kept[self.rank :: self.processes]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from study.base.errors import BadInput, nearest
 from study.records.reading import read_config, read_environment, records_by_run
 from study.runs.run import Run
 
@@ -178,3 +179,33 @@ def _is_none(value: Any) -> bool:
 def _apart(a: Any, b: Any) -> float:
     distance = math.inf if _is_none(a) or _is_none(b) else abs(a - b)
     return math.inf if math.isnan(distance) else distance
+
+
+def named_place(name: str, inside: Path | None) -> tuple[Path, str | None]:
+    """Return the folder that an argument names, and the run's id, or None for the whole folder."""
+    path = Path(name)
+    if inside is not None and len(path.parts) == 1:
+        return inside, name
+    if (path / "study.yaml").is_file():
+        return path, None
+    if (path.parent / "study.yaml").is_file():
+        return path.parent, path.name
+    hint = "" if inside else "give the folder of an id with --in FOLDER"
+    raise BadInput(name, "a study's folder, FOLDER/ID or an id", hint=hint)
+
+
+def read_run(folder: Path, run: str) -> RecordedRun:
+    """Return one run of a folder.
+
+    Raises
+    ------
+    BadInput
+        The folder has no such run.
+    """
+    found = read_runs(folder, {run})
+    if run not in found:
+        known = list(read_runs(folder))
+        raise BadInput(
+            run, f"one of {len(known)} runs recorded in {folder}", hint=nearest(run, known)
+        )
+    return found[run]

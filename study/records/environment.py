@@ -44,6 +44,7 @@ def environment(machine: Machine) -> dict[str, Any]:
         "precision": machine.precision,
         "products": "one run at a time" if device.type == "cpu" else "batched over runs",
         "matmul": matmul_backend(device),
+        "engine": machine.engine,
         "routes": dict(machine.routes),
         "stacking": "bitwise" if machine.tolerance == 0 else "tolerance",
         "tolerance": machine.tolerance,

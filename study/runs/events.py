@@ -31,12 +31,15 @@ class Machine(NamedTuple):
     tolerance
         The largest difference of a weight that a run's neighbours in the stack made, relative to
         the largest weight: 0 where a run has the same bits alone.
+    engine
+        What trains: a ``stack``, or the ``plain`` module.
     """
 
     device: str
     precision: str
     routes: Mapping[str, str]
     tolerance: float
+    engine: str = "stack"
 
 
 class Outcome(NamedTuple):

@@ -87,7 +87,9 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
                 f"a network that fits into this machine's {largest / 2**30:.0f} GiB of memory",
                 list(group[0].model.hidden),
             )
-        if isinstance(study.stack, int):
+        if study.engine == "plain":
+            size = 1
+        elif isinstance(study.stack, int):
             size = study.stack
         else:
             room = _free_bytes() // 2 - _shared_bytes(group)

@@ -63,6 +63,8 @@ class Study(RunSettings):
     """What is computed of the networks beside losses and accuracies."""
     products: Literal["auto", "blas", "onednn"] = "auto"
     """What computes large matrix products on a CPU, which bits depend on; auto measures it."""
+    engine: Literal["stack", "plain"] = "stack"
+    """Train many runs at once, or one by one with the plain LightningModule."""
     out: Annotated[Folder | None, Says("a folder")] = None
     """Folder for the records; null is results/<name>."""
     wandb: Wandb = Wandb()
@@ -82,6 +84,9 @@ class Study(RunSettings):
 
     @model_validator(mode="after")
     def _runs_can_be_made(self) -> Self:
+        for name in ("stack", "products"):
+            if self.engine == "plain" and (found := getattr(self, name)) != "auto":
+                raise BadInput(name, "auto, as engine: plain trains no stack", found)
         for key, values in self.vary.items():
             self._check_varied(key, values)
         number = len(self._seeds) * math.prod(map(len, self.vary.values()))

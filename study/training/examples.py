@@ -5,7 +5,7 @@ Lightning may put another sampler into the loader, e.g. for overfit_batches: bat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,13 +13,38 @@ import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from study.base import streams
-from study.runs.progress import Progress
+from study.base.errors import BadInput
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
-Loader: TypeAlias = DataLoader[Batch]
+
+
+class Loader(DataLoader[Batch]):
+    """A loader that Lightning can resume inside an epoch, where it had stopped."""
+
+    _at: Mapping[str, int] = {"epoch": 0, "batches": 0}
+    _resumed: Mapping[str, int] | None = None
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch's own is no generator
+        # A generator, so that the epoch is read with the first batch, when Lightning has set it.
+        epoch = getattr(self.sampler, "epoch", 0)
+        resumed, self._resumed = self._resumed, None
+        skipped = resumed["batches"] if resumed and resumed["epoch"] == epoch else 0
+        self._at = {"epoch": epoch, "batches": skipped}
+        for number, batch in enumerate(super().__iter__(), start=1):
+            if number > skipped:
+                self._at = {"epoch": epoch, "batches": number}
+                yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and how many of its batches have been given."""
+        return dict(self._resumed or self._at)
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Skip the batches that had been given, should their epoch be the next one."""
+        self._resumed = state_dict
 
 
 class Examples(Dataset[Batch]):
@@ -49,7 +74,8 @@ class Examples(Dataset[Batch]):
 
     def loader(self, batch_size: int, order: Sampler[int] | None = None) -> Loader:
         """Return a loader of batches in some order, by default in the examples' own."""
-        return DataLoader(self, batch_size, sampler=order, collate_fn=_as_it_is)
+        # By keywords: Lightning makes some loaders anew, with another sampler.
+        return Loader(self, batch_size=batch_size, sampler=order, collate_fn=_as_it_is)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -86,23 +112,40 @@ def sorting_order(words: NDArray[np.uint64], device: torch.device) -> Int[Tensor
     return signed.to(device, non_blocking=True).argsort()
 
 
-class ExampleOrder(Sampler[int]):
-    """The order of a run's examples: a pure function of (seed, epoch)."""
+class ExampleOrder(DistributedSampler[int]):
+    """The order of a run's examples, a pure function of (seed, epoch); or a process's share of it.
 
-    def __init__(self, slot: Progress, examples: int) -> None:
-        self.slot, self.run, self.examples, self.epoch = slot, slot.run, examples, 0
+    Lightning puts no other sampler in place of a `DistributedSampler`.
 
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning calls this."""
-        self.epoch = epoch
+    Parameters
+    ----------
+    seed
+        The run's seed.
+    examples, batch_size
+        The examples, and how many of them all processes see in a step.
+    processes, rank
+        How many processes train one network, and which of them this is.
+
+    Raises
+    ------
+    BadInput
+        The processes cannot share each batch evenly: the mean of their gradients would not be the
+        batch's.
+    """
+
+    def __init__(
+        self, seed: int, examples: Examples, batch_size: int, processes: int = 1, rank: int = 0
+    ) -> None:
+        super().__init__(examples, processes, rank)
+        self.seed, self.examples, self.batch_size = seed, len(examples), batch_size
+        for size in (batch_size, self.examples % batch_size):
+            if size % processes:
+                raise BadInput("devices", f"a number that divides a batch of {size}", processes)
 
     def __len__(self) -> int:
-        return self.examples
+        return self.examples // self.num_replicas
 
     def __iter__(self) -> Iterator[int]:
-        # A StackModule counts its run's epochs over several fits; Lightning counts this fit's.
-        epoch = max(self.epoch, self.slot.epoch)
-        order: list[int] = streams.permutation(
-            self.run.seed, "order", self.examples, epoch
-        ).tolist()
-        return iter(order)
+        order = streams.permutation(self.seed, "order", self.examples, self.epoch).tolist()
+        for start in range(0, self.examples, self.batch_size):
+            yield from order[start : start + self.batch_size][self.rank :: self.num_replicas]

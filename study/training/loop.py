@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import pytorch_lightning as pl
 import torch
 
 from study.base.errors import BadInput
@@ -76,6 +77,22 @@ def train_stack(
         measures,
         keep_predictions=keep_predictions,
     )
+    fit(trainer, module, data, stack.first)
+    return stack.done
+
+
+def fit(
+    trainer: pl.Trainer, module: pl.LightningModule, data: pl.LightningDataModule, run: Run
+) -> None:
+    """Fit, and say whose error it is that ends the training; ``run`` is any of those trained.
+
+    Raises
+    ------
+    StoppedAtOnce
+        A signal came before an observer took it over.
+    CodeFailed
+        A callback or logger of the user's raised an error.
+    """
     try:
         trainer.fit(module, data)
     except SystemExit:  # Lightning's way out on a signal
@@ -83,8 +100,7 @@ def train_stack(
     except Exception as error:
         if isinstance(error, (BadInput, OSError)) or out_of_memory(error):
             raise
-        raise of_callback(error) or of_shared_code(stack.first, error) or error from None
-    return stack.done
+        raise of_callback(error) or of_shared_code(run, error) or error from None
 
 
 def in_memory(train: Callable[[int], bool], size: int, say: Callable[[str], None]) -> bool:

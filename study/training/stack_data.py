@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,12 +14,12 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from study.data.prepare import DataCache
+from study.data.prepare import DataCache, RunData
 from study.nn.mlp import aligned_stack
 from study.runs.packing import steps
 from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.examples import ExampleOrder, Examples, Loader, epoch_order
+from study.training.examples import epoch_order
 from study.training.stack import Stack
 from study.training.stack_batch import StackBatch
 
@@ -42,6 +43,13 @@ class RunTensors:
     test_labels: Int[Tensor, " test"]
     test_noisy_labels: Int[Tensor, " test"]
     hashes: tuple[str, str]
+
+    @classmethod
+    def of(cls, data: RunData, tensor: Callable[[NDArray[Any]], Tensor]) -> RunTensors:
+        """Make tensors of a run's arrays."""
+        names = [field.name for field in fields(cls) if field.name != "hashes"]
+        arrays = {name: tensor(getattr(data, name)) for name in names}
+        return cls(hashes=(data.data_hash, data.labels_hash), **arrays)
 
     def train_part(self, part: slice | Tensor) -> Float[Tensor, "part feature"]:
         """Return the images of some of the examples trained on."""
@@ -134,8 +142,7 @@ class HeldOutBatches:
 class StackData(pl.LightningDataModule):
     """Images and labels of a run, or of all runs of a stack.
 
-    Of a single run it gives ordinary batches, images [batch, feature] and labels [batch], that any
-    LightningModule can train on; of several runs, `StackBatch`es.
+    Its batches are for a `StackModule`; `StudyData` has ordinary ones of a single run.
 
     Parameters
     ----------
@@ -154,9 +161,8 @@ class StackData(pl.LightningDataModule):
     >>> from study import Data, Run
     >>> data = StackData(Run(data=Data(dataset="digits", label_noise=1.0)))
     >>> data.setup()
-    >>> images, labels = next(iter(data.train_dataloader()))
-    >>> images.shape, labels.shape
-    (torch.Size([100, 64]), torch.Size([100]))
+    >>> [images.shape for images, *_ in next(iter(data.train_dataloader())).of(slot=0)][0]
+    torch.Size([100, 64])
     """
 
     def __init__(
@@ -165,7 +171,6 @@ class StackData(pl.LightningDataModule):
         cache: DataCache | None = None,
     ) -> None:
         super().__init__()
-        self.single = isinstance(runs, Run)
         self.stack = Stack.of(runs)
         self.cache = cache or DataCache()
         self._tensors: dict[str, RunTensors] = {}
@@ -188,14 +193,7 @@ class StackData(pl.LightningDataModule):
         """Return the data of a slot's run, loading it when it is new."""
         if slot.run.id not in self._tensors:
             self._forget()
-            prepared = self.cache.prepare(slot.run)
-            arrays = {
-                field.name: self._move(getattr(prepared, field.name))
-                for field in fields(RunTensors)
-                if field.name != "hashes"
-            }
-            hashes = (prepared.data_hash, prepared.labels_hash)
-            self._tensors[slot.run.id] = RunTensors(hashes=hashes, **arrays)
+            self._tensors[slot.run.id] = RunTensors.of(self.cache.prepare(slot.run), self._move)
         return self._tensors[slot.run.id]
 
     def _move(self, array: NDArray[np.generic]) -> Tensor:
@@ -219,29 +217,18 @@ class StackData(pl.LightningDataModule):
         }
         self._on_device = {k: v for k, v in self._on_device.items() if id(v[1]) in kept}
 
-    def train_dataloader(self) -> Loader | StackBatches:
-        """Return one epoch's training batches, in the epoch's own order."""
-        if not self.single:
-            return StackBatches(self)
-        slot = self.stack.slots[0]
-        tensors = self.tensors(slot)
-        order = ExampleOrder(slot, len(tensors.labels))
-        return Examples(tensors.train_part, tensors.labels).loader(slot.run.data.batch_size, order)
+    def train_dataloader(self) -> StackBatches:
+        """Return one epoch's training batches, each run's in the epoch's own order."""
+        return StackBatches(self)
 
-    def test_dataloader(self) -> Loader | HeldOutBatches:
+    def test_dataloader(self) -> HeldOutBatches:
         """Return the test images, as each run sees them, with their true labels."""
-        return self._held_out("test")
+        return HeldOutBatches(self, "test")
 
-    def val_dataloader(self) -> Loader | HeldOutBatches | list[Tensor]:
+    def val_dataloader(self) -> HeldOutBatches | list[Tensor]:
         """Return the validation images with their true labels; nothing without a split."""
         if self.stack.first.data.validation_examples:
-            return self._held_out("validation")
+            return HeldOutBatches(self, "validation")
         # Lightning warns where a module could be validated and is not.
         warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
         return []
-
-    def _held_out(self, which: str) -> Loader | HeldOutBatches:
-        if not self.single:
-            return HeldOutBatches(self, which)
-        examples = Examples(*self.tensors(self.stack.slots[0]).held_out(which))
-        return examples.loader(TESTED_AT_ONCE)

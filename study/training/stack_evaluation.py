@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,15 +13,40 @@ from study.base.streams import Stream
 from study.measures import Measure
 from study.measures.network import MeasuredNetwork
 from study.nn.mlp import StackedMLP
-from study.runs.progress import FAILED
+from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
 from study.training import kept
-from study.training.engine import Engine, Running
+from study.training.engine import Running
 from study.training.evaluation import FitCheck, Network, evaluate
 from study.training.stack import Stack
-from study.training.stack_data import RunTensors, StackData
+from study.training.stack_data import RunTensors
 
 T = TypeVar("T")
+
+
+class Networks(Protocol):
+    """The networks of a stack: an engine, or a plain module."""
+
+    @property
+    def rows(self) -> Sequence[Sequence[Tensor]]:
+        """Each network's weights and biases in layer order."""
+        ...
+
+    def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
+        """Do a task for each slot and return what they return."""
+        ...
+
+    def logits(self, slot: int, images: Tensor) -> Tensor:
+        """Return what a slot's network makes of many images."""
+        ...
+
+
+class RunsData(Protocol):
+    """The data of a stack's runs."""
+
+    def tensors(self, slot: Progress) -> RunTensors:
+        """Return the data of a slot's run."""
+        ...
 
 
 class StackEvaluation:
@@ -46,8 +71,8 @@ class StackEvaluation:
     def __init__(
         self,
         stack: Stack,
-        engine: Engine,
-        data: StackData,
+        engine: Networks,
+        data: RunsData,
         checks: dict[str, FitCheck],
         measures: Mapping[str, Measure],
         *,
@@ -132,7 +157,7 @@ class StackEvaluation:
         slot, row = self.stack.slots[index], dict[str, float]()
         network = MeasuredNetwork(
             self.network(index),
-            self.engine.network.rows(index),
+            self.engine.rows[index],
             functools.partial(initial_weights, slot.run),
             slot.run.model.loss,
             slot.run.model.backward,

@@ -10,9 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
-from torch import Tensor
+from torch import Tensor, nn
 
-from study.nn.dropout import GAMMA, WORDS_A_BATCH, Dropout, layer_keys, mask, splitmix64
+from study.nn.dropout import (
+    GAMMA,
+    WORDS_A_BATCH,
+    Dropout,
+    PlainDropout,
+    layer_keys,
+    mask,
+    splitmix64,
+)
 
 some = settings(max_examples=50, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**70)
@@ -174,3 +182,25 @@ def test_batches_share_no_word() -> None:
     drawn_at = [halves(int(layer_keys(0, 1)[0]), n * WORDS_A_BATCH, 100_000) for n in range(4)]
     words = np.concatenate(drawn_at).reshape(-1, 2)
     assert len(np.unique(words, axis=0)) == 200_000
+
+
+def test_a_plain_network_drops_what_a_stack_drops_in_training_alone() -> None:
+    network = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+    x = torch.rand(5, 6, dtype=torch.float64)
+    network.eval()
+    expected = network(x)
+    dropout = PlainDropout(network, seed=3, hidden=0.5, inputs=0.2)
+    assert torch.equal(network(x), expected)
+    network.train()
+    dropout.number = 7
+    first, second = Dropout([3], (6, 4), (0.2, 0.5), x.device).masks(0, x, torch.tensor(7))
+    assert first is not None
+    assert second is not None
+    h = torch.tanh(nn.functional.linear(x * first, network[0].weight, network[0].bias))
+    z = nn.functional.linear(h * second, network[2].weight, network[2].bias)
+    assert torch.equal(network(x), z)
+    # Two processes that share a batch drop together what one drops.
+    for rank in (0, 1):
+        dropout.rank, dropout.processes = rank, 2
+        share = network(x[:4][rank::2])
+        torch.testing.assert_close(share, z[:4][rank::2], rtol=1e-14, atol=1e-15)

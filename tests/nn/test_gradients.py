@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from study.base.errors import BadInput
 from study.nn.dropout import Dropout
 from study.nn.gradients import METHODS
 from study.nn.losses import cross_entropy, loss_of, squared_error
@@ -23,7 +22,6 @@ from study.nn.targets import one_hot
 LOSSES = ["cross_entropy", "squared_error"]
 TRUE_RULES = ["jacobian", "autograd", "fused"]
 RULES = [*TRUE_RULES, "identity"]
-
 size = st.integers(1, 6)
 networks = st.tuples(size, st.lists(size, max_size=3), st.integers(2, 5)).map(
     lambda parts: [parts[0], *parts[1], parts[2]]
@@ -272,26 +270,6 @@ def test_the_probabilities_have_the_loss_that_the_run_trains_on(method: str, bac
         )
         z = x @ parameters[0].mT + parameters[1].unsqueeze(-2)
         torch.testing.assert_close(value, loss_of(z, labels, loss, backward), rtol=1e-13, atol=0)
-
-
-# Names, and objects from elsewhere
-
-
-@pytest.mark.parametrize("method", sorted(METHODS))
-@pytest.mark.parametrize(
-    ("wrong", "complaint"),
-    [
-        ({"activation": "rleu"}, "activation: .*found 'rleu'; did you mean 'relu'?"),
-        ({"loss": "crossentropy"}, "loss: .*found 'crossentropy'; did you mean 'cross_entropy'?"),
-        ({"backward": "fusd"}, "backward: .*found 'fusd'; did you mean 'fused'?"),
-    ],
-)
-def test_a_misspelt_name_is_refused_when_a_method_is_built(
-    method: str, wrong: dict[str, str], complaint: str
-) -> None:
-    how = {"activation": "relu", "loss": "cross_entropy", "backward": "jacobian", **wrong}
-    with pytest.raises(BadInput, match=f"^{complaint}"):
-        METHODS[method](layers([3, 2], 4, {}), **how)
 
 
 @pytest.mark.parametrize("backward", [*RULES, "outside:halved"])

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from processes import ASCII, command, with_closed
 
+from reports import build
 from reports.__main__ import main
+from reports.drawing import draw_all
 from study.fit import main as fit
 
 
@@ -94,6 +96,13 @@ def test_a_study_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "expected at least one run that ended" in capsys.readouterr().err
 
 
+@pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a report have one figure, where figures are not what is tested."""
+    monkeypatch.setattr(build, "draw_all", lambda names, *more: draw_all(names[-1:], *more))
+
+
+@pytest.mark.usefixtures("one_figure")
 def test_a_damaged_part_is_named_and_the_rest_is_reported(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +114,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_reported(
     assert "torn.parquet" in (copy / "report" / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_of_several_folders_the_readable_ones_are_reported(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

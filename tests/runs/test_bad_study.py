@@ -28,6 +28,8 @@ CASES = [
     Case("misspelt auto", "stack: atuo", "stack", "a number of at least 1, or auto, found 'atuo'"),
     Case("no checkpoints", "checkpoint_every: 0", "checkpoint_every", f"{FROM_1}, found 0"),
     Case("mkl", "products: mkl", "products", "one of auto, blas, onednn, found 'mkl'"),
+    Case("no engine", "engine: fast", "engine", "one of stack, plain, found 'fast'"),
+    Case("plain stack", "{engine: plain, stack: 4}", "stack", "trains no stack, found 4"),
     Case("maybe weights", "keep_weights: maybe", "keep_weights", "true or false, found 'maybe'"),
     Case("no evaluations", "evaluate_every: 0", "evaluate_every", f"{FROM_1}, found 0"),
     Case("empty out", "out: ''", "out", "a folder, found ''"),

@@ -105,6 +105,7 @@ OPTIONS = [
     (["--checkpoint_every", "5"], lambda study: study.checkpoint_every, 5),
     (["--keep_weights", "false"], lambda study: study.keep_weights, False),
     (["--products", "blas"], lambda study: study.products, "blas"),
+    (["--engine", "plain"], lambda study: study.engine, "plain"),
     (["--evaluate_every", "5"], lambda study: study.evaluate_every, 5),
     (["--data.label_noise", "0.5"], lambda study: study.data.label_noise, 0.5),
     (["--data.label_noise=.5"], lambda study: study.data.label_noise, 0.5),
@@ -138,7 +139,7 @@ def test_every_key_has_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     keys = [key for key in fact_keys() if not key.startswith(("seed", "optimizer."))]
     keys += ["name", "seeds", "vary", "stack", "checkpoint_every", "keep_weights", "products"]
-    keys += ["out"]
+    keys += ["engine", "out"]
     keys += [
         "optimizer.class_path",
         "optimizer.lr",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from study.base.errors import BadInput
 from study.data.sources import SOURCES
 from study.runs.run import Run, fact_keys
-from study.runs.settings import Data, Model, Optimizer, Trainer
+from study.runs.settings import Data, Model, Optimizer
 
 WHOLE = st.integers(1, 2**63 - 1)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False, allow_subnormal=False)
@@ -119,13 +119,7 @@ def test_an_argument_that_is_called_seed_is_not_taken_for_the_seed() -> None:
     assert run.id == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def test_a_seed_that_is_none_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"^seed: expected a whole number"):
-        Run().with_seed(-1)
-
-
 DEFAULT_ID = "c4940011012f"
-
 OTHER = {
     "seed": 1,
     "data.dataset": "mnist",
@@ -270,54 +264,6 @@ def test_runs_share_a_program_unless_shapes_or_code_differ() -> None:
         "optimizer.class_path",
         "optimizer.fused",
     }
-
-
-def test_mixed_precision_needs_autograds_gradients() -> None:
-    with pytest.raises(BadInput, match=r"set model.gradients: autograd"):
-        Run(trainer=Trainer(precision="bf16-mixed"))
-    run = Run(trainer=Trainer(precision="bf16-mixed"), model=Model(gradients="autograd"))
-    assert run.facts()["trainer.precision"] == "bf16-mixed"
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"label_noise": 1}, "^label_noise: expected one of .*did you mean 'data.label_noise'"),
-        ({"data.label_nois": 1}, "^data.label_nois: .*did you mean 'label_noise'"),
-        ({"optimizer.lrr": 1}, "^optimizer.lrr: .*did you mean 'lr'"),
-        ({"seed": -1}, "^seed: expected a whole number of at least 0, found -1"),
-        (
-            {"data.label_noise": 2},
-            r"^data.label_noise: expected a probability in \[0, 1\], found 2",
-        ),
-        ({"data.batch_size": 4001}, "^data.batch_size: expected at most the 4000"),
-        (
-            {"data.validation_examples": 4000},
-            "^data.validation_examples: expected at most 3999, what training leaves of the 4000",
-        ),
-        (
-            {"data.validation_examples": 3001, "data.train_examples": 1000},
-            "^data.validation_examples: expected at most 3000, .* found 3001",
-        ),
-        (
-            {"data.validation_examples": 3950},
-            "^data.batch_size: expected at most the 50 training examples, found 100",
-        ),
-        ({"model.dropout": 1}, r"^model.dropout: expected a number in \[0, 1\), found 1"),
-        ({"model.input_dropout": -0.1}, "^model.input_dropout: .*found -0.1"),
-        ({"model.label_smoothing": 1.0}, "^model.label_smoothing: .*found 1.0"),
-        ({"model.init_scale": 0}, "^model.init_scale: expected a number above 0, found 0"),
-        (
-            {"model.label_smoothing": 0.1, "model.loss": "outside:chance"},
-            "^model.label_smoothing: expected 0 with outside:chance, found 0.1; a loss of your own",
-        ),
-    ],
-)
-def test_facts_that_no_run_has_are_refused_by_their_key(
-    given: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(BadInput, match=message):
-        Run.of(given)
 
 
 def test_the_examples_trained_on_are_the_subset_or_all() -> None:
