@@ -13,6 +13,7 @@ import study
 from study.diff import main as diff
 from study.fit import main
 from study.records import parquet
+from study.records.live import tasks_of
 from study.verify import main as verify
 
 MINE = """
@@ -72,6 +73,8 @@ def test_measures_added_later_are_those_taken_at_once_and_touch_nothing(
     assert fit(config, later, "--measures", ALL) == 0
     assert "all 4 runs are recorded already" in capsys.readouterr().out
     assert fit(config, once, "--measures", ALL) == 0
+    assert not (once / "measures").exists()  # no run is trained twice
+    assert sum(task["ended"] for task in tasks_of(once)) == 4
     ours, theirs = study.load(later), study.load(once)
     order = list(theirs.history)
     pd.testing.assert_frame_equal(ours.history[order], theirs.history)

@@ -270,19 +270,20 @@ def _as_text(table: pa.Table, name: str) -> pa.Table:
 
 
 def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return rows as a table; lists and mappings become JSON text."""
+    """Return rows as a table of all their columns; lists and mappings become JSON text."""
     import pyarrow as pa
 
+    names = list(dict.fromkeys(name for row in rows for name in row))  # pyarrow takes the first's
     plain = [
-        {k: json.dumps(v) if isinstance(v, (list, dict)) else v for k, v in row.items()}
+        {k: json.dumps(v) if isinstance(v := row.get(k), (list, dict)) else v for k in names}
         for row in rows
     ]
-    for name in {name for row in plain for name in row}:
+    for name in names:
         # A column in which some runs have text and others numbers becomes text.
-        if len({isinstance(row.get(name), str) for row in plain if row.get(name) is not None}) > 1:
+        if len({isinstance(row[name], str) for row in plain if row[name] is not None}) > 1:
             plain = [
                 {**row, name: value if isinstance(value, str) or value is None else str(value)}
-                for row, value in ((row, row.get(name)) for row in plain)
+                for row, value in ((row, row[name]) for row in plain)
             ]
     return pa.Table.from_pylist(plain)
 
