@@ -25,13 +25,14 @@ from study.fit import main as fit
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 MOST_WORDS = 1_000
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(
-    r"(?:study|reports|tests|configs|docs|slurm|benchmarks|\.ci)/[\w./]*|pyproject\.toml"
+    r"(?:study|reports|tests|configs|docs|examples|slurm|benchmarks|\.ci)/[\w./]*|pyproject\.toml"
 )
 DOTTED = re.compile(r"(?:study|reports|benchmarks)(?:\.\w+)+(?<!\.yaml)")
 FILE_NAME = re.compile(r"# (\w+\.(?:yaml|py))\n")
@@ -181,7 +182,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(prose(page)):
         if link.startswith("https://"):
