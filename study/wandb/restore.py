@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
     folder: Folder | None = None
     there: set[str] = set()
     study, begun, number, left_out = "", "", 0, []
-    for each in fetched:
+    for each in _with_predictions_first(fetched):
         if fault := fault_of(each, study):
             left_out.append(f"{each.id}: {fault}")
             continue
@@ -66,6 +66,20 @@ def restore(fetched: Iterable[Fetched], out: Path | None) -> tuple[Path, int, li
         raise BadInput("W&B", "a run of a study that has ended", "; ".join(left_out) or "none")
     folder.merge()
     return out, number, left_out
+
+
+def _with_predictions_first(fetched: Iterable[Fetched]) -> Iterator[Fetched]:
+    """Yield runs without predictions last.
+
+    A run may be in W&B twice: sent until the server failed, before its files were, and again whole.
+    """
+    without = []
+    for each in fetched:
+        if each.predictions:
+            yield each
+        else:
+            without.append(each)
+    yield from without
 
 
 def fault_of(fetched: Fetched, study: str) -> str:

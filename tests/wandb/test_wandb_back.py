@@ -115,6 +115,17 @@ def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: 
     assert restore([first, other], out)[1] == 0
 
 
+def test_of_two_runs_in_wandb_with_one_id_the_one_with_predictions_gives_the_records(
+    tmp_path: Path,
+) -> None:
+    whole = fetched_runs()[0]
+    cut = whole._replace(id="cut", predictions=[], images=[])  # its files were not sent
+    out, number, left_out = restore([cut, whole], tmp_path / "out")
+    assert number == 1
+    assert left_out == [f"cut: the run {whole.config['run']}, which is there already"]
+    assert set(load_predictions(out)["run"]) == {whole.config["run"]}
+
+
 @pytest.mark.parametrize(
     "changed", [{"run": "000000000000"}, {"run": None}], ids=["another id", "no id"]
 )
