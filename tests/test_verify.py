@@ -12,9 +12,10 @@ import pytest
 from helpers import SMALL
 
 from study.fit import main as fit
+from study.fitting.verification import largest_difference
 from study.nn import products
 from study.nn.products import available
-from study.verify import largest_difference, main
+from study.verify import main
 
 
 @pytest.fixture
