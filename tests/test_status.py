@@ -312,6 +312,7 @@ def test_two_processes_find_out_whether_locks_exclude_each_other(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("study.sharing.exclusion.POLL_SECONDS", 0.05)
     if not excluded:
         monkeypatch.setattr(Locks, "take", lambda self, name: True)
     with ThreadPoolExecutor(2) as pool:

@@ -125,7 +125,7 @@ def split(
     Examples
     --------
     >>> [part.tolist() for part in split(2, 2, 5, seed=0)]
-    [[1, 2], [3, 4]]
+    [[1, 4], [2, 3]]
     """
     if train is None and not validation:
         return np.arange(available), np.arange(0)

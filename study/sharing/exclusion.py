@@ -6,7 +6,9 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from study.base.errors import BadInput
@@ -19,7 +21,7 @@ MOST_SECONDS = 120.0
 
 
 def exclude_each_other(folder: Path, say: Callable[[str], None]) -> bool:
-    """Tell whether this process and one started elsewhere can not hold the same lock.
+    """Tell whether this process and one started elsewhere cannot hold one lock at the same time.
 
     Each tries to take one lock, keeps what it got, and says in a file whether it did; a file counts
     once it changes, so that none of an earlier trial does.
@@ -39,21 +41,32 @@ def exclude_each_other(folder: Path, say: Callable[[str], None]) -> bool:
         got = "cannot lock here: the file system refuses"
     say(f"{platform.node()} {got}; start the same command on another machine")
     first: dict[Path, str] = {}
+    other: dict[str, Any] = {}
     try:
         for turn in range(int(MOST_SECONDS / POLL_SECONDS)):
-            write_whole(mine, json.dumps({"turn": turn, "taken": taken}).encode())
-            for path in set(place.glob("*.json")) - {mine}:
-                text = path.read_text(encoding="utf-8")
+            content = {"turn": turn, "taken": taken, "seen": other.get("name", "")}
+            write_whole(mine, json.dumps(content).encode())
+            there = _others(mine)
+            for path, text in there.items():
                 if first.setdefault(path, text) != text:
-                    theirs = bool(json.loads(text)["taken"])
-                    say(
-                        f"{path.stem.rpartition('-')[0]} {'got it' if theirs else 'did not get it'}"
-                    )
-                    time.sleep(2 * POLL_SECONDS)  # until the other one has seen this file change
-                    return taken != theirs
+                    other = {"name": path.name, **json.loads(text)}
+            # Neither process leaves before the other has seen its file change.
+            if other and (other["seen"] == mine.name or place / other["name"] not in there):
+                got = "got" if other["taken"] else "did not get"
+                say(f"{other['name'].rpartition('-')[0]} {got} the lock")
+                return bool(taken != other["taken"])
             time.sleep(POLL_SECONDS)
     finally:
         mine.unlink(missing_ok=True)
         locks.close()
     hint = "start the same command on another machine meanwhile"
     raise BadInput("--test-locks", f"a second process within {MOST_SECONDS:.0f} s", hint=hint)
+
+
+def _others(mine: Path) -> dict[Path, str]:
+    """Return what the other processes' files hold."""
+    found = {}
+    for path in set(mine.parent.glob("*.json")) - {mine}:
+        with suppress(FileNotFoundError):
+            found[path] = path.read_text(encoding="utf-8")
+    return found
