@@ -319,7 +319,8 @@ def try_overfit_batches(folder: Path) -> None:
 def try_deterministic(folder: Path) -> None:
     # Importing torch's own test inputs, as other tests do, freezes a flag that Lightning sets.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.backends, "__allow_nonbracketed_mutation_flag", True)
+        flags = torch.backends.flags_frozen.__globals__
+        patch.setitem(flags, "__allow_nonbracketed_mutation_flag", True)
         assert apart(fit(deterministic=True)[0], fit()[0]) == 0
     torch.use_deterministic_algorithms(False)
 
