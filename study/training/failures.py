@@ -16,8 +16,9 @@ from study.runs.run import Run
 def out_of_memory(error: Exception) -> bool:
     """Tell whether an error says that memory was too small."""
     said = str(error).lower()
+    signs = ("can't allocate memory", "out of memory", "alloc_failed", "bad_alloc")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        text in said for text in ("can't allocate memory", "out of memory", "alloc_failed")
+        sign in said for sign in signs
     )
 
 
