@@ -9,7 +9,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,7 @@ from study.records.live import LiveFile
 from study.records.writing import Folder
 from study.runs.command_line import read
 from study.runs.config import study_yaml
-from study.sharing.exclusion import exclude_each_other
 from study.sharing.locks import Locks
-from study.sharing.slurm import note_job
 from study.status import main
 from study.terminal.study_status import DONE, STILL_TRAINING, STOPPED, in_words, shown
 from study.verify import main as verify
@@ -282,51 +279,6 @@ def test_of_many_tasks_those_that_ended_are_only_counted(folder: Path) -> None:
     said = console.export_text()
     assert "100 tasks, of which 100 ended" in said
     assert said.count("\n") < 10
-
-
-def test_tasks_that_wait_in_slurms_queue_are_no_standstill(
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (folder / "slurm").mkdir()
-    note_job(folder, "17")
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text('#!/bin/sh\ncase "$*" in *--jobs=17*) echo "17_[1-3]" ;; esac\n')
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
-    assert main([str(folder)]) == STILL_TRAINING
-    said = capsys.readouterr().out
-    assert "waiting in Slurm's queue: 17_[1-3]" in said
-    assert "no task trains" not in said
-    squeue.write_text("#!/bin/sh\necho slurm_load_jobs error: Invalid job id >&2; exit 1\n")
-    assert main([str(folder)]) == STOPPED
-
-
-@pytest.mark.parametrize("excluded", [True, False])
-def test_two_processes_find_out_whether_locks_exclude_each_other(
-    excluded: bool,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("study.sharing.exclusion.POLL_SECONDS", 0.05)
-    if not excluded:
-        monkeypatch.setattr(Locks, "take", lambda self, name: True)
-    with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: exclude_each_other(tmp_path, lambda said: None), range(2)))
-    assert both == [excluded, excluded]
-    assert list((tmp_path / "locks" / "test").iterdir()) == []
-
-
-def test_alone_there_is_nothing_to_find_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("study.sharing.exclusion.MOST_SECONDS", 0.5)
-    assert main([str(tmp_path), "--test-locks"]) == 2
-    assert "expected a second process within" in capsys.readouterr().err
 
 
 def test_what_is_no_study_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,6 +101,7 @@ def _granted_to_everybody() -> None:
     Locks.held = lambda self, name: False  # type: ignore[method-assign]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locking", [_refused, _granted_to_everybody])
 def test_where_locks_exclude_nobody_runs_may_be_trained_twice_and_nothing_else_follows(
     locking: Callable[[], None], whole: Trial, tmp_path: Path

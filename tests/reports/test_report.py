@@ -91,6 +91,7 @@ def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
     assert html.count('class="verdict ') == len(verdicts)
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_lightning_is_imported(results: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from reports.__main__ import main; "
@@ -101,6 +102,7 @@ def test_neither_torch_nor_lightning_is_imported(results: Path, tmp_path: Path) 
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["talk", "web"])
 def test_other_styles(style: str, results: Path, tmp_path: Path) -> None:
     assert main([str(results), "--out", str(tmp_path), "--style", style]) == 0
@@ -139,6 +141,7 @@ nothing = Figure("Nothing.", of_verdicts, draw, str, "luck", of_verdicts=True)
 """
 
 
+@pytest.mark.slow
 def test_a_figure_from_outside_the_package(results: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "figures.py").write_text(MINE)

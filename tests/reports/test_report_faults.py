@@ -128,6 +128,7 @@ def test_of_several_folders_the_readable_ones_are_reported(
     assert "no run has ended yet" in (out / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_records_without_a_column_give_what_can_be_given(results: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)

@@ -116,6 +116,7 @@ def panels(grid: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_dry_run_needs_no_network_and_gives_the_same_bytes(
     results: Path, command: Command, tmp_path: Path
 ) -> None:

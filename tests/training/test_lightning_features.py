@@ -2,88 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import csv
+import json
 import re
 import subprocess
 import sys
-import textwrap
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 import yaml
-from helpers import YOUNGER, quiet_trainer, small_run, train_stack
+from helpers import quiet_trainer, small_run, train_stack
+from lightning_rows import FACTS, ROWS, RUN, SPLIT, Seen, Try, apart, columns, fit, is_no_run, row
 from pytorch_lightning import callbacks as lightning
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.profilers import SimpleProfiler
-from torch import Tensor
 
 from study import BadInput, Run, StudyData, StudyModule
-
-# Three batches of 100 examples an epoch, without validation examples and with them.
-FACTS = {**YOUNGER, "data.validation_examples": 0}
-RUN = small_run(noise=0.0, **FACTS)
-SPLIT = small_run(noise=0.0, **YOUNGER)
-Try = Callable[[Path], None]
-ROWS: dict[str, Try] = {}
-
-
-def row(*names: str) -> Callable[[Try], Try]:
-    """Enter a function as what tries some rows of the table."""
-
-    def enter(function: Try) -> Try:
-        ROWS.update(dict.fromkeys(names, function))
-        return function
-
-    return enter
-
-
-class Seen(pl.Callback):
-    """Notes what passes."""
-
-    def __init__(self) -> None:
-        self.labels: list[Tensor] = []
-        self.validations = 0
-        self.weights: list[list[Tensor]] = []
-
-    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
-        self.labels.append(batch[1])
-
-    def on_validation_end(self, trainer: Any, module: Any) -> None:
-        self.validations += 1
-
-    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        self.weights.append(copy.deepcopy(list(module.parameters())))
-
-
-def fit(
-    run: Run = RUN, data: StudyData | None = None, ckpt_path: Path | None = None, **flags: Any
-) -> tuple[StudyModule, pl.Trainer]:
-    """Train a run for two epochs or as the flags say."""
-    files = any(isinstance(each, lightning.Checkpoint) for each in flags.get("callbacks", []))
-    flags = {"max_epochs": 2, "enable_checkpointing": files, "log_every_n_steps": 1, **flags}
-    module, trainer = StudyModule(run), quiet_trainer(**flags)
-    trainer.fit(module, data or StudyData(run), ckpt_path=ckpt_path, weights_only=True)
-    return module, trainer
-
-
-def apart(one: StudyModule, other: StudyModule) -> float:
-    """Return by how much the weights of two modules differ at most."""
-    pairs = zip(one.parameters(), other.parameters(), strict=True)
-    return max(float((a - b).detach().abs().max()) for a, b in pairs)
-
-
-def columns(folder: Path) -> set[str]:
-    """Return which columns a CSVLogger wrote."""
-    (path,) = folder.rglob("metrics.csv")
-    with path.open() as file:
-        return set(next(csv.reader(file)))
 
 
 @row("`fast_dev_run`")
@@ -214,7 +150,7 @@ def try_batch_size_finder(folder: Path) -> None:
     with pytest.warns(UserWarning, match=r"data.batch_size=[36]0"):
         module, trainer = fit(data=data, **flags)
     assert {len(labels) for labels in seen.labels[-5:]} == {60}
-    _is_no_run(module, trainer, folder, r"data.batch_size: expected 100, as the run's, found 60")
+    is_no_run(module, trainer, folder, r"data.batch_size: expected 100, as the run's, found 60")
 
 
 @row("`LearningRateFinder`")
@@ -223,19 +159,7 @@ def try_learning_rate_finder(folder: Path) -> None:
     with pytest.warns(UserWarning, match=r"optimizer.lr="):
         module, trainer = fit(callbacks=[finder], default_root_dir=folder, max_epochs=8)
     assert trainer.optimizers[0].param_groups[0]["lr"] == module.lr != 1e-3
-    _is_no_run(module, trainer, folder, r"optimizer.lr: expected 0.001, as the run's, found")
-
-
-def _is_no_run(module: StudyModule, trainer: pl.Trainer, folder: Path, message: str) -> None:
-    """See that a module says what a tuner changed, and so do checkpoints of it."""
-    trainer.save_checkpoint(folder / "tuned.ckpt")
-    loaded = StudyModule.load_from_checkpoint(folder / "tuned.ckpt", weights_only=True)
-    for each in (module, loaded):
-        with pytest.raises(BadInput, match=message):
-            _ = each.run
-    with pytest.warns(UserWarning, match="no longer run"):
-        resumed, _ = fit(ckpt_path=folder / "tuned.ckpt", max_epochs=9)
-    assert resumed.changed == module.changed
+    is_no_run(module, trainer, folder, r"optimizer.lr: expected 0.001, as the run's, found")
 
 
 @row("`TensorBoardLogger`")
@@ -346,21 +270,9 @@ def try_cli(folder: Path) -> None:
 @row('`strategy="ddp"`, two processes')
 def try_ddp(folder: Path) -> None:
     """Averages two processes' gradients: both end with the weights that one process reaches."""
-    script = """
-        import sys, pytorch_lightning as pl, torch
-        from study import Run, StudyData, StudyModule
-        run, folder = Run.of(FACTS), sys.argv[1]
-        module = StudyModule(run)
-        trainer = pl.Trainer(
-            accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        )
-        trainer.fit(module, StudyData(run))
-        torch.save(module.state_dict(), f"{folder}/{trainer.global_rank}.pt")
-    """
-    path = folder / "train.py"
-    path.write_text(textwrap.dedent(script).replace("FACTS", repr(RUN.facts())))
-    subprocess.run([sys.executable, path, folder], check=True, timeout=120, cwd=folder)
+    script = Path(__file__).parent / "train_in_two_processes.py"
+    command = [sys.executable, script, json.dumps(RUN.facts()), folder]
+    subprocess.run(command, check=True, timeout=120)
     first, second = (torch.load(folder / f"{rank}.pt") for rank in range(2))
     alone, _ = fit()
     for name, weight in alone.state_dict().items():

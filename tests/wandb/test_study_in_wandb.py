@@ -65,6 +65,7 @@ def test_sixteen_runs_arrive_whole_and_come_back_value_for_value(
 ALONE = ["unshare", "--map-root-user", "--net", "--mount", sys.executable, alone.__file__]
 
 
+@pytest.mark.slow
 def test_offline_asks_for_no_name_needs_no_interface_and_reads_back_value_for_value(
     config: Path, tmp_path: Path
 ) -> None:
