@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.base.command import DONE, FAILED, Parser, run_command
-from study.base.errors import BadInput, named_folder
+from study.base.errors import BadInput, CodeFailed, named_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +50,12 @@ def _verify(folder: Path, number: int, root: str | None, engine: str | None) -> 
     quiet()
     failed = 0
     for run, row, history in chosen:
-        verdict = verify_run(folder, run, row, history, engine)
+        try:
+            verdict = verify_run(folder, run, row, history, engine)
+        except CodeFailed as error:
+            failed += 1
+            print(f"{run.id}  seed {run.seed}  cannot be retrained: {error}", flush=True)
+            continue
         failed += not verdict.holds
         if verdict.bitwise:
             said = "same bits"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import pytorch_lightning as pl
+import torch
 from fit_cases import compare
 from helpers import SMALL
 from numpy.typing import NDArray
@@ -49,6 +50,31 @@ class Clumsy(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.current_epoch == 4 and FAILING in os.environ:
             raise KeyError("a key")
+
+
+class Boom(torch.optim.SGD):
+    """Raises an error at its fourth step."""
+
+    def step(self, closure: Any = None) -> None:
+        super().step(closure)
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 4:
+            raise ZeroDivisionError("no step")
+
+
+def test_a_run_whose_own_optimizer_fails_is_recorded_so_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    mixed = '[{class_path: "test_fit_failures:Boom", lr: 0.01}, {lr: 0.01}]'
+    assert fit(path, tmp_path / "out", "--seeds", "2", "--vary", f"{{optimizer: {mixed}}}") == 1
+    assert "2 failed: the same command trains them again" in capsys.readouterr().out
+    runs, history = study.load(tmp_path / "out")
+    failed = runs["optimizer.class_path"].str.contains("Boom")
+    assert runs[failed]["error"].tolist() == ["ZeroDivisionError: no step"] * 2
+    assert runs[~failed]["status"].tolist() == ["finished"] * 2
+    assert set(history["run"]) == set(runs[~failed]["run"])
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from study.runs.command_line import Request
 from study.runs.config import study_yaml
 from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
+from study.runs.settings import Optimizer
 from study.sharing.locks import Locks
 from study.wandb.ledger import Ledger
 
@@ -81,8 +82,9 @@ def check_outside(work: Work) -> None:
         made, or ends before training does.
     """
     trainer = work.request.study.trainer
-    scheduled = any(run.optimizer.schedule for run in work.pending)
-    if work.pending and (trainer.callbacks or trainer.logger or scheduled):
+    own = Optimizer().class_path
+    tried = any(r.optimizer.schedule or r.optimizer.class_path != own for r in work.pending)
+    if work.pending and (trainer.callbacks or trainer.logger or tried):
         # Imported only when needed, because a plan should appear before torch is imported.
         from study.training.trainer import check_classes, quiet
 

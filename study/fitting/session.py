@@ -23,6 +23,7 @@ from study.runs.shards import Shard
 from study.runs.study import Study
 from study.sharing.locks import Locks
 from study.sharing.queue import Queue
+from study.terminal.plan import counted
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
 from study.training.plain_loop import train_plain
@@ -70,7 +71,7 @@ class SayWhereItGoesOn(Observer):
         if epochs:
             first, last = min(epochs), max(epochs)
             at = f"epoch {first}" if first == last else f"epochs {first} to {last}"
-            self.say(f"going on with {len(epochs)} runs from {at}")
+            self.say(f"going on with {counted(len(epochs), 'run')} from {at}")
 
 
 class Ending(NamedTuple):
@@ -196,7 +197,7 @@ class Session:
 
     def _train(self, runs: Sequence[Run], size: int) -> bool:
         """Train the free runs, ``size`` at once; return whether all of these ended."""
-        checkpoints = Checkpoints(self.folder.path, self.say)
+        checkpoints = Checkpoints(self.folder.path, self.say, self.study.engine)
         self.wandb.recorded = self._again = again = self._recorded_before(runs)
         recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
         looking_on = [SayWhereItGoesOn(self.say), *self.observers]

@@ -30,6 +30,11 @@ def submit(
         if word.partition("=")[0] in NOT_HERE:
             hint = "give it to study.fit; the array's tasks share the runs by themselves"
             raise BadInput(word, "options that train", hint=hint)
+    for word in slurm:
+        if word.startswith(("--array", "-a")):
+            raise BadInput(f"-- {word}", "options of sbatch without an array", hint="give --tasks")
+    if tasks is not None and tasks < 1:
+        raise BadInput("--tasks", "a number of at least 1", tasks)
     config = str(find(config))
     request = read(["--config", config, *more])
     study, out = request.study, request.out.resolve()

@@ -37,10 +37,12 @@ class Checkpoints:
         The study's folder.
     say
         Shows a line, e.g. about a damaged file that is not used.
+    engine
+        What trains the runs; states that another engine has saved have other bits.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.folder, self.say = folder / "checkpoints", say
+    def __init__(self, folder: Path, say: Callable[[str], None], engine: str = "stack") -> None:
+        self.folder, self.say, self.engine = folder / "checkpoints", say, engine
         self._next: dict[str, int] = {}
 
     def write(self, progress: Progress, state: Mapping[str, Tensor]) -> None:
@@ -49,7 +51,7 @@ class Checkpoints:
         saved = progress.tensors(state)
         tensors = {name: tensor.cpu().contiguous() for name, tensor in saved.items()}
         checksum = _checksum(run, text, tensors)
-        metadata = {"format": FORMAT, "progress": text, "checksum": checksum}
+        metadata = {"format": FORMAT, "engine": self.engine, "progress": text, "checksum": checksum}
         turn = self._next.get(run, 0)
         write_whole(self._path(run, turn), safetensors(tensors, metadata))
         self._next[run] = 1 - turn
@@ -89,6 +91,9 @@ class Checkpoints:
             metadata, tensors = {}, {}
         text = metadata.get("progress", "")
         sound = metadata.get("checksum") == _checksum(run, text, tensors)
+        if sound and metadata.get("engine", self.engine) != self.engine:
+            self.say(f"{path}: saved by the {metadata['engine']} engine; the run begins again")
+            return None
         if sound and metadata.get("format") == FORMAT:
             progress: dict[str, Any] = json.loads(text)
             return progress, tensors

@@ -36,6 +36,8 @@ def resolved(names: Sequence[str]) -> dict[str, Measure]:
     taken = dict.fromkeys([*run_columns([]), *history_columns([], validation=True)], "every record")
     found = {}
     for name in names:
+        if name in found:
+            raise BadInput("measures", "each measure once", name)
         found[name] = MEASURE.resolve_as(name, "measures", Measure)
         for column in found[name].columns:
             if column in taken:

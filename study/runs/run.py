@@ -55,6 +55,13 @@ class Run(RunSettings):
             raise BadInput("trainer.precision", wanted, self.trainer.precision, hint)
         return self
 
+    @model_validator(mode="after")
+    def _dropout_has_a_layer(self) -> Self:
+        if self.model.dropout and not self.model.hidden:
+            hint = "model.input_dropout drops inputs"
+            raise BadInput("model.dropout", "0 without hidden layers", self.model.dropout, hint)
+        return self
+
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Make the run with these settings by dotted key; those left out keep their defaults."""

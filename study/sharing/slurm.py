@@ -221,7 +221,8 @@ def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) 
         wanted = f"a number from 1 to {most}, as {len(runs)} runs are to train"
         raise BadInput("--tasks", wanted, tasks)
     number = tasks or math.ceil(tasks_worth(plans, cores, gpus) / processes)
-    told = f"{len(runs)} runs to train in {number} task{'s' * (number > 1)}"
+    told = f"{len(runs)} run{'s' * (len(runs) > 1)} to train in "
+    told += f"{number} task{'s' * (number > 1)}"
     if processes > 1:
         told += f" of {processes} processes"
     if not gpus:

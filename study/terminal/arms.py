@@ -39,7 +39,7 @@ def in_words(value: Any) -> str:
         name = value["class_path"].removeprefix("torch.optim.lr_scheduler.")
         arguments = ", ".join(f"{key}={in_words(each)}" for key, each in value["init_args"].items())
         return f"{name}({arguments}) each {value['interval']}"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else "null" if value is None else str(value)
 
 
 def by_arm(study: Study, runs: Iterable[Run]) -> dict[tuple[str, ...], list[Run]]:

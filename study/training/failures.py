@@ -33,8 +33,8 @@ def is_a_run_s(error: Exception) -> bool:
 def of_shared_code(run: Run, error: Exception) -> CodeFailed | None:
     """Return the fault of the user's own code that every run of a stack shares, None without any.
 
-    A stack's loss, backward rule, activation and optimizer train all of its runs together, so an
-    error there is no single run's.
+    A stack's loss, backward rule and activation compute all of its runs, so an error there is no
+    single run's. Nor is one of an optimizer, where runs share it on a GPU.
     """
     names = [name for _, name in run.outside().values() if not name.startswith("torch.")]
     if not names:

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from study.base.errors import BadInput
 from study.data.prepare import DataCache
 from study.runs.run import Facts, Run
 from study.training.examples import ExampleOrder, Examples, Loader
@@ -50,6 +51,11 @@ class StudyData(pl.LightningDataModule):
         self.cache = cache or DataCache()
         # Lightning's tuner sets an attribute of this name.
         self.batch_size = self.run.data.batch_size
+
+    @property
+    def facts(self) -> Facts:
+        """The run's facts, with the batch size that a tuner may have set."""
+        return {**self.run.facts(), "data.batch_size": self.batch_size}
 
     @cached_property
     def tensors(self) -> RunTensors:
@@ -105,4 +111,6 @@ def run_of(facts: Mapping[str, Any] | Run) -> Run:
     >>> run_of({"seed": 3, "data": {"label_noise": 0.5}}).data.label_noise
     0.5
     """
+    if not isinstance(facts, (Run, Mapping)):
+        raise BadInput("run", "a Run, or its facts by dotted key", facts)
     return facts if isinstance(facts, Run) else Run.of_record(facts)

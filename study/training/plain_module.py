@@ -16,7 +16,6 @@ from study.nn.dropout import PlainDropout
 from study.nn.losses import loss_of
 from study.nn.mlp import sequential
 from study.nn.softmax import probabilities
-from study.runs.packing import steps
 from study.runs.run import Facts, Run
 from study.training.evaluation import metrics
 from study.training.examples import Batch
@@ -80,7 +79,8 @@ class StudyModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of softmax(logits), which sends its gradient back by the run's rule."""
         (images, labels), model = batch, self._run.model
-        self.dropout.number = self.current_epoch * steps(self._run) + batch_idx
+        batches = -(-self._run.data.examples // self.batch_size)
+        self.dropout.number = self.current_epoch * batches + batch_idx
         loss = loss_of(self(images), labels, model.loss, model.backward, model.label_smoothing)
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, sync_dist=True)
         return loss
@@ -126,8 +126,9 @@ class StudyModule(pl.LightningModule):
         """Raise `BadInput` for the data of another run; take this process's share of the masks."""
         self.dropout.rank, self.dropout.processes = self.global_rank, self.trainer.world_size
         data = getattr(self.trainer, "datamodule", None)
-        if isinstance(data, StudyData) and data.run != self._run:
-            differing = {k: v for k, v in data.run.facts().items() if self.hparams.get(k) != v}
+        theirs = data.facts if isinstance(data, StudyData) else {}
+        ours = {**self.hparams, **self.changed}
+        if differing := {key: value for key, value in theirs.items() if ours.get(key) != value}:
             raise BadInput("StudyData", "data of the module's run", differing, "give both one run")
 
     def on_train_start(self) -> None:
@@ -137,14 +138,12 @@ class StudyModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Say what a tuner has changed, and which argument the hyperparameters are."""
-        checkpoint["changed"] = self.changed
+        checkpoint["changed"], checkpoint["run"] = self.changed, self._run.id
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_NAME] = "run"
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over what a tuner had changed; raise `BadInput` for another run's checkpoint."""
-        saved = Run.of_record(checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY])
-        if saved != self._run:
-            raise BadInput("ckpt_path", f"a checkpoint of the run {self._run.id}", saved.id)
-        changed = checkpoint.get("changed", {})
-        self.lr = changed.get("optimizer.lr", self.lr)
-        self.batch_size = changed.get("data.batch_size", self.batch_size)
+        if checkpoint["run"] != self._run.id:
+            raise BadInput("ckpt_path", f"a checkpoint of run {self._run.id}", checkpoint["run"])
+        now = {"optimizer.lr": self.lr, "data.batch_size": self.batch_size}
+        self.lr, self.batch_size = (now | checkpoint["changed"]).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import torch
@@ -87,11 +88,17 @@ def try_schedule(settings: Schedule, schedule: LRScheduler, number: int) -> None
     Raises
     ------
     BadInput
-        It cannot be stepped so often.
+        It cannot be stepped so often, or sets a learning rate that is none.
     """
     try:
         for _ in range(number):
             schedule.step()
+            for rate in schedule.get_last_lr():
+                if not 0 <= rate < math.inf:
+                    found = f"{settings.class_path}, which sets {float(rate)}"
+                    raise BadInput(KEY, "a schedule of learning rates of at least 0", found)
+    except BadInput:
+        raise
     except Exception as error:  # whatever a user's own code raises
         expected = f"a schedule of at least {number:,} steps, one each {settings.interval}"
         raise BadInput(KEY, expected, settings.class_path, _said(error)) from None

@@ -229,6 +229,9 @@ class StackModule(pl.LightningModule):
             images, labels = (part.unsqueeze(0) for part in batch)
             given = WholeBatch(images, labels, number)
         self._running += self.engine.steps(given, self.stack.training)
+        while self.engine.failed:
+            index, error = self.engine.failed.popitem()
+            self.stack.fail(self.stack.slots[index], error)
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         optimizer.step()  # counts it for Lightning, as the runs have been updated already

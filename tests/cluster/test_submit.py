@@ -164,11 +164,15 @@ def test_an_array_whose_report_is_refused_is_named(
         (["configs/random.yaml", "--seed", "3"], "did you mean '--seeds'?"),
         (
             ["configs/random.yaml", "--tasks", "0", "--out", "OUT"],
-            "--tasks: expected a number from 1 to 16, as 16 runs are to train, found 0",
+            "--tasks: expected a number of at least 1, found 0",
         ),
         (
             ["configs/random.yaml", "--tasks", "10000", "--out", "OUT"],
             "--tasks: expected a number from 1 to 16, as 16 runs are to train, found 10000",
+        ),
+        (
+            ["configs/random.yaml", "--out", "OUT", "--", "--array=0-3"],
+            "-- --array=0-3: expected options of sbatch without an array; give --tasks",
         ),
         (["configs/random.yaml", "--plan"], "--plan: expected options that train; give it to"),
         (["configs/random.yaml", "--shard=1/2"], "--shard=1/2: expected options that train"),

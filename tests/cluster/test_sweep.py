@@ -173,7 +173,7 @@ def test_a_failing_config_fails_the_job_and_the_report_names_what_is_missing(
     assert (task.state, task.status, task.restarts) == ("FAILED", 2, 0)
     said = (tmp_path / f"{job}_0.log").read_text()
     assert "study.fit: vary.data.lable_noise: expected" in said
-    assert "did you mean 'data.label_noise'?" in said
+    assert "did you mean 'label_noise'?" in said
     (made,) = slurm.wait(report, timeout=120).values()
     assert (made.state, made.status) == ("FAILED", 4)
     told = (tmp_path / "report.log").read_text()

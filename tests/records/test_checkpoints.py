@@ -159,6 +159,14 @@ def test_a_checkpoint_of_another_run_under_this_name_is_refused(tmp_path: Path) 
     assert len(said) == 1
 
 
+def test_states_of_another_engine_are_not_gone_on_with(tmp_path: Path) -> None:
+    written(tmp_path, 2, 4)
+    said: list[str] = []
+    assert Checkpoints(tmp_path, said.append, "plain").take_up(RUN).epoch == 0
+    assert len(said) == 2
+    assert "saved by the stack engine; the run begins again" in said[0]
+
+
 def test_checkpoints_of_runs_that_ended_are_removed(tmp_path: Path) -> None:
     written(tmp_path, 2, 4)
     other = small_run(seed=9)

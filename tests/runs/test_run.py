@@ -59,6 +59,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 def facts(draw: st.DrawFn) -> dict[str, Any]:
     """Draw facts of one run, some left at their defaults."""
     result = draw(st.fixed_dictionaries({}, optional=VALUES))
+    if not result.get("model.hidden", [1]):
+        result.pop("model.dropout", None)  # which needs a hidden layer
     dataset = draw(st.sampled_from(sorted(SOURCES)))
     examples = draw(st.none() | st.integers(1, SOURCES[dataset].train_examples))
     batch = draw(st.integers(1, examples or SOURCES[dataset].train_examples))

@@ -48,6 +48,10 @@ def test_mixed_precision_needs_autograds_gradients() -> None:
             "^data.batch_size: expected at most the 50 training examples, found 100",
         ),
         ({"model.dropout": 1}, r"^model.dropout: expected a number in \[0, 1\), found 1"),
+        (
+            {"model.dropout": 0.5, "model.hidden": []},
+            "^model.dropout: expected 0 without hidden layers, found 0.5; model.input_dropout",
+        ),
         ({"model.input_dropout": -0.1}, "^model.input_dropout: .*found -0.1"),
         ({"model.label_smoothing": 1.0}, "^model.label_smoothing: .*found 1.0"),
         ({"model.init_scale": 0}, "^model.init_scale: expected a number above 0, found 0"),

@@ -48,6 +48,9 @@ def studies(draw: st.DrawFn) -> Study:
         base |= {f"optimizer.{key}": value for key, value in draw(ARGUMENTS).items()}
     allowed = sorted(key for key in VALUES if not key.startswith("optimizer.") or key in base)
     keys = draw(st.lists(st.sampled_from(allowed), unique=True, max_size=2))
+    if "model.hidden" in keys or not base.get("model.hidden", [1]):  # dropout needs a hidden layer
+        base.pop("model.dropout", None)
+        keys = [key for key in keys if key != "model.dropout"]
     vary = {
         key: draw(st.lists(VALUES[key], min_size=1, max_size=3, unique_by=repr_of_value))
         for key in keys

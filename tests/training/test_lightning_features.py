@@ -219,7 +219,7 @@ def try_resuming(folder: Path) -> None:
         assert trainer.global_step == 9
         assert len(seen.labels) == 9 - step
         assert apart(whole, resumed) == 0
-    with pytest.raises(BadInput, match="ckpt_path: expected a checkpoint of the run"):
+    with pytest.raises(BadInput, match="ckpt_path: expected a checkpoint of run"):
         fit(small_run(seed=1), ckpt_path=folder / "step=4.ckpt")
 
 

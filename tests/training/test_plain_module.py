@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from helpers import YOUNGER, quiet_trainer, small_run, train_stack
 
 from study import BadInput, Run, StackModule, StudyData, StudyModule
 from study.nn.losses import cross_entropy
 from study.nn.softmax import softmax
+from study.training.plain_data import run_of
 
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
@@ -61,3 +64,42 @@ def test_a_wrong_fact_is_one_line() -> None:
     module = StudyModule(Run.of({"data.dataset": "digits", **facts}))
     with pytest.raises(BadInput, match=r"optimizer.rate: expected one of optimizer.lr"):
         module.configure_optimizers()
+
+
+def test_data_of_another_batch_size_are_refused() -> None:
+    run = small_run()
+    data = StudyData(run)
+    data.batch_size = 50
+    with pytest.raises(BadInput, match=r"StudyData: expected data of the module's run.*batch_size"):
+        quiet_trainer(max_epochs=1).fit(StudyModule(run), data)
+
+
+def test_a_checkpoint_gives_no_other_run_its_weights(tmp_path: Path) -> None:
+    run = small_run()
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(StudyModule(run), StudyData(run))
+    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    checkpoint = torch.load(tmp_path / "one.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["seed"] = 9  # as load_from_checkpoint(path, seed=9) does
+    with pytest.raises(BadInput, match=f"ckpt_path: .*found '{run.id}'"):
+        StudyModule(run.with_seed(9)).on_load_checkpoint(checkpoint)
+
+
+def test_masks_are_numbered_by_the_batches_that_are_trained_on() -> None:
+    run = small_run(**{"model.dropout": 0.3})
+    module, data = StudyModule(run), StudyData(run)
+    module.batch_size = data.batch_size = 50
+    numbers: list[int] = []
+
+    class Note(pl.Callback):
+        def on_train_batch_end(self, *_: Any) -> None:
+            numbers.append(module.dropout.number)
+
+    with pytest.warns(UserWarning, match="no longer run"):
+        quiet_trainer(max_epochs=3, callbacks=[Note()]).fit(module, data)
+    assert numbers == list(range(18))
+
+
+def test_what_is_no_run_is_one_line() -> None:
+    with pytest.raises(BadInput, match="run: expected a Run, or its facts by dotted key, found 3"):
+        run_of(3)  # type: ignore[arg-type]

@@ -62,6 +62,7 @@ class Engine(ABC):
 
     def __init__(self, network: StackedMLP, runs: Sequence[Run], routes: Mapping[str, str]) -> None:
         self.network, self.runs, self.routes = network, list(runs), dict(routes)
+        self.failed: dict[int, Exception] = {}  # by slot, what a run's own optimizer raised
         network.align()
         self.whole = network.rows(slice(None))
         self.rows = [network.rows(slot) for slot in range(network.runs)]

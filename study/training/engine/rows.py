@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import torch
 
+from study.base.errors import BadInput
 from study.nn.mlp import StackedMLP
 from study.nn.targets import chosen_probabilities
 from study.runs.run import Run
@@ -86,7 +87,13 @@ class RowEngine(Engine):
         for images, labels, number in islice(steps, STEPS_IN_CACHE):
             x = images.to(rows[0].dtype)
             p = method(rows, x, labels, gradients, self.dropout.masks(slot, x, number))
-            self.finish([slot])
+            try:
+                self.finish([slot])
+            except BadInput:
+                raise
+            except Exception as error:  # whatever an optimizer or schedule of the user's raises
+                self.failed[slot] = error
+                return False
             seen.append((p, labels))
         if seen:
             p, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
