@@ -225,13 +225,11 @@ class StackModule(pl.LightningModule):
             given: StackBatch | WholeBatch = batch
         else:  # an ordinary batch of a single run
             slot = self.stack.slots[0]
-            number = slot.epoch * steps(slot.run) + batch_idx
             images, labels = (part.unsqueeze(0) for part in batch)
-            given = WholeBatch(images, labels, number)
+            given = WholeBatch(images, labels, slot.epoch * steps(slot.run) + batch_idx)
         self._running += self.engine.steps(given, self.stack.training)
-        while self.engine.failed:
-            index, error = self.engine.failed.popitem()
-            self.stack.fail(self.stack.slots[index], error)
+        for index in list(self.engine.failed):
+            self.stack.fail(self.stack.slots[index], self.engine.failed.pop(index))
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         optimizer.step()  # counts it for Lightning, as the runs have been updated already
