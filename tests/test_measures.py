@@ -130,7 +130,7 @@ def test_no_measure_at_all_leaves_its_columns_out(config: Path, tmp_path: Path) 
         ("[measures_of_mine:sharpness]", "measures: expected a measure, a study.measures.Measure"),
         ("[measures_of_mine:clash]", "found 'test_accuracy'; every record has it, too"),
         ("[weight_norms, measures_of_mine:seed]", "found 'weights_norm'; weight_norms has it, too"),
-        ("[margins, margins]", "found 'margin_10'; margins has it, too"),
+        ("[margins, margins]", "measures: expected each measure once, found 'margins'"),
     ],
 )
 def test_what_is_no_measure_or_clashes_is_refused_before_anything_is_written(
