@@ -47,10 +47,11 @@ def failed_in(rows: pa.Table) -> set[str]:
     return {run for run, status in pairs if status == FAILED}
 
 
-def merge_parts(folder: Path, names: Sequence[str]) -> str:
+def merge_parts(folder: Path, names: Sequence[str]) -> list[str]:
     """Write some parts as one, then remove them: a reader finds the old ones or the new one.
 
-    A part that is torn is neither merged nor removed.
+    A part that is torn is neither merged nor removed. Where no lock keeps two tasks apart, another
+    task may have merged a part of the same runs already; with no part left, none is written.
     """
     found: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
     read = []
@@ -62,13 +63,15 @@ def merge_parts(folder: Path, names: Sequence[str]) -> str:
         for kind, table in tables.items():
             if table is not None:
                 found[kind].append(table)
+    if not read:
+        return []
     whole = {kind: concatenate(tables) for kind, tables in found.items() if tables}
     merged = write_part(folder, whole)
     for kind in reversed(KINDS):
         for name in read:
             if name != merged:
                 (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
-    return merged
+    return [merged]
 
 
 def part_names(folder: Path) -> list[str]:

@@ -166,7 +166,7 @@ class Folder:
     def merge(self) -> None:
         """Make one part of all that this process wrote, because many small ones read slowly."""
         if len(self._written) > 1:
-            self._written = [merge_parts(self.path, self._written)]
+            self._written = merge_parts(self.path, self._written)
 
     def ended(self) -> set[str]:
         """Return the ids of runs that have ended: those with a row and a history.
