@@ -27,12 +27,17 @@ FORMAT = "1"
 KINDS = ("history", "predictions", "answers", "runs")  # in the order they are written
 
 
-def write_part(folder: Path, tables: Mapping[str, pa.Table]) -> str:
-    """Write the tables of some runs, by kind, as one part and return its name."""
+def write_part(folder: Path, tables: Mapping[str, pa.Table], writer: str = "") -> str:
+    """Write the tables of some runs, by kind, as one part and return its name.
+
+    The name follows from the runs and from ``writer``, a task's name. Two tasks that no lock kept
+    from the same runs so have parts of their own, and neither merges or removes the other's.
+    """
     ids = tables["runs"]["run"].to_pylist()
     failed = failed_in(tables["runs"])
     # A run that failed once has another part when it is trained again.
-    name = sha256([(f"{run} failed" if run in failed else run).encode() for run in ids])[:16]
+    names = [writer, *(f"{run} failed" if run in failed else run for run in ids)]
+    name = sha256([name.encode() for name in names])[:16]
     for kind in KINDS:
         if kind in tables:
             write_whole(folder / kind / f"{name}.parquet", parquet(tables[kind]))
@@ -47,11 +52,10 @@ def failed_in(rows: pa.Table) -> set[str]:
     return {run for run, status in pairs if status == FAILED}
 
 
-def merge_parts(folder: Path, names: Sequence[str]) -> list[str]:
+def merge_parts(folder: Path, names: Sequence[str], writer: str = "") -> list[str]:
     """Write some parts as one, then remove them: a reader finds the old ones or the new one.
 
-    A part that is torn is neither merged nor removed. Where no lock keeps two tasks apart, another
-    task may have merged a part of the same runs already; with no part left, none is written.
+    A part that is torn is neither merged nor removed; with no other, none is written.
     """
     found: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
     read = []
@@ -66,7 +70,7 @@ def merge_parts(folder: Path, names: Sequence[str]) -> list[str]:
     if not read:
         return []
     whole = {kind: concatenate(tables) for kind, tables in found.items() if tables}
-    merged = write_part(folder, whole)
+    merged = write_part(folder, whole, writer)
     for kind in reversed(KINDS):
         for name in read:
             if name != merged:

@@ -52,6 +52,11 @@ class Folder:
     name
         The study's name.
 
+    Attributes
+    ----------
+    writer : str
+        The name of the task that writes, once it is known; see `study.records.parquet.write_part`.
+
     Raises
     ------
     BadInput
@@ -59,7 +64,7 @@ class Folder:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path = path
+        self.path, self.writer = path, ""
         self._written: list[str] = []
         self._ended: dict[str, list[tuple[Any, ...]]] = {}
         self._unmeasured: dict[str, Lacking] = {}
@@ -161,12 +166,12 @@ class Folder:
         tables = {"history": epochs, "runs": as_table(rows)}
         if predictions:
             tables[kind_of(predictions[0])] = concatenate(list(predictions))
-        self._written.append(write_part(self.path, tables))
+        self._written.append(write_part(self.path, tables, self.writer))
 
     def merge(self) -> None:
         """Make one part of all that this process wrote, because many small ones read slowly."""
         if len(self._written) > 1:
-            self._written = merge_parts(self.path, self._written)
+            self._written = merge_parts(self.path, self._written, self.writer)
 
     def ended(self) -> set[str]:
         """Return the ids of runs that have ended: those with a row and a history.

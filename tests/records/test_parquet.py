@@ -109,3 +109,22 @@ def test_predictions_of_some_runs_are_read_from_the_parts_that_hold_them(tmp_pat
     said = load_predictions(tmp_path, {"run002", "none"})
     assert list(said["run"]) == ["run002"] * 3
     assert load_predictions(tmp_path, set()).empty
+
+
+def test_two_tasks_that_recorded_the_same_runs_leave_each_other_s_parts_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "study.yaml").write_text("name: small\n")
+    one, two = Folder(tmp_path, "small"), Folder(tmp_path, "small")
+    one.writer, two.writer = "1" * 12, "2" * 12
+    rows = [{"run": name, "seed": 0, "status": "fitted", "epochs": 0} for name in ("a", "b", "c")]
+    for row in rows:
+        for folder in (one, two):
+            folder.write_part([row], [{"run": row["run"], "epoch": 0}])
+    one.merge()
+    assert len(list((tmp_path / "runs").iterdir())) == 4
+    two.merge()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as of a part that is torn
+        runs, history = study.load(tmp_path)
+    assert runs["run"].tolist() == history["run"].tolist() == ["a", "b", "c"]
