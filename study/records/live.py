@@ -200,7 +200,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:
     """Drop the rows of recorded runs from the file of a task that has ended."""
     path = folder / FOLDER / f"{task}.jsonl"
-    rows, kept = list(_rows(path)), [row for row in _rows(path) if row["run"] not in of]
+    rows = list(_rows(path))
+    kept = [row for row in rows if row["run"] not in of]
     if len(kept) < len(rows):
         with path.open("rb") as file:
             start = file.readline()
