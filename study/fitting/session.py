@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from study.base.files import file_time
 from study.base.interrupt import Interrupt
 from study.data.prepare import DataCache
+from study.fitting.before import Work
 from study.records.checkpoints import Checkpoints
 from study.records.environment import agreed_routes
 from study.records.live import INTERRUPTED, LiveFile, tasks_of
@@ -19,8 +20,6 @@ from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer
 from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
-from study.runs.shards import Shard
-from study.runs.study import Study
 from study.sharing.locks import Locks
 from study.sharing.queue import Queue
 from study.terminal.plan import counted
@@ -97,12 +96,8 @@ class Session:
 
     Parameters
     ----------
-    study
-        The study.
-    shard
-        The share of its runs with which this task begins.
-    folder
-        The study's folder.
+    work
+        What is to be trained.
     cache
         The data of its runs.
     wandb
@@ -115,42 +110,31 @@ class Session:
 
     def __init__(
         self,
-        study: Study,
-        shard: Shard,
-        folder: Folder,
+        work: Work,
         cache: DataCache,
         wandb: WandbObserver,
         observers: Sequence[Observer],
         say: Callable[[str], None],
     ) -> None:
-        self.study, self.folder, self.cache = study, folder, cache
-        self.observers, self.say, self.wandb = observers, say, wandb
-        self.live, self.locks = LiveFile(folder.path, str(shard)), Locks(folder.path)
-        self.queue = Queue(shard.order(study.runs), self.locks, self._through)
-        self._share = {run.id for run in shard.take(study.runs)}
+        self.work, self.cache, self.wandb = work, cache, wandb
+        self.observers, self.say = observers, say
+        self.study, self.folder, shard = work.request.study, work.folder, work.request.shard
+        self.live, self.locks = LiveFile(work.folder.path, str(shard)), Locks(work.folder.path)
+        self.folder.writer = self.live.name
+        self.queue = Queue(work.pending, self.locks, self._through)
+        self._share = {run.id for run in work.share}
         self.tasks = 1 if shard.exact else shard.of
         self.failed: dict[str, str] = {}
-        self.measures = resolved(study.measures)
+        self.measures = resolved(self.study.measures)
         self.interrupt = Interrupt(say)
 
-    def train(
-        self, plans: Sequence[StackPlan], recorded: Iterable[str] = (), *, wait: bool = False
-    ) -> Ending:
-        """Train the planned runs that are free, and then what other tasks leave.
-
-        Parameters
-        ----------
-        plans
-            The stacks of this task's share.
-        recorded
-            Runs that were trained before; those that W&B lacks are sent.
-        wait
-            Whether to wait until the runs that other tasks train have ended, or are free.
-        """
+    def train(self) -> Ending:
+        """Train the runs of this task's share that are free, and then what other tasks leave."""
+        plans, wait = self.work.plans, self.work.request.wait
         self.locks.take(self.live.name)
         with self.interrupt, self.live, contextlib.closing(self.locks):
             try:
-                self.wandb.catch_up(self.locks, recorded)
+                self.wandb.catch_up(self.locks, self.work.unsent)
                 while plans := plans or plan(self.study, self._more(wait=wait)):
                     for each in plans:
                         self._train_plan(each)
@@ -195,8 +179,8 @@ class Session:
         if not self._stopped():
             in_memory(lambda size: self._train(planned.runs, size), planned.size, self.say)
 
-    def _train(self, runs: Sequence[Run], size: int) -> bool:
-        """Train the free runs, ``size`` at once; return whether all of these ended."""
+    def _train(self, runs: Sequence[Run], size: int) -> None:
+        """Train the free runs, ``size`` at once."""
         checkpoints = Checkpoints(self.folder.path, self.say, self.study.engine)
         self.wandb.recorded = self._again = again = self._recorded_before(runs)
         recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
@@ -206,12 +190,11 @@ class Session:
         progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
         measures, keep = self.study.measures, self.study.keep_predictions
         if self.study.engine == "plain":
-            ended = train_plain(progress, self.cache, observers, measures, keep_predictions=keep)
+            train_plain(progress, self.cache, observers, measures, keep_predictions=keep)
         else:
             stack = (progress, size, self.cache, self._routes, observers, measures)
-            ended = train_stack(*stack, keep_predictions=keep)
+            train_stack(*stack, keep_predictions=keep)
         self.folder.merge()
-        return ended
 
     def _done(self) -> set[str]:
         return self.folder.done(self.measures)

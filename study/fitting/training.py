@@ -16,10 +16,8 @@ from study.wandb.observer import WandbObserver
 
 def train(work: Work, cache: DataCache, console: Console) -> Ending:
     """Train the request's runs, shown on a console."""
-    request, out = work.request, work.folder.path
-    study = request.study
+    study, out = work.request.study, work.folder.path
     say = functools.partial(console.print, soft_wrap=True)
     wandb = WandbObserver(study, study_yaml(study), out, say)
     with Display(study, [run for each in work.plans for run in each.runs], console) as display:
-        session = Session(study, request.shard, work.folder, cache, wandb, [display], say)
-        return session.train(work.plans, work.unsent, wait=request.wait)
+        return Session(work, cache, wandb, [display], say).train()

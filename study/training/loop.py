@@ -34,8 +34,8 @@ def train_stack(
     measures: Sequence[str],
     *,
     keep_predictions: bool,
-) -> bool:
-    """Train runs of one program, so many at a time, until all of them have ended.
+) -> None:
+    """Train runs of one program, so many at a time, until all have ended or an observer stops it.
 
     Parameters
     ----------
@@ -52,21 +52,14 @@ def train_stack(
     measures, keep_predictions
         As of `study.Study`.
 
-    Returns
-    -------
-    bool
-        Whether all ended; false when an observer stopped the training.
-
     Raises
     ------
-    StoppedAtOnce
-        A signal came before an observer took it over.
-    CodeFailed
-        A callback or logger of the user's raised an error.
+    StoppedAtOnce, CodeFailed
+        As of `fit`.
     """
     slots = [progress for _, progress in zip(range(size), more, strict=False)]
     if not slots:
-        return True
+        return
     stack = Stack(slots, more=more, keep_going=True)
     data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
@@ -78,7 +71,6 @@ def train_stack(
         keep_predictions=keep_predictions,
     )
     fit(trainer, module, data, stack.first)
-    return stack.done
 
 
 def fit(
@@ -103,13 +95,13 @@ def fit(
         raise of_callback(error) or of_shared_code(run, error) or error from None
 
 
-def in_memory(train: Callable[[int], bool], size: int, say: Callable[[str], None]) -> bool:
+def in_memory(train: Callable[[int], None], size: int, say: Callable[[str], None]) -> None:
     """Train a stack, in smaller ones when it does not fit the memory.
 
     Parameters
     ----------
     train
-        Trains so many runs at once; returns whether all ended.
+        Trains so many runs at once.
     size
         How many to try first.
     say

@@ -102,9 +102,6 @@ def _granted_to_everybody() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason="fails about once in eight: a race of two tasks not found yet", strict=False
-)
 @pytest.mark.parametrize("locking", [_refused, _granted_to_everybody])
 def test_where_locks_exclude_nobody_runs_may_be_trained_twice_and_nothing_else_follows(
     locking: Callable[[], None], whole: Trial, tmp_path: Path
