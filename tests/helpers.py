@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytorch_lightning as pl
 
 from study.runs.progress import Progress
@@ -95,6 +96,14 @@ PRELOADED = [
     *("study.fit", "study.fitting.before", "study.fitting.session", "study.fitting.after"),
     *("study.terminal.display", "study.terminal.summary", "study.records.reading"),
 ]
+
+
+def fake_program(folder: Path, name: str, script: str, patch: pytest.MonkeyPatch) -> None:
+    """Put a shell script into a folder that is first on the path."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 def fit_process(

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers import fake_program
 
 from study.base.errors import BadInput
 from study.runs.packing import StackPlan
@@ -107,11 +108,8 @@ def test_any_path_reaches_sbatch_as_it_is(
     place.mkdir()
     config = place / "small.yaml"
     config.write_text("name: small\nseeds: 3\ndata: {dataset: digits}\nwandb: {mode: off}\n")
-    fake = tmp_path / "bin" / "sbatch"
-    fake.parent.mkdir()
-    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{tmp_path}/told"\necho "7;cluster"\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    script = f'printf "%s\\n" "$@" >> "{tmp_path}/told"\necho "7;cluster"'
+    fake_program(tmp_path / "bin", "sbatch", script, monkeypatch)
     assert main([str(config), "--out", str(place / "out"), "--tasks", "3"]) == 0
     told = (tmp_path / "told").read_text().splitlines()
     assert str(config) in told
@@ -132,11 +130,8 @@ def test_memory_that_the_user_asks_for_replaces_the_default(memory: str) -> None
 def test_a_job_that_slurm_refuses_leaves_the_folder_untouched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = tmp_path / "bin" / "sbatch"
-    fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\necho invalid partition >&2; exit 1\n")
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    script = "echo invalid partition >&2; exit 1"
+    fake_program(tmp_path / "bin", "sbatch", script, monkeypatch)
     argv = ["configs/random.yaml", "--data.dataset", "digits", "--out", str(tmp_path / "a" / "b")]
     (tmp_path / "a").mkdir()
     assert main(argv) == 2
@@ -147,10 +142,8 @@ def test_a_job_that_slurm_refuses_leaves_the_folder_untouched(
 def test_an_array_whose_report_is_refused_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = tmp_path / "sbatch"
-    fake.write_text('#!/bin/sh\ncase "$*" in *report.sh*) echo no >&2; exit 1;; esac\necho 7\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    script = 'case "$*" in *report.sh*) echo no >&2; exit 1;; esac\necho 7'
+    fake_program(tmp_path / "bin", "sbatch", script, monkeypatch)
     assert main(["configs/random.yaml", "--out", str(tmp_path / "out"), "--tasks", "3"]) == 2
     said = capsys.readouterr()
     assert "job: 7, without a report" in said.out

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from helpers import fake_program
 
 from study.sharing.slurm import note_job, queued
 
@@ -13,11 +13,8 @@ from study.sharing.slurm import note_job, queued
 def test_jobs_that_were_submitted_or_have_a_task_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    squeue = tmp_path / "bin" / "squeue"
-    squeue.parent.mkdir()
-    squeue.write_text('#!/bin/sh\ncase "$*" in *PENDING*--jobs=17,23) echo "17_[1-3]" ;; esac\n')
-    squeue.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{squeue.parent}{os.pathsep}{os.environ['PATH']}")
+    script = 'case "$*" in *PENDING*--jobs=17,23) echo "17_[1-3]" ;; esac'
+    fake_program(tmp_path / "bin", "squeue", script, monkeypatch)
     assert queued(tmp_path, []) == []
     (tmp_path / "slurm").mkdir()
     note_job(tmp_path, "17")
@@ -30,6 +27,5 @@ def test_where_nobody_can_tell_no_job_waits(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if squeue is not None:
-        (tmp_path / "squeue").write_text(f"#!/bin/sh\n{squeue}\n")
-        (tmp_path / "squeue").chmod(0o755)
+        fake_program(tmp_path / "bin", "squeue", squeue, monkeypatch)
     assert queued(tmp_path, ["17_0_0"]) == []
