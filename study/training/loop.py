@@ -34,8 +34,8 @@ def train_stack(
     measures: Sequence[str],
     *,
     keep_predictions: bool,
-) -> None:
-    """Train runs of one program, so many at a time, until all have ended or an observer stops it.
+) -> bool:
+    """Train runs of one program, so many at a time, until all of them have ended.
 
     Parameters
     ----------
@@ -52,6 +52,11 @@ def train_stack(
     measures, keep_predictions
         As of `study.Study`.
 
+    Returns
+    -------
+    bool
+        Whether all ended; false when an observer stopped the training.
+
     Raises
     ------
     StoppedAtOnce, CodeFailed
@@ -59,7 +64,7 @@ def train_stack(
     """
     slots = [progress for _, progress in zip(range(size), more, strict=False)]
     if not slots:
-        return
+        return True
     stack = Stack(slots, more=more, keep_going=True)
     data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
@@ -71,6 +76,7 @@ def train_stack(
         keep_predictions=keep_predictions,
     )
     fit(trainer, module, data, stack.first)
+    return stack.done
 
 
 def fit(

@@ -198,15 +198,16 @@ def train_plain(
     measures: Sequence[str] = DEFAULT,
     *,
     keep_predictions: bool = False,
-) -> None:
-    """Train runs one after another with the plain module, until an observer stops one.
+) -> bool:
+    """Train runs one after another with the plain module; return whether all of them ended.
 
     The parameters and errors are those of `study.training.loop.train_stack`.
     """
     for progress in more:
         _train(OneRun(progress, cache, measures, keep_predictions=keep_predictions), observers)
         if progress.training:  # an observer stopped it
-            return
+            return False
+    return True
 
 
 def _train(one: OneRun, observers: Sequence[Observer]) -> None:
