@@ -84,7 +84,7 @@ def test_a_gpu_is_asked_for_where_there_is_none(
 
 @pytest.mark.slow
 def test_every_way_is_timed_on_a_cpu_and_trains_as_the_others(tmp_path: Path) -> None:
-    limits = Limits(budget=300, each=100, block=0.02, warm_up=60, hidden=(16,))
+    limits = Limits(budget=300, each=100, block=0.02, warm_up=150, hidden=(16,))
     items = [
         item
         for item in plan((2,))
