@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from reports import wording
 from reports.drawing import Drawn
+from reports.explorer import explored, scripts, styles
 from reports.read import Records
 from reports.verdicts import Verdict
 from study.terminal.arms import in_words
@@ -56,8 +57,9 @@ def render(
         environments=records.environments,
         checklist=checklist(records, folders),
         left_out=left_out,
-        style=_own("page.css"),
-        script=_own("page.js"),
+        explored=explored(records, verdicts),
+        style=Markup(styles()) + _own("page.css"),  # noqa: S704  # the package's own files
+        script=_own("page.js") + Markup(scripts()),  # noqa: S704  # the same
     )
 
 

@@ -1,0 +1,44 @@
+"""What the view of margins shows: each judged claim's effects, its interval and its margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.verdicts import Verdict
+
+
+def movable_margins(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Return the judged claims whose margin can be moved, on the scale on which they are tested."""
+    return [
+        _entry(each, each.pairs)
+        for each in verdicts
+        if each.pairs is not None and not math.isnan(each.interval.low)
+    ]
+
+
+def _entry(verdict: Verdict, pairs: pd.DataFrame) -> dict[str, Any]:
+    claim = verdict.claim
+    return {
+        "id": claim.id,
+        "sentence": claim.sentence,
+        "asked": claim.asked,
+        "margins": list(claim.margins),
+        "ratio": claim.effect == "ratio",
+        "unit": claim.statistic.word,
+        "verdict": verdict.verdict,
+        "mean": verdict.mean,
+        "interval": list(verdict.interval),
+        "narrow": list(verdict.narrow),
+        "seeds": [
+            {"seed": int(row["seed"]), **{k: _plain(row[k]) for k in ("a", "b", "effect")}}
+            for row in pairs.to_dict("records")
+        ],
+    }
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.6g}")

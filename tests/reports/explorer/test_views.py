@@ -1,0 +1,145 @@
+"""The three views in a real browser, by mouse and by keyboard; their numbers are the records'."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import study
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra 'browser'")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the same")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    yield from opened(browser, report, "")
+
+
+def opened(browser: Any, report: Path, state: str) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto((report / "index.html").as_uri() + state)
+    page.wait_for_selector("#curves-plot canvas")
+    page.wait_for_selector("#noise-wall button")
+    yield page
+    assert faults == []
+    page.close()
+
+
+def live(page: Any) -> tuple[str, float, int]:
+    """Return the run, its value and the epoch that the curves name."""
+    text = page.locator("#curves-live").text_content()
+    found = re.search(r"run (\w+): ([\d.]+) at epoch (\d+)", text)
+    assert found is not None, text
+    return found[1], float(found[2]), int(found[3])
+
+
+def recorded(results: Path, run: str, epoch: int, metric: str) -> float:
+    history = study.load(results).history
+    row = history[(history["run"] == run) & (history["epoch"] == epoch)]
+    return float(row[metric].iloc[0])
+
+
+def test_hovering_names_a_run_and_a_click_pins_it(page: Any, results: Path) -> None:
+    box = page.locator("#curves-plot .u-over")
+    box.scroll_into_view_if_needed()
+    place = box.bounding_box()
+    page.mouse.move(place["x"] + place["width"] * 0.66, place["y"] + 60)
+    page.wait_for_function("document.getElementById('curves-live').textContent.includes('run ')")
+    run, value, epoch = live(page)
+    assert value == pytest.approx(recorded(results, run, epoch, "train_cross_entropy"), rel=6e-3)
+    page.mouse.click(place["x"] + place["width"] * 0.66, place["y"] + 60)
+    assert f"run={run}" in page.url
+    assert run in page.locator("#curves-pinned").text_content()
+    assert page.locator("#curves-pin").input_value() == run
+
+
+def test_curves_by_keyboard(page: Any, results: Path) -> None:
+    page.select_option("#curves-metric", "accuracy")
+    page.select_option("#curves-part", "test")
+    page.focus("#curves-plot")
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    run, value, epoch = live(page)
+    assert epoch == 2
+    assert value == pytest.approx(recorded(results, run, 2, "test_accuracy"), rel=6e-3)
+    assert run in page.url
+    assert "metric=accuracy" in page.url
+    assert "part=test" in page.url
+
+
+def test_every_other_control_of_the_curves_works(page: Any) -> None:
+    page.check("#curves-log")
+    page.fill("#curves-from", "1")
+    page.press("#curves-from", "Enter")
+    assert "log=1" in page.url
+    assert "from=1" in page.url
+    page.click("#curves-reset")
+    assert "from" not in page.url
+    assert page.locator("#curves-from").input_value() == "0"
+    page.locator("#curves-arms input").first.uncheck()
+    page.click("#curves-table summary")
+    page.wait_for_selector("#curves-table tbody tr")  # filled when it is opened
+    assert page.locator("#curves-table tbody tr").count() == 18
+
+
+def test_noise_moves_the_numbers_and_the_wall(page: Any, results: Path) -> None:
+    runs, history = study.load(results)
+    page.focus("#noise-level")
+    page.keyboard.press("Home")
+    assert "noise=0" in page.url
+    assert page.locator("#noise-wall button").count() == 0
+    page.keyboard.press("End")
+    page.wait_for_selector("#noise-wall button")
+    words = page.locator("#noise-words").text_content()
+    runs = runs[(runs["data.label_noise"] == 1)]
+    backward = runs["model.backward"].iloc[0]
+    last = history.groupby("run").last()["test_accuracy"]
+    means = {last[its["run"]].mean() for _, its in runs.groupby("model.backward")}
+    shown = float(re.search(r"([\d.]+) on the test set", words)[1])  # type: ignore[index]
+    assert any(shown == pytest.approx(mean, abs=1e-3) for mean in means), backward
+    first = page.locator("#noise-wall button").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    detail = page.locator("#noise-detail").text_content()
+    given = re.match(r"given (\d), true (\d)", focused)
+    assert given is not None
+    assert f"Given label {given[1]}, true label {given[2]}" in detail
+    page.locator("#noise-wall button").nth(5).hover()
+    label = page.locator("#noise-wall button").nth(5).get_attribute("aria-label")
+    assert label.split(", ")[2] in page.locator("#noise-detail").text_content()
+
+
+def test_a_view_can_be_sent_by_its_address(browser: Any, report: Path, results: Path) -> None:
+    run = str(study.load(results).runs["run"].iloc[3])
+    for page in opened(browser, report, f"#run={run}&metric=accuracy&part=test&noise=1"):
+        assert run in page.locator("#curves-pinned").text_content()
+        assert page.locator("#curves-metric").input_value() == "accuracy"
+        assert page.locator("#noise-level").input_value() == "1"
+
+
+def test_axe_finds_nothing_with_the_views_open(page: Any) -> None:
+    for details in page.locator("details").all():
+        details.evaluate("each => each.open = true")
+    assert axe.Axe().run(page).violations_count == 0
