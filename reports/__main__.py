@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from reports.arguments import figure_names, parser
+from reports.figures import FIGURE
 from study.base.command import DONE, run_command
+from study.base.errors import BadInput
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,13 +23,43 @@ def _report(argv: Sequence[str]) -> int:
     options = parser("reports", about)
     options.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
     options.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
+    options.add_argument(
+        "--only",
+        action="append",
+        metavar="FIGURE",
+        help="draw this figure and write nothing else; may be repeated",
+    )
+    options.add_argument(
+        "--watch",
+        action="store_true",
+        help="make the report again as runs end, until all have; the page reloads itself",
+    )
     arguments = options.parse_args(argv)
+    if arguments.watch and arguments.only:
+        raise BadInput("--watch", "the whole report, without --only", "both")
     names = figure_names(arguments.figures)
+    for name in arguments.only or ():
+        FIGURE.check(name, "--only")
     # Late, so that a wrong name is reported before anything heavy is imported.
-    from reports.build import build
+    from reports.build import build, build_figures
 
     out = arguments.out or arguments.folders[0] / "report"
-    for line in build(arguments.folders, out, arguments.style, arguments.claims, names):
+    if arguments.only:
+        for line in build_figures(
+            arguments.folders, out, arguments.style, arguments.claims, arguments.only
+        ):
+            print(line)
+        return DONE
+
+    def make(watched: str | None = None) -> list[str]:
+        return build(arguments.folders, out, arguments.style, arguments.claims, names, watched)
+
+    if arguments.watch:
+        from reports.watching import watch
+
+        watch(arguments.folders, out, make, functools.partial(print, flush=True))
+        return DONE
+    for line in make():
         print(f"left out: {line}", file=sys.stderr)
     print(out / "index.html")
     return DONE

@@ -20,8 +20,11 @@ def build(
     style: str,
     more_claims: Sequence[Path],
     figures: Sequence[str],
+    watched: str | None = None,
 ) -> list[str]:
     """Write figures, tables, claims.md and index.html; return what was left out, a line each.
+
+    A page that is ``watched`` reloads itself, see `reports.watching`.
 
     Raises
     ------
@@ -43,10 +46,34 @@ def build(
     wording.write(out / "claims.md", _claims_markdown(verdicts, explanations))
     left_out = [*records.left_out, *(f"figure {d.name}: {d.why_not}" for d in drawn if d.why_not)]
     html = page.render(
-        records, verdicts, explanations, arms, drawn, folders, left_out, out / "figures"
+        records, verdicts, explanations, arms, drawn, folders, left_out, out / "figures", watched
     )
     wording.write(out / "index.html", html)
     return left_out
+
+
+def build_figures(
+    folders: Sequence[Path],
+    out: Path,
+    style: str,
+    more_claims: Sequence[Path],
+    figures: Sequence[str],
+) -> list[str]:
+    """Write some figures and nothing else; return each one's PDF, or why there is none.
+
+    Raises
+    ------
+    BadInput
+        What `build` raises.
+    """
+    records = read(folders)
+    verdicts = judge_all(load_claims([SHIPPED, *more_claims]), records)
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    drawn = draw_all(figures, records, verdicts, out / "figures", style)
+    return [
+        f"{each.name}: {each.why_not}" if each.why_not else f"{out}/figures/{each.name}.pdf"
+        for each in drawn
+    ]
 
 
 def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str]) -> str:

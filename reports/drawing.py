@@ -1,4 +1,4 @@
-"""Draw figures to files: PDF, PNG, the data as CSV, and what each shows in words."""
+"""Draw figures to files: PDF, PNG, SVG, the data as CSV, and a caption in Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports import wording
+from reports.captions import caption_of
 from reports.figures import figure
 from reports.read import Records
 from reports.style import styled
+from reports.tables import escaped
 from reports.verdicts import Verdict
 
 MANY_ROWS = 100_000
+# Without dates and versions, so that the same records give the same files.
+METADATA: dict[str, dict[str, None]] = {
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ def describe(
     shown = its.shown(records, verdicts)
     table = its.data(shown)
     # One file name for package.module:object, on every file system.
-    file, caption = name.replace(":", "."), its.caption(table)
+    file, caption = name.replace(":", "."), caption_of(its, table, records)
     if table.empty:
         return Drawn(file, caption, why_not=f"needs {its.needs}"), table
     return Drawn(file, caption, its.alt(shown)), table
@@ -76,14 +85,13 @@ def _draw(
     if drawn.why_not:
         return drawn
     _write_csv(table, folder / f"{drawn.name}.csv")
+    wording.write(folder / f"{drawn.name}.md", drawn.caption + "\n")
+    wording.write(folder / f"{drawn.name}.tex", rf"\caption{{{escaped(drawn.caption)}}}" + "\n")
     with styled(style) as sizes:
         width = sizes.text if its.wide else sizes.column
         canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
         its.draw(its.shown(records, verdicts), canvas.gca())
-        for suffix, metadata in (
-            ("pdf", {"CreationDate": None}),
-            ("png", {"Software": None}),
-        ):
+        for suffix, metadata in METADATA.items():
             canvas.savefig(folder / f"{drawn.name}.{suffix}", metadata=metadata)
         plt.close(canvas)
     return drawn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from markupsafe import Markup
 from reports import wording
 from reports.drawing import Drawn
 from reports.explorer import explored, scripts, styles
+from reports.inline_svg import inline_svg
 from reports.read import Records
 from reports.verdicts import Verdict
 from study.terminal.arms import in_words
@@ -35,6 +35,7 @@ def render(
     folders: Sequence[Path],
     left_out: Sequence[str],
     figures: Path,
+    watched: str | None = None,
 ) -> str:
     """Return the page's HTML."""
     environment = jinja2.Environment(
@@ -45,7 +46,7 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["wording"] = wording
-    environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
+    environment.filters["figure"] = lambda drawn: _embedded(figures, drawn)
     return environment.get_template("page.html.j2").render(
         studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
         verdicts=verdicts,
@@ -57,6 +58,7 @@ def render(
         environments=records.environments,
         checklist=checklist(records, folders),
         left_out=left_out,
+        watched=watched,
         explored=explored(records, verdicts),
         style=Markup(styles()) + _own("page.css"),  # noqa: S704  # the package's own files
         script=_own("page.js") + Markup(scripts()),  # noqa: S704  # the same
@@ -146,5 +148,7 @@ def _own(name: str) -> Markup:
     return Markup(text)  # noqa: S704  # one of this package's own files
 
 
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+def _embedded(folder: Path, drawn: Drawn) -> Markup:
+    svg = (folder / f"{drawn.name}.svg").read_text(encoding="utf-8")
+    # matplotlib escapes every text that it writes.
+    return Markup(inline_svg(svg, drawn.name.replace(".", "-"), drawn.alt))  # noqa: S704

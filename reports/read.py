@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ class Records:
         By their hash.
     studies
         Each study's config, by its folder.
+    varied
+        The dotted keys that each study varies, by the name that it has in ``runs``.
     left_out
         What could not be read, a line each.
     """
@@ -67,6 +70,7 @@ class Records:
     images: dict[str, Any]
     environments: dict[str, dict[str, Any]]
     studies: dict[str, dict[str, Any]]
+    varied: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def having(self, facts: Mapping[str, Any]) -> pd.DataFrame:
@@ -195,6 +199,7 @@ def read(folders: Sequence[Path]) -> Records:
     if not parts:
         first = f"train first: python -m study.fit --config {folders[0]}/study.yaml"
         raise BadInput(", ".join(map(str, folders)), "at least one run that ended", 0, first)
+    _name_apart(parts)
     runs = pd.concat([part.runs for part in parts.values()], ignore_index=True)
     runs = runs.drop_duplicates("run", ignore_index=True)
     history = pd.concat([part.history for part in parts.values()], ignore_index=True)
@@ -207,8 +212,17 @@ def read(folders: Sequence[Path]) -> Records:
     images = {name: image for folder in parts for name, image in load_images(folder).items()}
     environments = {k: v for folder in parts for k, v in _environments(folder, left_out).items()}
     studies = {str(folder): part.config for folder, part in parts.items()}
+    varied = {p.runs["study"].iloc[0]: _varied(p.config) for p in parts.values()}
     kept = _predictions(list(parts), runs, images)
-    return Records(runs, history, kept, images, environments, studies, left_out)
+    return Records(runs, history, kept, images, environments, studies, varied, left_out)
+
+
+def _name_apart(parts: dict[Path, _Part]) -> None:
+    """Give two folders whose studies have one name different ones: they are two studies."""
+    number = Counter(part.config["name"] for part in parts.values())
+    for folder, part in parts.items():
+        if number[name := part.config["name"]] > 1:
+            parts[folder] = part._replace(runs=part.runs.assign(study=f"{name} ({folder})"))
 
 
 class _Part(NamedTuple):
@@ -229,8 +243,28 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     if failed.any():
         left_out.append(f"{folder}: {failed.sum()} runs that failed")
         runs = runs[~failed].reset_index(drop=True)
-    arms = _arms(runs, varied_keys(config.get("vary") or {}))
+    arms = _arms(runs, _varied(config))
+    asked = asked_for(config)
+    if len(runs) < asked:
+        left_out.append(f"{folder}: unfinished, {len(runs)} of {asked} runs have ended")
     return _Part(config, runs.assign(study=config["name"], arm=arms), history)
+
+
+def _varied(config: Mapping[str, Any]) -> list[str]:
+    return varied_keys(config.get("vary") or {})
+
+
+def asked_for(config: Mapping[str, Any]) -> int:
+    """Return how many runs a study's config asks for.
+
+    Examples
+    --------
+    >>> asked_for({"seeds": 4, "vary": {"data.label_noise": [0, 1]}})
+    8
+    """
+    seeds = config.get("seeds", 1)
+    number = len(seeds) if isinstance(seeds, list) else int(seeds)
+    return number * math.prod(len(values) for values in (config.get("vary") or {}).values())
 
 
 def image_shape(run: pd.Series) -> tuple[int, ...]:

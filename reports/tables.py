@@ -75,11 +75,11 @@ def latex(table: pd.DataFrame) -> str:
     lines = [
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(map(_escaped, table.columns)) + r" \\",
+        " & ".join(map(escaped, table.columns)) + r" \\",
         r"\midrule",
     ]
     lines += [
-        " & ".join(_escaped(str(cell)) for cell in row) + r" \\"
+        " & ".join(escaped(str(cell)) for cell in row) + r" \\"
         for row in table.itertuples(index=False)
     ]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -103,5 +103,6 @@ SPECIAL = {
 }
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
+    """Return a text as LaTeX shows it."""
     return "".join(SPECIAL.get(letter, letter) for letter in cell)

@@ -114,7 +114,7 @@ const startNoise = async () => {
     slider.value = changes.noise;
     show();
   });
-  if (images) document.documentElement.style.setProperty("--sprite", `url(${images.address})`);
+  if (images) document.documentElement.style.setProperty("--sprite", `url("${images.address}")`);
   slider.value = Math.min(levels.length - 1, Number(state.get("noise") ?? levels.length - 1));
   show();
 };

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from study.base.names import Kind
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ FIGURE = Kind("a figure", "reports.figures", "FIGURES")
 FIGURES = {
     "learning_curves": "reports.figures.learning_curves:FIGURE",
     "memorization": "reports.figures.memorization:FIGURE",
+    "fit_against_noise": "reports.figures.fit_against_noise:FIGURE",
+    "early_peak": "reports.figures.early_peak:FIGURE",
+    "destroyed_inputs": "reports.figures.destroyed_inputs:FIGURE",
     "time_to_fit": "reports.figures.time_to_fit:FIGURE",
     "loss_backward": "reports.figures.loss_backward:FIGURE",
     "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",
@@ -54,6 +59,8 @@ class Figure:
         What records it needs, in words.
     wide
         Whether it takes the width of the text.
+    band
+        What lines, bands and dots stand for, in words.
     single
         The column of ``data`` whose every value is drawn by itself, faintly; `few` says of how
         many.
@@ -67,6 +74,7 @@ class Figure:
     alt: Callable[[Any], str]
     needs: str
     wide: bool = False
+    band: str = ""
     single: str | None = None
     of_verdicts: bool = False
 
@@ -94,6 +102,24 @@ def figure(name: str) -> Figure:
         An unknown name, an object that cannot be imported or is no `Figure`.
     """
     return FIGURE.resolve_as(name, "--figures", Figure)
+
+
+def complete(table: pd.DataFrame, group: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of those epochs at which no run of its group has stopped.
+
+    A mean over the runs that are left would be one of survivors.
+    """
+    keys = [*group, "epoch"]
+    there = table.groupby(keys, dropna=False)["run"].transform("nunique")
+    whole = table.groupby(list(group), dropna=False)["run"].transform("nunique")
+    return table[there == whole]
+
+
+def thinned(table: pd.DataFrame, points: int = 60) -> pd.DataFrame:
+    """Return the rows of at most so many epochs, the first and the last among them."""
+    epochs = table["epoch"].drop_duplicates().sort_values().to_numpy()
+    chosen = epochs[np.linspace(0, len(epochs) - 1, min(points, len(epochs))).round().astype(int)]
+    return table[table["epoch"].isin(chosen)]
 
 
 def few(table: pd.DataFrame, single: str) -> pd.DataFrame:

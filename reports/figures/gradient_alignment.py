@@ -38,4 +38,13 @@ def alt(records: Records) -> str:
     return "Cosine against epoch. Medians: " + "; ".join(parts) + "."
 
 
-FIGURE = Figure(__doc__, data, draw, alt, needs=loss_backward.FIGURE.needs, single=SINGLE)
+FIGURE = Figure(
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs=loss_backward.FIGURE.needs,
+    wide=True,
+    band=loss_backward.BAND,
+    single=SINGLE,
+)

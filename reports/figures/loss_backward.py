@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
-from reports.figures import Figure, few
+from reports.arm_styles import RULES
+from reports.figures import Figure, few, thinned
 from reports.read import Records, last_epochs
-from reports.style import COLOURS, DASHES
+from reports.style import COLOURS, linestyle
 
 SINGLE = "run"
 
@@ -34,25 +34,27 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
 
 
 def curves(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
-    """Draw a metric against epoch by rule and loss: medians, and every seed faintly."""
-    rules, losses = sorted(table["backward rule"].unique()), sorted(table["loss"].unique())
-    common = {
-        "x": "epoch",
-        "y": metric,
-        "hue": "backward rule",
-        "style": "loss",
-        "palette": dict(zip(rules, COLOURS, strict=False)),
-        "dashes": dict(zip(losses, DASHES, strict=False)),
-        "hue_order": list(table["backward rule"].unique()),
-        "style_order": list(table["loss"].unique()),
-        "ax": ax,
-    }
-    faint = {"linewidth": 0.4, "alpha": 0.3, "legend": False}
-    sns.lineplot(few(table, SINGLE), **common, units="run", estimator=None, **faint)
-    medians = table.groupby(["backward rule", "loss", "epoch"], sort=False)[metric].median()
-    sns.lineplot(medians.reset_index(), **common, estimator=None)
+    """Draw a metric against epoch by rule and loss: medians, and every seed faintly.
+
+    Later lines are thinner, so that a line is seen below another that it coincides with.
+    """
+    pairs = table[["loss", "backward rule"]].drop_duplicates().to_numpy().tolist()
+    arms: list[tuple[str, str]] = sorted((str(loss), str(rule)) for loss, rule in pairs)
+    losses = list(dict.fromkeys(loss for loss, _ in arms))
+    singles = thinned(few(table, SINGLE))
+    for number, (loss, rule) in enumerate(arms):
+        colour = RULES.get(rule, COLOURS[4 + number % 4])
+        dashes = linestyle(losses.index(loss))
+        its = singles[(singles["loss"] == loss) & (singles["backward rule"] == rule)]
+        for _, run in its.groupby("run"):
+            ax.plot(run["epoch"], run[metric], color=colour, linewidth=0.4, alpha=0.35)
+        its = table[(table["loss"] == loss) & (table["backward rule"] == rule)]
+        median = its.groupby("epoch")[metric].median()
+        thick = 0.8 + 3.2 * (len(arms) - 1 - number) / max(1, len(arms) - 1)
+        name = f"{loss.replace('_', ' ')}, {rule}"
+        ax.plot(median, color=colour, linestyle=dashes, linewidth=thick, label=name)
     ax.set(xlabel="epoch")
-    sns.move_legend(ax, "upper left", bbox_to_anchor=(1.0, 1.0), title=None)
+    ax.legend(title="loss, backward rule", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -68,4 +70,17 @@ def alt(records: Records) -> str:
     )
 
 
-FIGURE = Figure(__doc__, data, draw, alt, needs="a study that varies model.backward", single=SINGLE)
+BAND = (
+    "Line: median over seeds, later arms thinner so that coinciding lines are seen; faint lines: "
+    "single runs"
+)
+FIGURE = Figure(
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="a study that varies model.backward",
+    wide=True,
+    band=BAND,
+    single=SINGLE,
+)

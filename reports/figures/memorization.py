@@ -71,14 +71,14 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         y="accuracy",
         hue="set",
         palette=colours,
-        s=4,
-        alpha=0.3,
+        s=6,
+        alpha=0.5,
         legend=False,
         ax=ax,
     )
-    ax.axhline(0.1, color="0.5", linewidth=0.6, linestyle=":")
+    ax.axhline(0.1, color="0.45", linewidth=0.8, linestyle=":", label="chance")
     ax.set(xlabel="label noise (share of labels redrawn)", ylabel="accuracy", ylim=(0, 1.05))
-    ax.legend(title=None, frameon=True, framealpha=1, edgecolor="none")  # over the line of chance
+    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -101,5 +101,7 @@ FIGURE = Figure(
     draw,
     alt,
     needs="a study that varies data.label_noise, with inputs as they are",
+    wide=True,
+    band="Line: mean over seeds; bar: its 95 % interval; small dot: a run; dotted: chance",
     single=SINGLE,
 )

@@ -25,7 +25,9 @@ def data(records: Records) -> pd.DataFrame:
     wide = accuracy.pivot_table(
         index=["model.loss", "seed"], columns="model.backward", values="test_accuracy"
     ).dropna()
-    return wide.reset_index()
+    found: pd.DataFrame = wide.reset_index()
+    found.attrs["runs"] = list(runs["run"])
+    return found
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
@@ -69,5 +71,6 @@ FIGURE = Figure(
     draw,
     alt,
     needs="a study with the backward rules jacobian and identity",
+    band="Line: one seed, trained with both rules",
     single=SINGLE,
 )

@@ -11,7 +11,7 @@ from reports.figures import Figure
 from reports.figures.memorization import over_noise
 from reports.read import Records
 from reports.statistics import kaplan_meier
-from reports.style import COLOURS, linestyle
+from reports.style import linestyle, noise_colour
 
 
 def data(records: Records) -> pd.DataFrame:
@@ -28,7 +28,9 @@ def data(records: Records) -> pd.DataFrame:
                 label_noise=noise, runs=len(group), censored=int((~fitted).sum())
             )
         )
-    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+    found = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+    found.attrs["runs"] = list(runs["run"])
+    return found
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
@@ -41,7 +43,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     ]
     for index, noise in enumerate(shown):
         curve = table[table["label_noise"] == noise]
-        colour = COLOURS[index % len(COLOURS)]
+        colour = noise_colour(noise)
         ax.step(
             curve["time"],
             curve["share"],
@@ -84,5 +86,11 @@ def alt(records: Records) -> str:
 
 
 FIGURE = Figure(
-    __doc__, data, draw, alt, needs="runs that stop once they fit (stop.train_accuracy)"
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="runs that stop once they fit (stop.train_accuracy)",
+    band="Line: Kaplan-Meier estimate of at most six levels; band: its 95 % interval (log-log); "
+    "tick: runs that had not fitted when their training ended",
 )

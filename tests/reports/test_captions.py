@@ -1,0 +1,29 @@
+"""A caption says how many seeds there are, which network and data, and what the bands are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports.drawing import describe
+from reports.figures import FIGURES, figure
+from reports.read import read
+
+
+def test_every_figure_says_what_its_marks_are() -> None:
+    for name in FIGURES:
+        if name not in ("forest", "gallery", "seed_spread"):
+            assert figure(name).band, name
+
+
+def test_a_caption_counts_the_runs_that_are_drawn(results: Path) -> None:
+    drawn, table = describe("memorization", read([results]), [])
+    assert table["run"].nunique() == 12
+    assert "12 runs, 6 seeds an arm; data digits; hidden layers [16]" in drawn.caption
+    assert "bar: its 95 % interval" in drawn.caption
+    assert "\n" not in drawn.caption
+
+
+def test_a_caption_counts_the_runs_of_curves_that_were_averaged(results: Path) -> None:
+    drawn, table = describe("time_to_fit", read([results]), [])
+    assert "run" not in table
+    assert "12 runs, 6 seeds an arm" in drawn.caption
