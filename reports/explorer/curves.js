@@ -5,6 +5,8 @@ const startCurves = async () => {
   const data = explorer.curves;
   const values = await unpackedNumbers(data.values);
   const width = data.epochs.length;
+  const armColour = (arm) => (isDark() ? data.arms[arm].dark : data.arms[arm].light);
+  const nameOf = (run) => data.arms[run.arm].name;
   const at = (id) => document.getElementById(id);
   const plotBox = at("curves-plot"), metricBox = at("curves-metric"), partBox = at("curves-part");
   const scaleBox = at("curves-log"), pinBox = at("curves-pin"), live = at("curves-live");
@@ -18,17 +20,17 @@ const startCurves = async () => {
       if (box.checked) hidden.delete(number); else hidden.add(number);
       setState({ hide: [...hidden].join(".") });
     });
-    const swatch = element("span", { class: "swatch", style: `background: var(--arm-${number % ARM_COLOURS})` });
-    at("curves-arms").append(element("label", {}, box, swatch, ` ${arm}`));
+    const swatch = element("span", { class: "swatch", style: `background: light-dark(${arm.light}, ${arm.dark})` });
+    at("curves-arms").append(element("label", {}, box, swatch, ` ${arm.name}`));
   }
   for (const run of data.runs) {
-    pinBox.append(element("option", { value: run.id }, `${data.arms[run.arm]}, seed ${run.seed}`));
+    pinBox.append(element("option", { value: run.id }, `${nameOf(run)}, seed ${run.seed}`));
   }
   const last = data.epochs[width - 1];
   for (const box of [from, to]) Object.assign(box, { min: data.epochs[0], max: last });
   metricBox.value = state.get("metric") || "cross_entropy";
   partBox.value = state.get("part") || "train";
-  scaleBox.checked = state.get("log") === "1";
+  scaleBox.checked = (state.get("log") ?? (metricBox.value === "accuracy" ? "0" : "1")) === "1";
 
   const metric = () => data.metrics.indexOf(`${partBox.value}_${metricBox.value}`);
   const valueOf = (run, epoch) => values[(metric() * data.runs.length + run) * width + epoch];
@@ -54,7 +56,7 @@ const startCurves = async () => {
       scales: { x: { time: false, range: () => range() }, y: scaleBox.checked ? { distr: 3 } : {} },
       axes: [{ ...axis, label: "epoch" }, { ...axis, label: name, size: 64 }],
       series: [{}, ...lines.map((run) => ({
-        stroke: armColour(data.runs[run].arm), alpha, width: 1.2, spanGaps: true, points: { show: false } }))],
+        stroke: armColour(data.runs[run].arm), dash: data.arms[data.runs[run].arm].dash, alpha, width: 1.2, spanGaps: true, points: { show: false } }))],
       hooks: {
         setCursor: [(u) => { if (u.cursor.idx !== null) find(u, u.cursor.idx, u.cursor.top); }],
         setSelect: [(u) => {
@@ -85,7 +87,7 @@ const startCurves = async () => {
 
   const describe = (run, index) => {
     const entry = data.runs[run];
-    return `${data.arms[entry.arm]}, seed ${entry.seed}, run ${entry.id}: `
+    return `${nameOf(entry)}, seed ${entry.seed}, run ${entry.id}: `
       + `${shortNumber(valueOf(run, index))} at epoch ${data.epochs[index]}`;
   };
 
@@ -122,7 +124,7 @@ const startCurves = async () => {
       return;
     }
     const index = data.runs.indexOf(run);
-    const facts = [["run", run.id], ["arm", data.arms[run.arm]], ["seed", run.seed],
+    const facts = [["run", run.id], ["arm", nameOf(run)], ["seed", run.seed],
       ["status", run.status], ["epochs", run.epochs], ["first epoch at fit", run.fit ?? "none"],
       ...data.metrics.map((name, number) => [name,
         shortNumber(values[(number * data.runs.length + index) * width + data.epochs.indexOf(run.epochs)])])];
@@ -151,7 +153,7 @@ const startCurves = async () => {
   });
   metricBox.addEventListener("change", () => setState({ metric: metricBox.value }));
   partBox.addEventListener("change", () => setState({ part: partBox.value }));
-  scaleBox.addEventListener("change", () => setState({ log: scaleBox.checked ? "1" : null }));
+  scaleBox.addEventListener("change", () => setState({ log: scaleBox.checked ? "1" : "0" }));
   pinBox.addEventListener("change", () => setState({ run: pinBox.value || null }));
   for (const [box, key] of [[from, "from"], [to, "to"]]) {
     box.addEventListener("change", () => { if (range()[0] < range()[1] || box.value) setState({ [key]: box.value }); });
@@ -161,7 +163,7 @@ const startCurves = async () => {
     ["run", "arm", "seed", "status", "epochs", `${partBox.value} ${metricBox.value} first`, "last"],
     shown().map((run) => {
       const entry = data.runs[run];
-      return [entry.id, data.arms[entry.arm], String(entry.seed), entry.status, String(entry.epochs),
+      return [entry.id, nameOf(entry), String(entry.seed), entry.status, String(entry.epochs),
         valueOf(run, 0), valueOf(run, data.epochs.indexOf(entry.epochs))];
     })));
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.arm_styles import arm_styles
 from reports.explorer.packing import packed_numbers
 from reports.read import Records
+from reports.style import dark
 
 METRICS = ("cross_entropy", "squared_error", "accuracy")
 PARTS = ("train", "test")
@@ -24,8 +26,8 @@ def all_curves(records: Records) -> dict[str, Any]:
     -------
     curves
         ``epochs``, ascending, shared by all runs; ``metrics``, columns of ``history``; ``runs``,
-        one entry a run in the order of ``values``; ``arms``, a text each; and ``values``, packed:
-        [metric, run, epoch], nan where a run was not evaluated.
+        one entry a run in the order of ``values``; ``arms``, each with its name, colours and
+        dashes; and ``values``, packed: [metric, run, epoch], nan where a run was not evaluated.
     """
     runs = _shown(records)
     history = records.history[records.history["run"].isin(runs["run"])]
@@ -37,13 +39,22 @@ def all_curves(records: Records) -> dict[str, Any]:
         .to_numpy(dtype=float)
         for metric in metrics
     ]
-    folders = {config["name"]: folder for folder, config in records.studies.items()}
-    arms = list(dict.fromkeys(_arm(row) for row in runs.to_dict("records")))
+    folders = dict(zip(records.varied, records.studies, strict=True))
+    styles = arm_styles(records)
+    arms = {_arm(row): styles[row["study"], row["arm"]] for row in runs.to_dict("records")}
     return {
         "epochs": epochs.tolist(),
         "metrics": metrics,
-        "arms": arms,
-        "runs": [_entry(row, arms, folders) for row in runs.to_dict("records")],
+        "arms": [
+            {
+                "name": name,
+                "light": s.colour,
+                "dark": dark(s.colour),
+                "dash": [4 * d for d in s.dashes],
+            }
+            for name, s in arms.items()
+        ],
+        "runs": [_entry(row, list(arms), folders) for row in runs.to_dict("records")],
         "left_out": len(records.runs) - len(runs),
         "values": packed_numbers(np.stack(wide)),
     }

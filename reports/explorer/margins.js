@@ -65,7 +65,7 @@ const startMargins = () => {
   };
 
   const picture = (its, margins) => {
-    const wide = 640, high = 150, [low, top] = extent();
+    const wide = Math.max(280, Math.min(640, at("margin-picture").clientWidth)), high = 150, [low, top] = extent();
     const x = (value) => 20 + ((value - low) / (top - low)) * (wide - 40);
     const svg = element("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img",
       "aria-label": `${its.seeds.length} seeds' effects, the interval and the margin` });

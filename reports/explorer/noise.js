@@ -12,7 +12,7 @@ const startNoise = async () => {
   const level = () => levels[Number(slider.value)];
 
   const picture = () => {
-    const its = level(), wide = 640, high = 260;
+    const its = level(), wide = Math.max(280, Math.min(640, at("noise-picture").clientWidth)), high = 260;
     const x = (epoch) => 45 + (epoch / last) * (wide - 60), y = (value) => 225 - value * 205;
     const svg = element("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": words(its) });
     for (const value of [0, 0.5, 1]) {

@@ -44,8 +44,7 @@ const unpackedNumbers = async (text) => {
 };
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const ARM_COLOURS = 8;
-const armColour = (arm) => css(`--arm-${arm % ARM_COLOURS}`);
+const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 const onThemeChange = (redraw) =>
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
@@ -64,7 +63,8 @@ const element = (name, attributes = {}, ...children) => {
 
 const shortNumber = (value) => {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  const text = Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  const digits = value !== 1 && Math.abs(value - 1) < 0.01 ? 5 : 3;  // near 1 the first digits say nothing
+  const text = Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−");
 };
 
