@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reports.arguments import figure_names, parser
 from study.base.command import DONE, run_command
+from study.base.text import plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def _report(argv: Sequence[str]) -> int:
 
     out = arguments.out or arguments.folders[0] / "report"
     for line in build(arguments.folders, out, arguments.style, arguments.claims, names):
-        print(f"left out: {line}", file=sys.stderr)
+        print(plain(f"left out: {line}"), file=sys.stderr)
     print(out / "index.html")
     return DONE
 

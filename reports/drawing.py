@@ -11,6 +11,7 @@ import pandas as pd
 from reports.figures import figure
 from reports.read import Records
 from reports.style import styled
+from reports.tables import for_csv
 from reports.verdicts import Verdict
 
 MANY_ROWS = 100_000
@@ -75,7 +76,7 @@ def _draw(
     drawn, table = describe(name, records, verdicts)
     if drawn.why_not:
         return drawn
-    _write_csv(table, folder / f"{drawn.name}.csv")
+    _write_csv(for_csv(table), folder / f"{drawn.name}.csv")
     with styled(style) as sizes:
         width = sizes.text if its.wide else sizes.column
         canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))

@@ -17,6 +17,7 @@ from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
 from reports.verdicts import Verdict
+from study.base.text import html
 from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
@@ -42,6 +43,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_as_text,
     )
     environment.globals["wording"] = wording
     environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
@@ -137,6 +139,11 @@ def _settings(records: Records) -> str:
 def _value(config: Mapping[str, Any], subject: str, name: str) -> Any:
     """Return a setting of a study's config, which leaves out what varies."""
     return config.get(subject, {}).get(name, "as varied")
+
+
+def _as_text(value: Any) -> Any:
+    """Return what the template shows of a value; text only ever as text."""
+    return Markup(html(value)) if type(value) is str else value  # noqa: S704  # escaped
 
 
 def _own(name: str) -> Markup:

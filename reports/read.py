@@ -16,6 +16,7 @@ import pandas as pd
 import study
 from study.base.errors import BadInput, nearest
 from study.base.names import imported, is_path
+from study.base.text import plain
 from study.data.sources import SOURCES
 from study.records.columns import history_columns
 from study.records.predictions import load_predictions, pictured
@@ -230,7 +231,7 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
         left_out.append(f"{folder}: {failed.sum()} runs that failed")
         runs = runs[~failed].reset_index(drop=True)
     arms = _arms(runs, varied_keys(config.get("vary") or {}))
-    return _Part(config, runs.assign(study=config["name"], arm=arms), history)
+    return _Part(config, runs.assign(study=plain(str(config["name"])), arm=arms), history)
 
 
 def image_shape(run: pd.Series) -> tuple[int, ...]:
