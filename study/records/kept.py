@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from study.base.errors import BadInput
-from study.records.parquet import KINDS, read_parts
+from study.records.parquet import KINDS, each_part, read_part
 from study.runs.config import WRITTEN
 
 # All else serves tasks that train: checkpoints, progress, locks, logs, routes, what W&B was sent.
@@ -47,6 +47,8 @@ def config_files(folder: Path) -> Iterator[Path]:
 
 def check_whole(folder: Path) -> None:
     """Raise `BadInput` where a part of a study's records is torn or missing."""
-    for path in read_parts(folder)[1]:
-        hint = "the next start of study fit trains its runs again"
-        raise BadInput(str(path), "a whole part of a study's records", hint=hint)
+    for name in each_part(folder):
+        for path in (folder / kind / f"{name}.parquet" for kind in ("runs", "history")):
+            if read_part(path, ["run"]) is None:
+                hint = "the next start of study fit trains its runs again"
+                raise BadInput(str(path), "a whole part of a study's records", hint=hint)
