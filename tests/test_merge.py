@@ -86,6 +86,24 @@ def test_unfinished_runs_go_on_from_their_checkpoints(shares: list[Path], tmp_pa
     assert saved_runs(tmp_path / "out") == {begun.id}
 
 
+def test_what_w_and_b_was_sent_is_known_after_joining(shares: list[Path], tmp_path: Path) -> None:
+    for number, folder in enumerate(shares):
+        for name in (f"online/{number}.json", "mark", f"offline-run-1-{number}/x.wandb"):
+            path = folder / "wandb" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(str(number))
+        (folder / "wandb" / ".writing-1").mkdir()
+        (folder / "wandb" / ".writing-1" / "x.wandb").touch()
+        (folder / "wandb" / "latest-run").symlink_to(tmp_path)
+    assert merge(shares, tmp_path / "out") == 0
+    there = tmp_path / "out" / "wandb"
+    found = {str(path.relative_to(there)): path for path in there.rglob("*") if path.is_file()}
+    assert sorted(found) == [
+        "mark", *(f"offline-run-1-{n}/x.wandb" for n in (0, 1)), "online/0.json", "online/1.json"
+    ]  # fmt: skip
+    assert found["mark"].read_text() == "0"
+
+
 def edited(path: Path, change: Callable[[str], str]) -> None:
     path.write_text(change(path.read_text()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -32,9 +33,18 @@ def folder(tmp_path: Path) -> Path:
     out = shutil.copytree(FORMAT1, tmp_path / "study")
     rows = [{"run": run, "epoch": 4, "sharpness": 1.5} for run in (QUIET[0], NOISY[0])]
     write_added(out, rows, ["sharpness"])
-    with LiveFile(out) as live:
-        rows = [{"run": run, "epoch": 9, "test_accuracy": 0.5} for run in (QUIET[0], NOISY[0])]
-        live._append(live._summary(rows))
+    rows = [{"run": run, "epoch": 9, "test_accuracy": 0.5} for run in (QUIET[0], NOISY[0])]
+    task = {"task": "0" * 12, "share": "1/1", "began": 1.0, "host": "h", "pid": 1, "job": None}
+    end = {
+        "state": "interrupted",
+        "runs": {},
+        "ended": 0,
+        "epochs": 2,
+        "seconds": 1.0,
+        "rows": rows,
+    }
+    (out / "progress").mkdir()
+    (out / "progress" / f"{'0' * 12}.jsonl").write_text(f"{json.dumps(task)}\n{json.dumps(end)}\n")
     return out
 
 

@@ -112,8 +112,10 @@ def _sent(folders: Sequence[Path]) -> dict[Path, Path]:
     for folder in folders:
         inside = folder / "wandb"  # links in it are followed neither here nor by rglob
         for path in () if inside.is_symlink() else sorted(inside.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                found.setdefault(path.relative_to(folder), path)
+            name = path.relative_to(folder)
+            whole = not any(part.startswith(".") for part in name.parts)
+            if whole and path.is_file() and not path.is_symlink():
+                found.setdefault(name, path)
     return found
 
 
