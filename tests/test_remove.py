@@ -33,7 +33,6 @@ def folder(tmp_path: Path) -> Path:
     out = shutil.copytree(FORMAT1, tmp_path / "study")
     rows = [{"run": run, "epoch": 4, "sharpness": 1.5} for run in (QUIET[0], NOISY[0])]
     write_added(out, rows, ["sharpness"])
-    rows = [{"run": run, "epoch": 9, "test_accuracy": 0.5} for run in (QUIET[0], NOISY[0])]
     task = {"task": "0" * 12, "share": "1/1", "began": 1.0, "host": "h", "pid": 1, "job": None}
     end = {
         "state": "interrupted",
