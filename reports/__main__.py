@@ -11,6 +11,7 @@ from reports.arguments import figure_names, parser
 from reports.figures import FIGURE
 from study.base.command import DONE, run_command
 from study.base.errors import BadInput
+from study.base.text import plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def _report(argv: Sequence[str]) -> int:
         for line in build_figures(
             arguments.folders, out, arguments.style, arguments.claims, arguments.only
         ):
-            print(line)
+            print(plain(line))
         return DONE
 
     def make(watched: str | None = None) -> list[str]:
@@ -60,7 +61,7 @@ def _report(argv: Sequence[str]) -> int:
         watch(arguments.folders, out, make, functools.partial(print, flush=True))
         return DONE
     for line in make():
-        print(f"left out: {line}", file=sys.stderr)
+        print(plain(f"left out: {line}"), file=sys.stderr)
     print(out / "index.html")
     return DONE
 

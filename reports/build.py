@@ -12,6 +12,7 @@ from reports.explain import explain
 from reports.figures import figure
 from reports.read import read
 from reports.verdicts import Verdict, judge_all
+from study.base.text import markdown
 
 
 def build(
@@ -80,12 +81,12 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
     lines = ["# Claims and verdicts", ""]
     for each in verdicts:
         claim = each.claim
-        lines += [f"## {each.verdict}: {claim.sentence}", ""]
+        lines += [f"## {each.verdict}: {markdown(claim.sentence)}", ""]
         if claim.source:
-            lines += [f"Source: {claim.source}.", ""]
+            lines += [f"Source: {markdown(claim.source)}.", ""]
         if each.n:
             p = wording.p_value(each.p_adjusted)
             lines.append(f"{wording.finding(each)}; {each.n} seeds; p (Holm) {p}.")
-        lines += [part for part in (each.why, explanations[claim.id]) if part]
+        lines += [part for part in (markdown(each.why), explanations[claim.id]) if part]
         lines.append("")
     return "\n".join(lines)

@@ -13,8 +13,9 @@ from reports.captions import caption_of
 from reports.figures import figure
 from reports.read import Records
 from reports.style import styled
-from reports.tables import escaped
+from reports.tables import for_csv
 from reports.verdicts import Verdict
+from study.base import text
 
 MANY_ROWS = 100_000
 # Without dates and versions, so that the same records give the same files.
@@ -84,9 +85,9 @@ def _draw(
     drawn, table = describe(name, records, verdicts)
     if drawn.why_not:
         return drawn
-    _write_csv(table, folder / f"{drawn.name}.csv")
-    wording.write(folder / f"{drawn.name}.md", drawn.caption + "\n")
-    wording.write(folder / f"{drawn.name}.tex", rf"\caption{{{escaped(drawn.caption)}}}" + "\n")
+    _write_csv(for_csv(table), folder / f"{drawn.name}.csv")
+    wording.write(folder / f"{drawn.name}.md", text.markdown(drawn.caption) + "\n")
+    wording.write(folder / f"{drawn.name}.tex", rf"\caption{{{text.latex(drawn.caption)}}}" + "\n")
     with styled(style) as sizes:
         width = sizes.text if its.wide else sizes.column
         canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))

@@ -18,6 +18,7 @@ from reports.explorer import explored, scripts, styles
 from reports.inline_svg import inline_svg
 from reports.read import Records
 from reports.verdicts import Verdict
+from study.base.text import html
 from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
@@ -44,6 +45,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_as_text,
     )
     environment.globals["wording"] = wording
     environment.filters["figure"] = lambda drawn: _embedded(figures, drawn)
@@ -141,6 +143,11 @@ def _settings(records: Records) -> str:
 def _value(config: Mapping[str, Any], subject: str, name: str) -> Any:
     """Return a setting of a study's config, which leaves out what varies."""
     return config.get(subject, {}).get(name, "as varied")
+
+
+def _as_text(value: Any) -> Any:
+    """Return what the template shows of a value; text only ever as text."""
+    return Markup(html(value)) if type(value) is str else value  # noqa: S704  # escaped
 
 
 def _own(name: str) -> Markup:

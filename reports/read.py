@@ -17,6 +17,7 @@ import pandas as pd
 import study
 from study.base.errors import BadInput, nearest
 from study.base.names import imported, is_path
+from study.base.text import plain
 from study.data.sources import SOURCES
 from study.records.columns import history_columns
 from study.records.predictions import load_predictions, pictured
@@ -247,7 +248,7 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     asked = asked_for(config)
     if len(runs) < asked:
         left_out.append(f"{folder}: unfinished, {len(runs)} of {asked} runs have ended")
-    return _Part(config, runs.assign(study=config["name"], arm=arms), history)
+    return _Part(config, runs.assign(study=plain(str(config["name"])), arm=arms), history)
 
 
 def _varied(config: Mapping[str, Any]) -> list[str]:

@@ -66,6 +66,7 @@ def styled(name: str = "paper") -> Iterator[Style]:
         "figure.figsize": (style.column, 0.72 * style.column),
         "figure.constrained_layout.use": True,
         "savefig.dpi": 200,
+        "text.parse_math": False,  # a label is text, whatever it holds
         "pdf.fonttype": 42,  # TrueType, embedded: venues refuse Type 3
         "ps.fonttype": 42,
         "svg.hashsalt": "study",

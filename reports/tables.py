@@ -10,6 +10,7 @@ import pandas as pd
 from reports import wording
 from reports.read import Records
 from reports.verdicts import Verdict
+from study.base import text
 from study.terminal.summary import METRICS, written
 
 
@@ -53,16 +54,27 @@ def arm_table(records: Records) -> pd.DataFrame:
 
 def write(table: pd.DataFrame, folder: Path, name: str) -> None:
     """Write a table as ``name``.csv, .md and .tex."""
-    table.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
+    for_csv(table).to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
     wording.write(folder / f"{name}.md", markdown(table))
     wording.write(folder / f"{name}.tex", latex(table))
+
+
+def for_csv(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of which a spreadsheet takes no text for a formula."""
+    changed = {}
+    for name, column in table.select_dtypes(exclude=["number", "bool"]).items():
+        texts = (each for each in column.unique() if isinstance(each, str))
+        cells = {each: shown for each in texts if (shown := text.csv(each)) != each}
+        if cells:
+            changed[str(name)] = [cells.get(each, each) for each in column]
+    return table.assign(**changed)
 
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table as Markdown."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     lines += [
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+        "| " + " | ".join(text.markdown(str(cell)) for cell in row) + " |"
         for row in table.itertuples(index=False)
     ]
     return "\n".join([*lines, ""])
@@ -70,39 +82,16 @@ def markdown(table: pd.DataFrame) -> str:
 
 def latex(table: pd.DataFrame) -> str:
     """Return a table as LaTeX, with booktabs' rules; sentences get a column that breaks lines."""
-    longest = [table[name].astype(str).str.len().max() for name in table.columns]
+    longest = [max((len(str(cell)) for cell in table[name]), default=0) for name in table]
     columns = "".join(r"p{0.28\linewidth}" if length > 40 else "l" for length in longest)
     lines = [
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        " & ".join(map(escaped, table.columns)) + r" \\",
+        " & ".join(map(text.latex, table.columns)) + r" \\",
         r"\midrule",
     ]
     lines += [
-        " & ".join(escaped(str(cell)) for cell in row) + r" \\"
+        " & ".join(text.latex(str(cell)) for cell in row) + r" \\"
         for row in table.itertuples(index=False)
     ]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "–": "--",
-    "<": r"$<$",
-}
-
-
-def escaped(cell: str) -> str:
-    """Return a text as LaTeX shows it."""
-    return "".join(SPECIAL.get(letter, letter) for letter in cell)

@@ -14,6 +14,9 @@ COMMANDS = {
     "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
     "verify": ("study.verify", "retrain recorded runs and compare every bit"),
     "diff": ("study.diff", "print how two runs, or the runs of two folders, differ"),
+    "merge": ("study.merge", "join folders that machines without a common disk trained"),
+    "remove": ("study.remove", "take runs out of a study's records"),
+    "archive": ("study.archive", "pack a study's records for a deposit, always in the same bytes"),
     "submit": ("study.submit", "submit a study to Slurm, and its report to run after it"),
     "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
 }

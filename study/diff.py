@@ -11,6 +11,7 @@ from pathlib import Path
 
 from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
+from study.base.text import plain
 from study.records.difference import difference, named_place, read_run, read_runs
 from study.records.difference_lines import named, shown
 
@@ -38,7 +39,7 @@ def _main(argv: Sequence[str]) -> int:
         lines = list(_lines(arguments.a, arguments.b, arguments.folder))
     except OSError as error:  # not exit status 1, which means "something differs" here
         raise BadInput("records", "files that can be read", str(error)) from None
-    print("\n".join(lines), end="\n" if lines else "")
+    print("\n".join(map(plain, lines)), end="\n" if lines else "")
     return DIFFERENT if lines else DONE
 
 

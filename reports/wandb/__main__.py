@@ -12,6 +12,7 @@ from pathlib import Path
 from reports.arguments import figure_names, parser
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput
+from study.base.text import plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +68,7 @@ def _report(arguments: argparse.Namespace) -> None:
     verdicts = judge_all(claims, records)
     at = places(records, arguments.entity, arguments.project)
     for line in records.left_out:
-        print(f"left out: {line}", file=sys.stderr)
+        print(plain(f"left out: {line}"), file=sys.stderr)
     if arguments.dry_run:
         drawn = [describe(name, records, verdicts)[0] for name in names]
         out = arguments.out or arguments.folders[0] / "report" / "wandb.json"

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 from study.base.errors import BadInput, CodeFailed, nearest
 from study.base.interrupt import StoppedAtOnce
+from study.base.text import plain
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 # Replacements for characters that the terminal's encoding lacks.
@@ -88,7 +89,7 @@ def run_command(
         except (KeyboardInterrupt, StoppedAtOnce):
             return _say(f"{name}: stopped at once{_then(again(argv))}", INTERRUPTED)
         except (OSError, MemoryError, CodeFailed) as error:
-            what = " ".join((str(error) or type(error).__name__).split())
+            what = plain(" ".join((str(error) or type(error).__name__).split()))
             return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
 
 

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from study.base.text import plain
+
 
 class BadInput(ValueError):
     """A user's input is wrong; commands print the error on one line and exit with status 2.
@@ -35,7 +37,7 @@ class BadInput(ValueError):
             message += f", found {_short(found)}"
         if hint:
             message += f"; {hint}"
-        super().__init__(" ".join(message.split()))
+        super().__init__(plain(" ".join(message.split())))
         self.key, self.expected, self.found, self.hint = key, expected, found, hint
 
     def under(self, prefix: str) -> BadInput:

@@ -103,11 +103,13 @@ def tidy(work: Work) -> None:
     out = work.request.out
     if work.pending:
         check_format(out)
-    pending = {run.id for run in work.pending}
-    Checkpoints(out, print).remove(saved_runs(out) & work.ended - pending)
+    locks = Locks(out)
+    # A run that has ended is trained again, here or by another task, for measures that it lacks.
+    through = work.folder.done(resolved(work.request.study.measures))
+    done = {run for run in saved_runs(out) & through if not locks.held(run)}
+    Checkpoints(out, print).remove(done)
     if work.request.shard.number == 1:  # one task does this for all
         take_leftovers_away(out)
-        locks = Locks(out)
         for task in tasks_of(out):
             if not locks.held(task["task"]):
                 drop_rows(out, task["task"], of=work.ended)

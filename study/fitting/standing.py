@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from study.base.errors import BadInput
 from study.records.live import TRAINING, Task, tasks_of
 from study.records.parquet import ended_runs
 from study.records.reading import read_config
@@ -59,6 +60,16 @@ def look(folder: Path) -> Status:
         queued=queued(folder, [task["job"] for task in tasks if task["job"]]) if left else [],
         seconds_left=seconds_left(left, sum(known) / len(known) if known else None, tasks),
     )
+
+
+def check_idle(folder: Path) -> None:
+    """Raise `BadInput` while a task trains the study, or where there is no study's folder."""
+    read_config(folder)
+    for task in judged(tasks_of(folder), Locks(folder)):
+        if task["state"] == TRAINING:
+            found = f"task {task['task']} on {task['host']}, process {task['pid']}"
+            hint = "stop it with Ctrl-C, or wait for its end"
+            raise BadInput(str(folder), "a study that no task trains", found, hint)
 
 
 def judged(tasks: Sequence[Task], locks: Locks) -> list[Task]:

@@ -13,6 +13,7 @@ import yaml
 
 from study.base.errors import BadInput
 from study.base.files import unreadable
+from study.base.text import plain
 from study.records.columns import history_columns, run_columns
 from study.records.live import rows_of
 from study.records.measured import added
@@ -143,7 +144,9 @@ def _with_added(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
 def warn_of(damaged: Collection[Path]) -> None:
     """Warn of files that are torn or missing."""
     for path in damaged:
-        warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=3)
+        warnings.warn(
+            plain(f"{path}: not a whole part of a study's records; left out"), stacklevel=3
+        )
 
 
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:

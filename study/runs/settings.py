@@ -196,6 +196,10 @@ class Optimizer(Settings, extra="allow"):
         for name in {*arguments, "schedule"} & (init_args or {}).keys():
             raise BadInput(name, "one value", hint="it is both in init_args and beside it")
         arguments |= init_args or {}
+        for name in arguments:
+            if name.startswith("schedule."):
+                hint = "give --optimizer.schedule '{class_path: ..., init_args: {...}}'"
+                raise BadInput(name, "the schedule as a whole", arguments[name], hint)
         if class_path == ADAM:
             arguments = dict(AdamSettings(**arguments))
         refuse_unsound(arguments)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from study.base.text import plain
 from study.runs.run import Run
 from study.runs.study import Study
 
 
 def arm_parts(facts: Mapping[str, Any]) -> list[str]:
     """Return an arm's varied facts, each in words; ``all runs`` where nothing varies."""
-    parts = [f"{key.rpartition('.')[2]} {in_words(value)}" for key, value in facts.items()]
+    parts = [plain(f"{k.rpartition('.')[2]} {in_words(each)}") for k, each in facts.items()]
     return parts or ["all runs"]
 
 

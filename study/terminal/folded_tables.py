@@ -6,7 +6,7 @@ wide, its columns are shown in several tables, one below the other, each with th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from rich.cells import cell_len
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from study.base.command import PLAIN
+from study.base.text import plain
 from study.terminal.arms import INDENT, packed
 
 GAP = 2  # between columns
@@ -54,10 +55,9 @@ class Column(NamedTuple):
         out = text != "0" if self.outstanding is None else text in self.outstanding
         return Text(text, style=self.style if out else "")
 
-    def plain(self) -> Column:
-        """Return the column in characters that every encoding has."""
-        cells = [text.translate(PLAIN) for text in self.cells]
-        return self._replace(heading=self.heading.translate(PLAIN), cells=cells)
+    def changed(self, by: Callable[[str], str]) -> Column:
+        """Return the column with all its texts changed by a function."""
+        return self._replace(heading=by(self.heading), cells=[by(text) for text in self.cells])
 
 
 class Tables:
@@ -82,13 +82,14 @@ class Tables:
         groups: Sequence[Sequence[Column]],
         separator: str = ", ",
     ) -> None:
-        self.heading, self.labels = heading, labels
-        self.groups, self.separator = groups, separator
+        self.heading, self.separator = heading, separator
+        self.labels = [tuple(map(plain, label)) for label in labels]
+        self.groups = [[column.changed(plain) for column in group] for group in groups]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table | str]:
         groups = self.groups
         if options.ascii_only:
-            groups = [[column.plain() for column in group] for group in groups]
+            groups = [[column.changed(_spelt) for column in group] for group in groups]
         for number, columns in enumerate(self.split(groups, options.max_width)):
             if number:
                 yield ""
@@ -131,3 +132,8 @@ class Tables:
             cells = (column.styled(number) for column in columns)
             table.add_row(Text("\n".join(packed(label, room, self.separator))), *cells)
         return table
+
+
+def _spelt(text: str) -> str:
+    """Return a text in characters that every encoding has."""
+    return text.translate(PLAIN)

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from fit_cases import fit
 
 import study
 from study.records.predictions import load_predictions
 from study.records.reading import load_images, read_config, recorded
 from study.records.writing import weights_hash
+from study.remove import main as remove
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
 RUNS = ["62f2ab0a2792", "f0646acf6aac", "4e1ee80ce7e2", "b42f493621cf"]  # by seed, then id
@@ -76,3 +79,33 @@ def test_a_network_gives_the_logits_that_it_gave() -> None:
     with torch.no_grad():
         logits = network(torch.ones(1, 64))
     assert logits[0, 0].item() == pytest.approx(0.3793468773, rel=1e-5)
+
+
+def test_a_half_trained_folder_goes_on_to_the_bits_of_one_trained_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = shutil.copytree(FORMAT1, tmp_path / "half")
+    assert remove([str(half), "--where", "seed=1", "--yes"]) == 0
+    config = half / "study.yaml"
+    for out in (half, tmp_path / "whole"):
+        assert fit(config, out) == 0
+    columns = ["run", "weights_hash", "test_cross_entropy"]
+    ours, theirs = (study.load(out).runs[columns] for out in (half, tmp_path / "whole"))
+    assert ours["run"].tolist() == RUNS
+    assert ours[2:].equals(theirs[2:])
+    capsys.readouterr()
+
+
+def test_unfinished_runs_of_the_first_version_are_refused_in_a_line_that_says_how_to_finish(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = shutil.copytree(FORMAT1, tmp_path / "half")
+    (half / "checkpoints").mkdir()
+    (half / "checkpoints" / "0123456789ab-abcdef-000003.safetensors").touch()
+    before = {path: path.stat().st_mtime_ns for path in half.rglob("*")}
+    assert fit(half / "study.yaml", half) == 0  # all runs are recorded: nothing is unfinished
+    capsys.readouterr()
+    assert fit(half / "study.yaml", half, "--seeds", "3") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "finish the study with the version that began it, or remove the folder" in line
+    assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before

@@ -48,6 +48,13 @@ CASES = [
         "vary.model.loss, line 1",
         "YAML, found '[1,'",
     ),
+    Case(
+        "a part of a schedule",
+        ["--optimizer.schedule.class_path", "torch.optim.lr_scheduler.ExponentialLR"],
+        "optimizer.schedule.class_path",
+        "the schedule as a whole, found 'torch.optim.lr_scheduler.ExponentialLR'; give "
+        "--optimizer.schedule '{class_path: ..., init_args: {...}}'",
+    ),
     Case("word", ["train"], "train", "an option of python -m study.fit; see --help"),
     Case(
         "misspelt option", ["--seed", "3"], "--seed", "an option of python -m study.fit", "--seeds"
