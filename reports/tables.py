@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports import wording
+from reports.latex import latex
 from reports.read import Records
 from reports.verdicts import Verdict
 from study.base import text
@@ -78,20 +79,3 @@ def markdown(table: pd.DataFrame) -> str:
         for row in table.itertuples(index=False)
     ]
     return "\n".join([*lines, ""])
-
-
-def latex(table: pd.DataFrame) -> str:
-    """Return a table as LaTeX, with booktabs' rules; sentences get a column that breaks lines."""
-    longest = [max((len(str(cell)) for cell in table[name]), default=0) for name in table]
-    columns = "".join(r"p{0.28\linewidth}" if length > 40 else "l" for length in longest)
-    lines = [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        " & ".join(map(text.latex, table.columns)) + r" \\",
-        r"\midrule",
-    ]
-    lines += [
-        " & ".join(text.latex(str(cell)) for cell in row) + r" \\"
-        for row in table.itertuples(index=False)
-    ]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])

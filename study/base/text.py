@@ -31,6 +31,17 @@ LATEX = {
     "<": r"$<$",
     ">": r"$>$",
     "|": r"\textbar{}",
+    "×": r"$\times$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "≈": r"$\approx$",
+    "τ": r"$\tau$",
+    "—": "---",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
+    "·": r"$\cdot$",
 }
 
 
@@ -93,7 +104,15 @@ def latex(text: str) -> str:
     >>> print(latex(r"50% of a_b"))
     50\% of a\_b
     """
-    return "".join(LATEX.get(letter, letter) for letter in plain(text))
+    return "".join(map(_latex_letter, plain(text)))
+
+
+def _latex_letter(letter: str) -> str:
+    if letter in LATEX or letter.isascii():
+        return LATEX.get(letter, letter)
+    # pdfLaTeX stops at a character that its fonts lack.
+    known = "À" <= letter <= "ÿ" and letter not in "ÐðÞþ÷"
+    return letter if known else f"[U+{ord(letter):04X}]"
 
 
 def html(text: str) -> str:
