@@ -16,10 +16,10 @@ from reports.read import Records
 from reports.statistics import (
     Interval,
     Values,
-    bootstrap_interval,
     equivalence_p,
     holm,
     seeds_to_settle,
+    sign_flip_interval,
     sign_flip_p,
 )
 
@@ -117,7 +117,7 @@ def measure(claim: Claim, records: Records) -> Verdict:
         p = float(test.pvalue)
     else:
         seed = zlib.crc32(claim.id.encode())
-        wide, narrow = (bootstrap_interval(effects, level, seed) for level in (0.95, 0.9))
+        wide, narrow = (sign_flip_interval(effects, level, seed) for level in (0.95, 0.9))
         p = _p(claim, effects, seed)
     return replace(verdict, mean=float(effects.mean()), interval=wide, narrow=narrow, p=p)
 
@@ -146,7 +146,7 @@ def _decided(found: Verdict) -> Verdict:
         return replace(found, verdict=SUPPORTED if holds else REFUTED)
     assert found.pairs is not None
     effects = found.pairs["effect"].to_numpy(dtype=float)
-    number = seeds_to_settle(effects, claim.margins, FEWEST_PAIRS)
+    number = seeds_to_settle(effects, claim.margins, 1)
     more = "over 1,000 seeds" if number is None else f"{number - found.n} more seeds"
     return replace(found, why=f"{more} would settle it, should things stay as they are")
 
