@@ -18,8 +18,8 @@ from scipy import stats
 Values = NDArray[np.float64]
 Alternative = Literal["two-sided", "greater", "less"]
 
-MOST_EXACT = 16  # seeds, of which all 65,536 sign flips are made; of more, as many as the next line
-FLIPS = 20_000
+MOST_EXACT = 16  # seeds, of which all 65,536 sign flips are made
+FLIPS = 20_000  # of more seeds
 MOST_SEEDS = 1_000
 POWER = 0.8
 SIMULATIONS = 1_000
@@ -35,18 +35,15 @@ class Interval(NamedTuple):
 def sign_flip_interval(values: Values, level: float, seed: int) -> Interval:
     """Return the interval of a mean that holds every null which flipping signs does not reject.
 
-    The sum of values less a null grows by flipping signs exactly where the flipped ones have a mean
-    on the null's other side, so that the endpoints are order statistics of the means of subsets
-    (Hartigan, 1969). A null lies outside exactly where `sign_flip_p` is at most ``1 - level``.
+    Flipping a subset's signs raises the sum of values less a null exactly where the subset's mean
+    is below the null, so the endpoints are order statistics of subset means (Hartigan, 1969). A
+    null lies outside exactly where `sign_flip_p` is at most ``1 - level``.
 
-    Returns
-    -------
-    interval
-        Infinite where there are too few values for the level (see `seeds_needed`).
+    It is infinite where there are too few values for the level (see `seeds_needed`).
 
     Examples
     --------
-    Of 6 values 1 of the 63 subsets is left out at each end: the interval is their range.
+    At 95 % it ends at the smallest and largest of 63 means: the range of the 6 values.
 
     >>> low, high = sign_flip_interval(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 0.95, seed=0)
     >>> round(low, 9), round(high, 9)
@@ -71,10 +68,6 @@ def sign_flip_p(
     ----------
     seed
         Of the 20,000 flips that stand for all, of more than 16 values.
-    alternative
-        Whether the mean is other than the null (twice the smaller p-value), greater or less.
-    null
-        The mean that is tested.
 
     Examples
     --------
@@ -224,8 +217,8 @@ def power(
 ) -> float:
     """Return how often n seeds would show an effect, two-sided, in a family of claims.
 
-    Simulated with normal values: signs are flipped where that is exact; of more than 16 seeds
-    Student's test stands for it, to which it converges.
+    Simulated with normal values; of more than 16 seeds by Student's test, to which flipping signs
+    converges.
 
     Parameters
     ----------
@@ -243,29 +236,36 @@ def power(
 
 
 def seeds_to_settle(values: Values, margins: Sequence[float], claims: int) -> int | None:
-    """Return how many seeds would settle a claim with 80 % power, should things stay as they are.
+    """Return how many seeds, more than there are, would settle a claim: see `seeds_for`.
+
+    None, too, for less than two values, which say nothing of their spread.
+    """
+    if len(values) < 2:
+        return None
+    spread = float(values.std(ddof=1))
+    return seeds_for(float(values.mean()), spread, margins, claims, fewest=len(values) + 1)
+
+
+def seeds_for(
+    mean: float, deviation: float, margins: Sequence[float], claims: int, fewest: int = 1
+) -> int | None:
+    """Return how many seeds show with 80 % power on which side of the margins a mean lies.
 
     Parameters
     ----------
     margins
         One, or the two of an equivalence, which is tested where the mean lies between them.
     claims
-        How many claims the family has.
+        How many claims the family has, at 5 % for all of them.
 
     Returns
     -------
     seeds
         None for more than 1,000: the mean lies on a margin, as far as can be seen.
     """
-    if len(values) < 2:
-        return None
-    mean, deviation = float(values.mean()), float(values.std(ddof=1))
-    numbers = range(max(seeds_needed(claims), len(values) + 1), MOST_SEEDS + 1)
-
-    def settles(number: int) -> float:
-        return _power(mean, deviation, number, margins, 0.05 / claims, seed=0)
-
-    found = bisect_left(numbers, POWER, key=settles)
+    numbers = range(max(seeds_needed(claims), fewest), MOST_SEEDS + 1)
+    level = 0.05 / claims
+    found = bisect_left(numbers, POWER, key=lambda n: _power(mean, deviation, n, margins, level, 0))
     return numbers[found] if found < len(numbers) else None
 
 
@@ -295,6 +295,6 @@ def _one_sided(samples: Values, null: float) -> tuple[Values, Values]:
         subsets, flips = _subsets(number, 0)
         means = samples @ subsets.T
         return (1 + (means <= null).sum(1)) / flips, (1 + (means >= null).sum(1)) / flips
-    with np.errstate(divide="ignore"):  # of values that are all the same
+    with np.errstate(divide="ignore", invalid="ignore"):  # of values that are all the same
         t = (samples.mean(1) - null) / (samples.std(1, ddof=1) / math.sqrt(number))
     return stats.t.sf(t, number - 1), stats.t.cdf(t, number - 1)

@@ -7,12 +7,41 @@ varies on one test set; over images it varies with the test set that was drawn.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from reports.read import Records
 from reports.statistics import Interval
+from study.records.predictions import right_on_test
+
+
+def answers(records: Records, runs: Sequence[str], at: str = "last") -> NDArray[np.bool_]:
+    """Return whether some runs' networks are right on each image of their test set, [run, image].
+
+    Parameters
+    ----------
+    runs
+        Ids, whose order the rows have. Compared runs have the same test set.
+    at
+        ``last``, ``fit`` or ``best``: the epochs whose answers on the whole test set are kept.
+
+    Returns
+    -------
+    answers
+        Of no image where the answers of one of the runs were not kept.
+    """
+    found: dict[str, NDArray[np.bool_]] = {}
+    for folder in records.studies:
+        found |= right_on_test(Path(folder), runs, at)
+    rows = [found.get(run, np.zeros(0, bool)) for run in runs]
+    if len({len(row) for row in rows}) != 1:
+        return np.zeros((len(runs), 0), bool)
+    return np.stack(rows)
 
 
 class MeanSquares(NamedTuple):
@@ -28,7 +57,6 @@ def mean_squares(correct: NDArray[Any]) -> MeanSquares:
 
     Examples
     --------
-    >>> import numpy as np
     >>> mean_squares(np.array([[1.0, 0.0], [1.0, 1.0]]))
     MeanSquares(seeds=0.25, images=0.25, interaction=0.25)
     """
@@ -58,7 +86,6 @@ def seed_variance(correct: NDArray[Any]) -> float:
 
     Examples
     --------
-    >>> import numpy as np
     >>> seed_variance(np.array([[1, 0], [1, 1]]))
     0.0
     """
@@ -70,8 +97,9 @@ def two_way_interval(correct: NDArray[Any], level: float) -> Interval:
     """Return the interval of the mean over all seeds and all images like these.
 
     The variance of a table's mean is that of its seeds, plus that of its images, less the
-    interaction that both contain (Cornfield and Tukey, 1956; Owen, 2007, of the bootstrap that
-    resamples both). Seeds are few, so that their part is widened by Student's factor.
+    interaction, which both contain (Cornfield and Tukey, 1956; Owen, 2007). Each part of it is
+    widened by its own Student's factor, squared (Banerjee, 1961): seeds are few, images many. It
+    so contains `reports.statistics.student_interval` of the seeds' accuracies.
 
     Parameters
     ----------
