@@ -87,7 +87,7 @@ class Records:
         """Return each run's last row of ``history``, by its id."""
         return last_epochs(self.history).set_index("run")
 
-    def values(self, metric: str, at: str | int) -> pd.Series:
+    def values(self, metric: str, at: str | int | Mapping[str, Any]) -> pd.Series:
         """Return one number a run, by its id: a metric at an epoch.
 
         Parameters
