@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from reports import statistics
 from reports.statistics import (
     equivalence_p,
     holm,
@@ -85,6 +86,15 @@ def test_many_seeds_have_one_sample_of_flips_for_all_nulls(number: int) -> None:
     # 16 seeds have all flips, whatever the seed; of more, another seed draws others.
     assert (sign_flip_interval(values, 0.95, seed=4) == (low, high)) == (number == 16)
     assert (low, high) == pytest.approx(student_interval(values, 0.95), abs=0.05)
+
+
+def test_random_flips_are_a_group_of_which_any_is_as_likely_as_none() -> None:
+    subsets, flips = statistics._subsets(20, seed=1)
+    flipped = (subsets > 0) @ 2 ** np.arange(20)
+    group = {0, *flipped.tolist()}
+    assert len(group) == flips == 2**14
+    for one, other in np.random.default_rng(0).choice(flipped, (1_000, 2)).tolist():
+        assert one ^ other in group
 
 
 @few
