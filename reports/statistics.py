@@ -21,8 +21,7 @@ Alternative = Literal["two-sided", "greater", "less"]
 MOST_EXACT = 16  # seeds, of which all 65,536 sign flips are made
 FLIPS = 2**14  # of more seeds
 MOST_SEEDS = 1_000
-POWER = 0.8
-SIMULATIONS = 1_000
+POWER, SIMULATIONS, MOST_FLIPPED = 0.8, 1_000, 14
 
 
 class Interval(NamedTuple):
@@ -215,7 +214,7 @@ def power(
 ) -> float:
     """Return how often n seeds would show an effect, two-sided, in a family of claims.
 
-    Simulated with normal values; of more than 16 seeds by Student's test, to which flipping signs
+    Simulated with normal values; of more than 14 seeds by Student's test, to which flipping signs
     converges.
 
     Parameters
@@ -289,7 +288,7 @@ def _power(
 def _one_sided(samples: Values, null: float) -> tuple[Values, Values]:
     """Return the p-values of means above and below a null, of samples [sample, seed]."""
     number = samples.shape[1]
-    if number <= MOST_EXACT:
+    if number <= MOST_FLIPPED:
         subsets, flips = _subsets(number, 0)
         means = samples @ subsets.T
         return (1 + (means <= null).sum(1)) / flips, (1 + (means >= null).sum(1)) / flips

@@ -110,7 +110,7 @@ def two_way_interval(correct: NDArray[Any], level: float) -> Interval:
 
     The variance of a table's mean is that of its seeds, plus that of its images, less the
     interaction, which both contain (Cornfield and Tukey, 1956; Owen, 2007). Each part of it is
-    widened by its own Student's factor, squared (Banerjee, 1961): seeds are few, images many. It
+    widened by its own Student's factor, squared (Banerjee, 1960): seeds are few, images many. It
     so contains `reports.statistics.student_interval` of the seeds' accuracies.
 
     Parameters
