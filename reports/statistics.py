@@ -277,7 +277,7 @@ def _power(
     def p_values(samples: Values, axis: int) -> Values:
         if margins[0] < mean < margins[-1]:
             (above, _), (_, below) = (_one_sided(samples, each) for each in margins)
-            return np.maximum(above, below)
+            return 2 * np.maximum(above, below)  # the interval that decides is two-sided
         nearest = min(margins, key=lambda each: abs(mean - each))
         return 2 * np.minimum(*_one_sided(samples, nearest))
 

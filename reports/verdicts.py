@@ -260,6 +260,8 @@ def _needs(found: Verdict, judged_: Judged) -> str:
         if math.isnan(found.images.low):
             return "not shown on other images: no answers on the whole test set at that epoch"
         return "shown on this test set, not on other images like these"
+    if found.setting:  # not registered: nobody is to go on until it is significant
+        return ""
     number = seeds_to_settle(effects, claim.margins, found.family)
     if number is None:
         return ""
