@@ -20,8 +20,8 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 MOST_EXACT = 16  # seeds, of which all 65,536 sign flips are made
 FLIPS = 2**14  # of more seeds
-MOST_SEEDS = 1_000
-POWER, SIMULATIONS, MOST_FLIPPED = 0.8, 1_000, 14
+POWER, SIMULATIONS = 0.8, 1_000
+MOST_SEEDS, MOST_FLIPPED = 1_000, 14  # of a plan, and whose signs are flipped in simulations
 
 
 class Interval(NamedTuple):
