@@ -26,10 +26,10 @@ from reports.statistics import (
 from reports.two_way import two_way_interval
 
 SEEDS = (6, 8, 10, 12, 20, 50)
-SIMULATIONS = 4_000
+SIMULATIONS = 8_000
 LEVEL, CLAIMS = 0.95, 5
 WIDE = 6.0  # standard deviations between the bounds of an equivalence
-IMAGES, TABLES, RESAMPLES = 1_000, 1_000, 999
+IMAGES, TABLES, RESAMPLES = 1_000, 2_000, 999
 
 Row = tuple[str, str, list[float]]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reports.claims import SHIPPED, Claim, load_claims
@@ -20,6 +20,7 @@ from study.runs.config import find, read_layer, study_of
 COLUMNS = "{:<25} {:>6} {:>5}  {:<14} {:>5}"  # and for a stated effect:
 MORE_COLUMNS = " {:>6} {:>9}"
 LONGEST_FAMILY, LONGEST_CONFIG = 25, 14
+FEW = "!"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,27 +75,34 @@ def table(
         families.setdefault(_family(claim), []).append(claim)
     head = COLUMNS.format("family", "claims", "needs", "config", "seeds")
     lines = [head + (MORE_COLUMNS.format("power", f"for {POWER:.0%}") if stated else "")]
-    too_few = False
     for family, its in families.items():
-        needed = seeds_needed(len(its))
         configs = {_path_of(claim) for claim in its}
-        if only is not None and only not in configs:
-            continue
-        for path in sorted(configs, key=str):
-            has = None if path is None else _seeds_of(path)
-            few = has is not None and has < needed
-            too_few |= few
-            shown = "" if path is None else path.stem[:LONGEST_CONFIG]
-            number = "" if has is None else f"{has}{'!' if few else ''}"
-            line = COLUMNS.format(family[:LONGEST_FAMILY], len(its), needed, shown, number)
-            lines.append((line + _powers(stated, has or needed, len(its))).rstrip())
-    if too_few:
-        lines += ["", "! fewer than needed: no claim of its family can be decided."]
+        if only is None or only in configs:
+            lines += _rows(family, len(its), sorted(configs, key=str), stated)
+    if stated is not None:
+        lines += ["", f"power: with those seeds; for {POWER:.0%}: the seeds that have it."]
+    if any(FEW in line for line in lines):
+        lines += ["", f"{FEW} fewer than needed: no claim of its family can be decided."]
     return lines
 
 
+def _rows(
+    family: str, claims: int, configs: Sequence[Path | None], stated: tuple[float, float] | None
+) -> Iterator[str]:
+    needed = seeds_needed(claims)
+    reached = None if stated is None else seeds_for(*stated, margins=(0.0,), claims=claims)
+    for path in configs:
+        seeds = needed if path is None else _seeds_of(path)
+        name = "" if path is None else path.stem[:LONGEST_CONFIG]
+        number = "" if path is None else f"{seeds}{FEW if seeds < needed else ''}"
+        line = COLUMNS.format(family[:LONGEST_FAMILY], claims, needed, name, number)
+        if stated is not None:
+            line += MORE_COLUMNS.format(f"{power(*stated, seeds, claims):.0%}", reached or "> 1000")
+        yield line.rstrip()
+
+
 def _family(claim: Claim) -> str:
-    return str(getattr(claim, "family", "") or "the ledger")
+    return str(getattr(claim, "family", "the ledger"))
 
 
 def _path_of(claim: Claim) -> Path | None:
@@ -111,15 +119,6 @@ def _path_of(claim: Claim) -> Path | None:
 def _seeds_of(config: Path) -> int:
     seeds = study_of([read_layer(str(config))])[0].seeds
     return seeds if isinstance(seeds, int) else len(seeds)
-
-
-def _powers(stated: tuple[float, float] | None, number: int, claims: int) -> str:
-    """Return the power of a stated effect with some seeds, and the seeds for 80 %, as columns."""
-    if stated is None:
-        return ""
-    seeds = seeds_for(*stated, margins=(0.0,), claims=claims)
-    shown = f"{power(*stated, number, claims):.0%}"
-    return MORE_COLUMNS.format(shown, "over 1000" if seeds is None else seeds)
 
 
 if __name__ == "__main__":

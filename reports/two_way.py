@@ -7,7 +7,7 @@ varies on one test set; over images it varies with the test set that was drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,10 +35,22 @@ def answers(records: Records, runs: Sequence[str], at: str = "last") -> NDArray[
     answers
         Of no image where the answers of one of the runs were not kept.
     """
+    return table_of(answers_by_run(records, runs, at), runs)
+
+
+def answers_by_run(
+    records: Records, runs: Collection[str], at: str = "last"
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the same by run, for `table_of` of several arms: the folders are read once."""
     found: dict[str, NDArray[np.bool_]] = {}
     for folder in records.studies:
         found |= right_on_test(Path(folder), runs, at)
-    rows = [found.get(run, np.zeros(0, bool)) for run in runs]
+    return found
+
+
+def table_of(by_run: Mapping[str, NDArray[np.bool_]], runs: Sequence[str]) -> NDArray[np.bool_]:
+    """Return some of the runs of `answers_by_run` as `answers` does."""
+    rows = [by_run.get(run, np.zeros(0, bool)) for run in runs]
     if len({len(row) for row in rows}) != 1:
         return np.zeros((len(runs), 0), bool)
     return np.stack(rows)
@@ -98,7 +110,7 @@ def two_way_interval(correct: NDArray[Any], level: float) -> Interval:
 
     The variance of a table's mean is that of its seeds, plus that of its images, less the
     interaction, which both contain (Cornfield and Tukey, 1956; Owen, 2007). Each part of it is
-    widened by its own Student's factor, squared (Banerjee, 1961): seeds are few, images many. It
+    widened by its own Student's factor, squared (Banerjee, 1960): seeds are few, images many. It
     so contains `reports.statistics.student_interval` of the seeds' accuracies.
 
     Parameters

@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, few
-from reports.read import Records, last_epochs
+from reports.metrics import last_epochs
+from reports.read import Records
 from reports.style import COLOURS, DASHES
 
 SINGLE = "run"

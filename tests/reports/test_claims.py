@@ -18,6 +18,10 @@ from study.records.columns import history_columns, run_columns
 GOOD = """
 - id: mine
   sentence: A sentence.
+  family: own
+  stated: 2026-11-28
+  margin_from: ours
+  config: configs/random.yaml
   metric: test_accuracy
   a: {data.label_noise: 0}
   against: 0.5
@@ -76,9 +80,23 @@ def test_the_margin_of_a_ratio_is_written_as_a_ratio(margin: float) -> None:
         ("above: 0", "effect: no.module:x\n  above: 1", "an effect that can be imported"),
         ("above: 0", "effect: math:pi\n  above: 1", "a reports.effects.Effect"),
         ("against: 0.5", "against: end", "one of first, last"),
-        ("against: 0.5", "at: 2.5\n  against: 0.5", "or an epoch, found 2.5"),
-        ("  against: 0.5\n", "", "either b or against, found 'neither'"),
-        ("against: 0.5", "against: 0.5\n  b: {}", "found 'both'"),
+        ("against: 0.5", "at: 2.5\n  against: 0.5", "an epoch, or .*, found 2.5"),
+        ("  against: 0.5\n", "", "one of b, against, over, found 'none'"),
+        ("against: 0.5", "against: 0.5\n  b: {}", "found 'b, against'"),
+        ("against: 0.5", "over: {data.label_noise: [0, 1]}", "not for a difference"),
+        ("against: 0.5", "over: {data.label_noise: [1, 0]}", "numbers, which grow"),
+        ("above: 0", "effect: kendall\n  above: 0", "levels exactly for a trend"),
+        ("  family: own\n", "", "mine.family: expected a value"),
+        ("  stated: 2026-11-28\n", "", "mine.stated: expected a value"),
+        ("  margin_from: ours\n", "", "mine.margin_from: expected a value"),
+        ("  config: configs/random.yaml\n", "", "mine.config: expected a value"),
+        ("2026-11-28", "soon", "a date, as 2026-11-28, found 'soon'"),
+        ("above: 0", "above: 0\n  at: best", "a validation metric that chooses the epoch"),
+        ("above: 0", "above: 0\n  best_of: optimizer.lr", "best_of needs it"),
+        ("above: 0", "above: 0\n  at: best\n  by: test_accuracy", "by: expected a validation"),
+        ("above: 0", "above: 0\n  by: validation_accuracy", "there is nothing to choose"),
+        ("above: 0", "effect: ratio\n  above: 1\n  images: true", "a difference of test_accur"),
+        ("above: 0", "above: 0\n  at: {metric: epoch}", "or {metric: a metric, within"),
         ("a: {data.label_noise: 0}", "a: data", "a mapping of facts"),
         ("a: {data.label_noise: 0}", "a: {data.label_noise: {0: 1}}", "a mapping of facts"),
         ("a: {data.label_noise: 0}", "a: {1: 1}", "a mapping of facts"),
