@@ -90,6 +90,14 @@ def check_metric(history: pd.DataFrame, metric: str, key: str = "metric") -> Non
         raise BadInput(key, f"one of {', '.join(known)}", metric, hint)
 
 
+def at_in_words(at: At) -> str:
+    """Return an epoch in words."""
+    if isinstance(at, Mapping):
+        low, high = at["within"]
+        return f"the last epoch with {at['metric']} within {low:g} to {high:g} of its start"
+    return f"epoch {at}" if isinstance(at, int) else f"the {at} epoch"
+
+
 def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each run's last epoch."""
     return table.loc[table.groupby("run", sort=False)["epoch"].idxmax()]

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
-from reports.verdicts import Verdict
+from reports.verdicts import Verdict, with_elsewhere
 from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def render(
     environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
     return environment.get_template("page.html.j2").render(
         studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
-        verdicts=verdicts,
+        verdicts=with_elsewhere(verdicts),
         explanations=explanations,
         arms=arms,
         drawn=drawn,
@@ -84,8 +84,8 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
         ("Hyperparameters", _settings(records)),
         (
             "Statistics",
-            "95% BCa bootstrap intervals over seeds; sign-flip permutation tests; two "
-            "one-sided tests for equivalence; Holm over the ledger; no verdict from under 6 seeds",
+            "inverted sign-flip intervals over seeds, at 1 - .05 / m in a family of m claims; sign "
+            "tests where runs diverged or did not fit; two-way intervals over seeds and images",
         ),
         ("Data", ", ".join(f"sha256 {value[:16]}…" for value in sorted(set(runs["data_hash"])))),
         ("Same bits in any stack", ", ".join(stacking)),

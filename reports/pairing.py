@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.claims import Claim
-from reports.metrics import At, check_metric, larger_is_better, values
+from reports.metrics import At, at_in_words, check_metric, larger_is_better, values
 from reports.read import Records, facts_of
 from reports.scope import Recorded, Setting, Side
 from study.base.errors import BadInput, unknown_key
@@ -118,14 +118,6 @@ def pairs(claim: Claim, sides: Sequence[Side], setting: Setting, records: Record
         chosen = f"chosen by {claim.by}: {', '.join(best)}"
     kept = runs.loc[table["seed"]]
     return Pairs(table.reset_index(drop=True), kept, left_out, chosen)
-
-
-def at_in_words(at: At) -> str:
-    """Return an epoch in words."""
-    if isinstance(at, Mapping):
-        low, high = at["within"]
-        return f"the last epoch with {at['metric']} within {low:g} to {high:g} of its start"
-    return f"epoch {at}" if isinstance(at, int) else f"the {at} epoch"
 
 
 def _unpaired(runs: pd.DataFrame) -> list[str]:

@@ -9,14 +9,13 @@ import pandas as pd
 
 from reports import wording
 from reports.read import Records
-from reports.verdicts import Verdict
+from reports.verdicts import Verdict, with_elsewhere
 from study.terminal.summary import METRICS, written
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Return one row a claim and setting, as text."""
-    rows = [row for each in verdicts for row in (each, *each.elsewhere)]
-    return pd.DataFrame([_verdict_row(each) for each in rows])
+    return pd.DataFrame([_verdict_row(each) for each in with_elsewhere(verdicts)])
 
 
 def _verdict_row(each: Verdict) -> dict[str, object]:
@@ -47,7 +46,7 @@ def _verdict_row(each: Verdict) -> dict[str, object]:
 def judged_runs(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Return the runs that verdicts rest on, a row each."""
     rows = []
-    for each in [row for verdict in verdicts for row in (verdict, *verdict.elsewhere)]:
+    for each in with_elsewhere(verdicts):
         about = {"claim": each.claim.id, "setting": each.setting or "as registered"}
         rows += [
             {**about, "side": side, "seed": seed, "run": run}

@@ -117,6 +117,11 @@ class Verdict:
         return int((self.pairs["stands_in"] != "").sum())
 
 
+def with_elsewhere(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return each verdict, followed by those on the same claim in other settings."""
+    return [row for each in verdicts for row in (each, *each.elsewhere)]
+
+
 def judge_all(claims: Sequence[Claim], records: Records) -> list[Verdict]:
     """Return a verdict on each claim, those in other settings within it.
 

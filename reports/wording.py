@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reports.claims import Claim
+from reports.metrics import at_in_words as at_in_words
 from reports.statistics import Interval
 from reports.verdicts import Verdict
 
