@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each contender")
     parser.add_argument("--epochs", type=int, help="epochs per measurement (default: 2 or 10)")
-    parser.add_argument("--workload", choices=[*WORKLOADS, "gpu", "all"], default="784-256-10")
+    parser.add_argument(
+        "--workload", choices=[*WORKLOADS, "gpu", "coverage", "all"], default="784-256-10"
+    )
     parser.add_argument(
         "--only", nargs="+", default=[""], help="only contenders whose name has one of these texts"
     )
@@ -40,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--epochs: expected at least 2, as the first warms up")
     if arguments.workload == "gpu":
         return gpu(arguments, parser)
+    if arguments.workload == "coverage":
+        from benchmarks.coverage import measure as simulate
+
+        print(simulate(arguments.out))
+        return 0
     if arguments.one:
         contender = contenders(arguments.workload)[arguments.one]
         timing = contender(WORKLOADS[arguments.workload], arguments.epochs)

@@ -102,13 +102,26 @@ def _columns(columns: list[tuple[str, str]]) -> str:
 def verdicts() -> str:
     """Return the verdicts of the example report, a row each."""
     path = ROOT / "reports" / "example" / "tables" / "verdicts.csv"
-    lines = ["|claim|verdict|effect [95% interval]|asked|", "|---|---|---|---|"]
+    lines = ["|claim|verdict|effect [interval]|asked|", "|---|---|---|---|"]
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            effect = f"{row['effect [95% interval]']} ({row['is a']})"
-            if row["diverged"] != "0":
-                effect += f"; {row['diverged']} runs diverged"
-            lines.append(f"|{row['claim']}|**{row['verdict']}**|{effect}|{row['asked']}|")
+            if row.get("setting", "as registered") == "as registered":
+                effect = next(value for name, value in row.items() if name.startswith("effect"))
+                lines.append(f"|{row['claim']}|**{row['verdict']}**|{effect}|{row['asked']}|")
+    return "\n".join(lines)
+
+
+def claims() -> str:
+    """Return a table of the shipped claims."""
+    from reports import symbols
+    from reports.claims import load_claims
+
+    lines = ["| claim | arms | metric and statistic | margin from | family |"]
+    lines += ["|---|---|---|---|---|"]
+    for each in load_claims():
+        statistic = f"{each.metric}: {symbols.statistic(each)}"
+        cells = (each.sentence, symbols.arms(each), statistic, each.margin_from, each.family)
+        lines.append(_row(*cells))
     return "\n".join(lines)
 
 
@@ -126,6 +139,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "history": history,
     "measures": measures,
     "verdicts": verdicts,
+    "claims": claims,
 }
 
 

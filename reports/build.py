@@ -42,6 +42,8 @@ def build(
     arms = tables.arm_table(records)
     tables.write(tables.verdict_table(verdicts), out / "tables", "verdicts")
     tables.write(arms, out / "tables", "arms")
+    judged = tables.judged_runs(verdicts)
+    judged.to_csv(out / "tables" / "judged.csv", index=False, encoding="utf-8")
     drawn = draw_all(figures, records, verdicts, out / "figures", style)
     explanations = {each.claim.id: explain(each, records) for each in verdicts}
     wording.write(out / "claims.md", _claims_markdown(verdicts, explanations))
@@ -80,13 +82,11 @@ def build_figures(
 def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str]) -> str:
     lines = ["# Claims and verdicts", ""]
     for each in verdicts:
-        claim = each.claim
-        lines += [f"## {each.verdict}: {markdown(claim.sentence)}", ""]
-        if claim.source:
-            lines += [f"Source: {markdown(claim.source)}.", ""]
-        if each.n:
-            p = wording.p_value(each.p_adjusted)
-            lines.append(f"{wording.finding(each)}; {each.n} seeds; p (Holm) {p}.")
-        lines += [part for part in (markdown(each.why), explanations[claim.id]) if part]
-        lines.append("")
+        lines += [f"## {each.verdict}: {markdown(each.claim.sentence)}", ""]
+        if each.claim.source:
+            lines += [f"Source: {markdown(each.claim.source)}.", ""]
+        lines += [*map(markdown, wording.sentences(each)), explanations[each.claim.id], ""]
+        for other in each.elsewhere:
+            lines += [f"### {other.verdict}, outside the family: {markdown(other.setting)}", ""]
+            lines += [*map(markdown, wording.sentences(other)), ""]
     return "\n".join(lines)

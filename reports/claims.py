@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reports.effects import EFFECT, Effect
+from reports.fields import ASKED, check_fields, is_id, is_number, shown
 from study.base.errors import BadInput, unknown_key
 from study.runs import yaml_text
 
 SHIPPED = Path(__file__).with_name("claims.yaml")
-ASKED = ("above", "below", "within", "other_than")
-EPOCHS = ("first", "last", "best", "fit", "largest", "smallest")
-LONGEST = 1_000  # of a text in characters, and of a list in values
-
-
-def _is_epoch(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+REQUIRED = ("id", "family", "stated", "sentence", "metric", "config", "margin_from")
+IMAGES = "test_accuracy"  # the metric that is a mean over the test set's images
+At = str | int | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Claim:
     """A claim, as claims.yaml states it.
+
+    Each side of a claim is one arm of the config: the arm that has the facts of ``where`` and of
+    the side. A fact that the config does not vary is fixed by the config, unless the claim gives it
+    another value; a fact that the config varies has to be given by the claim (or be in ``over`` or
+    ``best_of``). Runs that differ in any other fact do not enter.
 
     Attributes
     ----------
@@ -36,23 +37,48 @@ class Claim:
         Its name, what was claimed, and where.
     metric, at
         A column of ``history``, or the ``package.module:function`` of your own that computes one
-        from ``history``, and the epoch to take it at (see `reports.read.Records.values`); or an
-        outcome in ``runs``, which has no epoch.
+        from ``history``, and the epoch to take it at: ``first`` (before training), ``last``,
+        ``best``, ``fit``, ``largest``, ``smallest``, a number; or
+        ``{metric: test_cross_entropy, within: [0.95, 1.05]}``, the last epoch at which that metric,
+        as a share of its value before training, is within the bounds. Or an outcome in ``runs``,
+        which has no epoch.
+    family
+        The question that the claim belongs to: the claims of a ledger that share it share an error
+        of 5 %.
+    stated
+        The date on which the claim was written, as 2026-11-28.
+    margin_from
+        Where the margin comes from: a source, or "ours" and why.
+    config
+        The config whose runs would show it; None stands for the default settings.
+    by
+        The validation metric that chooses: the epoch of ``at: best`` (in each run), and the value
+        of ``best_of``. A test metric's best epoch has to be chosen by one.
+    less
+        An epoch, as in ``at``; the run's own value there is subtracted before sides are compared.
     a, b
-        Facts that choose the runs of each side, dotted key to value; runs are paired by seed and
-        by every other fact.
+        Facts that choose the arm of each side, dotted key to value; runs are paired by seed.
     where
         Facts that both sides share.
     against
         In place of ``b``: a number, or the same runs' own value at another epoch.
+    over
+        In place of both: one fact with the levels of a trend, for ``effect: kendall``.
+    best_of
+        A fact that the config varies: each side has its own best value, which has the best mean
+        over seeds of ``by`` at the same epoch.
     effect
-        ``difference`` a - b; ``ratio`` a / b; ``share`` of runs whose metric is at least
-        ``against``; or the ``package.module:object`` of an `reports.effects.Effect` of your own.
+        ``difference`` a - b; ``ratio`` a / b; ``kendall``, each seed's rank correlation of the
+        metric with the levels of ``over``; ``share`` of runs whose metric is at least ``against``,
+        for which ``above: 0.7`` means that all are, and that the upper bound on the share that is
+        not lies below 0.3; or the ``package.module:object`` of an `reports.effects.Effect` of your
+        own.
     above, below, within, other_than
         Exactly one of them: where the mean effect was claimed to lie. Margins are written as the
         effect is, a ratio's as ratios: ``below: 0.01`` is below 1 %.
-    config
-        The config whose runs would show it.
+    images
+        Whether the claim must hold on other test images, too, not only with other seeds; by default
+        that is so for a difference of test accuracies.
 
     Raises
     ------
@@ -61,40 +87,75 @@ class Claim:
 
     Examples
     --------
-    >>> claim = Claim("c", "It shrinks.", "test_accuracy", against=1, effect="ratio", below=0.01)
+    >>> claim = Claim("c", "It shrinks.", "train_cross_entropy", against="first", effect="ratio",
+    ...               below=0.01)
     >>> claim.asked, round(claim.margins[0], 3)
     ('below', -4.605)
+
+    In claims.yaml, a trend; an arm at its best; a peak less that of random labels; and a band::
+
+        over: {data.label_noise: [0, 0.5, 1]}
+        metric: test_accuracy
+        effect: kendall
+        below: 0
+
+        best_of: optimizer.lr
+        by: validation_cross_entropy
+        a: {model.backward: identity}
+        b: {model.backward: jacobian}
+
+        a: {data.label_noise: 0.5}
+        b: {data.label_noise: 1}
+        metric: test_accuracy
+        at: best
+        by: validation_accuracy
+        less: fit
+        above: 0.01
+
+        metric: train_cross_entropy
+        at: {metric: test_cross_entropy, within: [0.95, 1.05]}
+        against: first
+        effect: ratio
+        above: 0.01
     """
 
     id: str
     sentence: str
     metric: str
+    family: str = "one"
+    stated: str | None = None
+    margin_from: str = ""
+    config: str | None = None
     source: str = ""
-    at: str | int = "last"
+    at: At = "last"
+    by: str | None = None
+    less: At | None = None
     a: Mapping[str, Any] = field(default_factory=dict)
     b: Mapping[str, Any] | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     against: str | float | None = None
+    over: Mapping[str, Sequence[float]] | None = None
+    best_of: str | None = None
     effect: str = "difference"
     above: float | None = None
     below: float | None = None
     within: Sequence[float] | None = None
     other_than: float | None = None
-    config: str | None = None
+    images: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, (expected, valid) in _FIELDS.items():
-            if not valid(getattr(self, name)):
-                raise BadInput(name, expected, _shown(getattr(self, name)))
-        if (self.b is None) == (self.against is None):
-            both = "neither" if self.b is None else "both"
-            raise BadInput("against", "either b or against", both)
+        check_fields(self)
+        sides = [name for name in ("b", "against", "over") if getattr(self, name) is not None]
+        if len(sides) != 1:
+            found = ", ".join(sides) or "none"
+            raise BadInput("against", "one of b, against, over", found)
         given = [name for name in ASKED if getattr(self, name) is not None]
         if len(given) != 1:
             raise BadInput("above", f"one of {', '.join(ASKED)}", ", ".join(given) or "none")
-        self._check_margins()
+        self._check_effect()
+        self._check_choices()
 
-    def _check_margins(self) -> None:
+    def _check_effect(self) -> None:
         effect = self.statistic
         for margin in self._as_written:
             if not effect.least < margin <= effect.most:
@@ -103,8 +164,26 @@ class Claim:
                 raise BadInput(self.asked, expected + upper, margin)
         if effect.of_runs and self.asked not in ("above", "below"):
             raise BadInput(self.asked, f"above or below, for a {effect.word}")
-        if effect.of_runs and not _is_number(self.against):
+        if effect.of_runs and not is_number(self.against):
             raise BadInput("against", f"a number, for a {effect.word}", self.against)
+        if effect.of_levels != (self.over is not None):
+            raise BadInput("over", f"levels exactly for a trend, not for a {effect.word}")
+        difference = effect.linear and self.metric == IMAGES
+        if self.images and not difference:
+            raise BadInput("images", f"false, but for a difference of {IMAGES}", self.images)
+
+    def _check_choices(self) -> None:
+        best = "best" in (self.at, self.less, self.against)
+        if self.by is None:
+            if self.best_of is not None:
+                raise BadInput("by", "a validation metric that chooses", hint="best_of needs it")
+            if best and self.metric.startswith("test_"):
+                hint = "by: validation_accuracy; the test set chooses no epoch"
+                raise BadInput("by", "a validation metric that chooses the epoch", hint=hint)
+        elif not self.by.startswith("validation_"):
+            raise BadInput("by", "a validation metric", self.by)
+        elif not best and self.best_of is None:
+            raise BadInput("by", "best_of or an epoch best", hint="there is nothing to choose")
 
     @property
     def asked(self) -> str:
@@ -126,82 +205,12 @@ class Claim:
         """The margin, or the two of ``within``, on the scale on which effects are tested."""
         return tuple(self.statistic.tested(margin) for margin in self._as_written)
 
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST and value.isprintable()
-
-
-def _is_number(value: object) -> bool:
-    # A whole number of thousands of digits is no float: it is refused before it is converted.
-    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-    return whole or (isinstance(value, float) and math.isfinite(value))
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, bool) or _is_text(value) or _is_number(value)
-
-
-def _are_facts(value: object) -> bool:
-    """Tell whether a value maps texts to plain values or lists of them; looks no deeper."""
-    if not isinstance(value, Mapping) or not all(map(_is_text, value)):
-        return False
-    return all(
-        _is_plain(each) or (isinstance(each, list) and len(each) <= LONGEST and _all_plain(each))
-        for each in value.values()
-    )
-
-
-def _all_plain(values: Sequence[object]) -> bool:
-    return all(map(_is_plain, values))
-
-
-def _is_id(value: object) -> bool:
-    return (
-        isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", value, re.A) is not None
-    )
-
-
-def _are_bounds(value: object) -> bool:
-    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(map(_is_number, value)):
-        return False
-    return bool(value[0] < value[1])
-
-
-def _or_none(valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or valid(value)
-
-
-_FACTS = "a mapping of facts to values or lists of values"
-_FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "id": ("a name of letters, digits, '.', '_' and '-'", _is_id),
-    "sentence": (
-        "a sentence in one line of printable characters",
-        lambda value: _is_text(value) and value != "",
-    ),
-    "metric": ("the name of a metric", _is_text),
-    "source": ("a text in one line of printable characters", _is_text),
-    "at": (f"one of {', '.join(EPOCHS)}, or an epoch", lambda v: v in EPOCHS or _is_epoch(v)),
-    "a": (_FACTS, _are_facts),
-    "b": (_FACTS, _or_none(_are_facts)),
-    "where": (_FACTS, _are_facts),
-    "against": (
-        f"one of {', '.join(EPOCHS)}, or a number",
-        lambda value: value is None or value in EPOCHS or _is_number(value),
-    ),
-    **dict.fromkeys(("above", "below", "other_than"), ("a number", _or_none(_is_number))),
-    "within": ("a lower and a higher bound", _or_none(_are_bounds)),
-    "config": ("the path of a config", _or_none(_is_text)),
-}
-
-
-_TOO_MUCH = {dict: "a mapping", list: "a list", int: "a whole number of over 64 bits"}
-
-
-def _shown(value: object) -> object:
-    """Return what a message shows of a value: of one that can be endless only what it is."""
-    if isinstance(value, (str, float)) or _is_plain(value):
-        return value
-    return _TOO_MUCH.get(type(value), type(value).__name__)
+    @property
+    def of_images(self) -> bool:
+        """Whether the claim must hold on other test images, too."""
+        if self.images is not None:
+            return self.images
+        return self.statistic.linear and self.metric == IMAGES
 
 
 def load_claims(paths: Sequence[Path] = (SHIPPED,)) -> list[Claim]:
@@ -233,7 +242,7 @@ def _claims_in(path: Path) -> list[Claim]:
             claims.append(_claim(entry))
         except BadInput as fault:
             name = entry.get("id") if isinstance(entry, dict) else None
-            where = f"claim {name if _is_id(name) else number}"
+            where = f"claim {name if is_id(name) else number}"
             raise fault.under(where).in_file(str(path)) from None
     return claims
 
@@ -244,8 +253,8 @@ def _claim(entry: Any) -> Claim:
     known = [each.name for each in dataclasses.fields(Claim)]
     for key in entry:
         if key not in known:
-            raise unknown_key(str(_shown(key)), known)
-    for name in ("id", "sentence", "metric"):
+            raise unknown_key(str(shown(key)), known)
+    for name in REQUIRED:
         if name not in entry:
             raise BadInput(name, "a value", "none")
     # A block of text in YAML ends with a line break.

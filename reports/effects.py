@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.statistics import Values
+from reports.statistics import Values, kendall_tau
 from study.base.names import Kind
 
 EFFECT = Kind("an effect", "reports.effects", "EFFECTS")
@@ -37,7 +37,11 @@ class Effect:
     least, most
         Margins, as written, lie above ``least`` and are not above ``most``.
     of_runs
-        Whether each run counts by itself and is 0 or 1, so that a binomial test applies.
+        Whether each run is 0 or 1, so that a binomial test applies.
+    of_levels
+        Whether ``a`` has the values at each level, [seed, level], and ``b`` the levels, [level].
+    linear
+        Whether it is a - b, so that its mean over seeds is one over test images, too.
 
     Examples
     --------
@@ -54,6 +58,8 @@ class Effect:
     least: float = -math.inf
     most: float = math.inf
     of_runs: bool = False
+    of_levels: bool = False
+    linear: bool = False
 
 
 def _difference(a: Values, b: Values) -> Values:
@@ -69,8 +75,18 @@ def _reached(a: Values, b: Values) -> Values:
     return (a >= b).astype(float)
 
 
-DIFFERENCE = Effect("difference", _difference)
+def _taus(a: Values, b: Values) -> Values:
+    return np.array([kendall_tau(b, each) for each in a])
+
+
+DIFFERENCE = Effect("difference", _difference, linear=True)
 RATIO = Effect("ratio", _log_ratio, math.log, math.exp, least=0.0)
 SHARE = Effect("share of runs", _reached, least=0.0, most=1.0, of_runs=True)
+KENDALL = Effect("Kendall's τ", _taus, least=-1.0, most=1.0, of_levels=True)
 
-EFFECTS: dict[str, Effect] = {"difference": DIFFERENCE, "ratio": RATIO, "share": SHARE}
+EFFECTS: dict[str, Effect] = {
+    "difference": DIFFERENCE,
+    "ratio": RATIO,
+    "share": SHARE,
+    "kendall": KENDALL,
+}

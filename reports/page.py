@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from reports import wording
 from reports.drawing import Drawn
 from reports.explorer import explored, scripts, styles
 from reports.inline_svg import inline_svg
+from reports.pictures import picture
+from reports.questions import by_question, title
 from reports.read import Records
-from reports.verdicts import Verdict
+from reports.verdicts import INCONCLUSIVE, NOT_RUN, REFUTED, SUPPORTED, Verdict
 from study.base.text import html
 from study.terminal.arms import in_words
 
@@ -49,16 +52,22 @@ def render(
     )
     environment.globals["wording"] = wording
     environment.filters["figure"] = lambda drawn: _embedded(figures, drawn)
+    environment.globals["picture"] = picture
+    studies = list(records.varied)
     return environment.get_template("page.html.j2").render(
-        studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
-        verdicts=verdicts,
+        studies=studies,
+        title=title(verdicts, studies),
+        counts=counts(verdicts),
+        judged=by_question(verdicts),
+        not_run=[each for each in verdicts if each.verdict == NOT_RUN],
+        sources=sources(verdicts),
         explanations=explanations,
         arms=arms,
         drawn=drawn,
         runs=run_table(records),
         total=len(records.runs),
         environments=records.environments,
-        checklist=checklist(records, folders),
+        checklist=checklist(records, verdicts, folders),
         left_out=left_out,
         watched=watched,
         explored=explored(records, verdicts),
@@ -77,7 +86,9 @@ def run_table(records: Records) -> pd.DataFrame:
     return table.sort_values(["study", "arm", "seed"]).head(MOST_ROWS)
 
 
-def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]]:
+def checklist(
+    records: Records, verdicts: Sequence[Verdict], folders: Sequence[Path]
+) -> list[tuple[str, str]]:
     """Return what a reproducibility checklist asks, and the answers of these records."""
     runs = records.runs
     versions = sorted({json.dumps(e["packages"]) for e in records.environments.values()})
@@ -86,12 +97,12 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
         ("Runs", f"{len(runs)}, of which {int((runs['status'] == 'diverged').sum())} diverged"),
         ("Seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
         ("Compute time", f"{runs['seconds'].sum() / 60:.1f} minutes of training, summed over runs"),
-        ("Selection", "none: no run, epoch or hyperparameter was chosen by a result"),
+        ("Selection", selection(verdicts)),
         ("Hyperparameters", _settings(records)),
         (
             "Statistics",
-            "95% BCa bootstrap intervals over seeds; sign-flip permutation tests; two "
-            "one-sided tests for equivalence; Holm over the ledger; no verdict from under 6 seeds",
+            "inverted sign-flip intervals over seeds, at 1 - .05 / m in a family of m claims; sign "
+            "tests where runs diverged or did not fit; two-way intervals over seeds and images",
         ),
         ("Data", ", ".join(f"sha256 {value[:16]}…" for value in sorted(set(runs["data_hash"])))),
         ("Same bits in any stack", ", ".join(stacking)),
@@ -105,6 +116,32 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
             + f"; python -m reports {shlex.join(map(str, folders))}",
         ),
     ]
+
+
+def counts(verdicts: Sequence[Verdict]) -> str:
+    """Return how many claims were judged, and how, in a sentence."""
+    number = Counter(each.verdict for each in verdicts)
+    judged = len(verdicts) - number[NOT_RUN]
+    parts = [
+        f"{number[kind]} {kind}" for kind in (SUPPORTED, REFUTED, INCONCLUSIVE) if number[kind]
+    ]
+    return f"{judged} of {len(verdicts)} claims were judged: {', '.join(parts) or 'none'}."
+
+
+def selection(verdicts: Sequence[Verdict]) -> str:
+    """Return what was chosen by a result in the claims that were judged, and by which rule."""
+    chosen: dict[str, list[str]] = {}
+    for each in verdicts:
+        if each.verdict != NOT_RUN and each.claim.by is not None:
+            what = each.claim.best_of or "the epoch"
+            chosen.setdefault(f"{what} by {each.claim.by}", []).append(each.claim.id)
+    return "; ".join(f"{rule}: {', '.join(ids)}" for rule, ids in chosen.items()) or "none"
+
+
+def sources(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return where the judged claims come from, each once."""
+    judged = (each.claim.source for each in verdicts if each.verdict != NOT_RUN)
+    return list(dict.fromkeys(source for source in judged if source))
 
 
 def machines(records: Records) -> list[str]:

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import study
-from study.base.errors import BadInput, nearest
-from study.base.names import imported, is_path
+from reports import metrics
+from reports.metrics import last_epochs
+from study.base.errors import BadInput
 from study.base.text import plain
 from study.data.sources import SOURCES
 from study.records.columns import history_columns
@@ -29,14 +30,6 @@ from study.runs.progress import FAILED
 from study.runs.run import fact_keys
 from study.runs.study import varied_keys
 from study.terminal.arms import arm_label
-
-# A diverged run has no number for its loss: it counts as the worst there is.
-WORST = {
-    "cross_entropy": 87.3,  # -log of the smallest float32
-    "squared_error": 2.0,
-    "accuracy": 0.0,
-}
-OUTCOMES = ("epochs", "epochs_to_fit", "parameters", "seconds")  # numbers that ``runs`` has
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,7 @@ class Records:
                 return table.iloc[:0]
             if isinstance(wanted, list):
                 # ``runs`` has lists as JSON, in which 1 and 1.0 are not the same text.
-                texts = [text for text in table[key].unique() if _parsed(text) == wanted]
+                texts = [text for text in table[key].unique() if parsed(text) == wanted]
                 table = table[table[key].isin(texts)]
             else:
                 table = table[table[key].isna() if wanted is None else table[key] == wanted]
@@ -92,73 +85,15 @@ class Records:
         """Return each run's last row of ``history``, by its id."""
         return last_epochs(self.history).set_index("run")
 
-    def values(self, metric: str, at: str | int) -> pd.Series:
-        """Return one number a run, by its id: a metric at an epoch.
-
-        Parameters
-        ----------
-        metric
-            A column of ``history``; one of `OUTCOMES`, for which ``at`` does not matter; or
-            ``package.module:function`` of your own, which gets ``history`` and returns a column.
-        at
-            ``first`` (before training), ``last``, ``best`` (smallest loss, largest accuracy),
-            ``fit`` (where ``epochs_to_fit`` says), ``largest``, ``smallest``, or an epoch.
+    def values(self, metric: str, at: metrics.At) -> pd.Series:
+        """Return one number a run, by its id: a metric at an epoch (see `reports.metrics.values`).
 
         Raises
         ------
         BadInput
             No such metric.
         """
-        self.check_metric(metric)
-        if metric in OUTCOMES:
-            return self.runs.set_index("run")[metric].astype(float)
-        table = self.history[["run", "epoch"]].assign(**{metric: self._column(metric)})
-        for name, worst in WORST.items():
-            if metric in self.history.columns and metric.endswith(name):
-                measured = table.groupby("run")[metric].transform("count") > 0
-                trained = (table["epoch"] > 0) & measured
-                table[metric] = table[metric].where(table[metric].notna() | ~trained, worst)
-                table[metric] = table[metric].clip(upper=max(worst, 1.0))
-        if at == "last":
-            return last_epochs(table).set_index("run")[metric]
-        if at in ("best", "largest", "smallest"):
-            largest = at == "largest" or (at == "best" and "accuracy" in metric)
-            grouped = table.groupby("run", sort=False)
-            return grouped[metric].max() if largest else grouped[metric].min()
-        if at == "fit":
-            fitted = self.runs.set_index("run")["epochs_to_fit"].dropna()
-            joined = table.join(fitted.rename("fit"), on="run", how="inner")
-            return joined[joined["epoch"] == joined["fit"]].set_index("run")[metric]
-        epoch = 0 if at == "first" else at
-        return table[table["epoch"] == epoch].set_index("run")[metric]
-
-    def check_metric(self, metric: str) -> None:
-        """Refuse what `values` has no number for; the message has the nearest name.
-
-        Raises
-        ------
-        BadInput
-            No such metric.
-        """
-        columns = [*history_columns(validation=True), *self.history.select_dtypes("number")]
-        known = [name for name in dict.fromkeys(columns) if name not in ("run", "epoch", "seed")]
-        known += OUTCOMES
-        if metric not in known and not is_path(metric):
-            hint = nearest(metric, known) or "or package.module:function of your own"
-            raise BadInput("metric", f"one of {', '.join(known)}", metric, hint)
-
-    def _column(self, metric: str) -> pd.Series:
-        if metric in self.history.columns:
-            return self.history[metric]
-        column = imported(metric, "metric", "a metric")(self.history)
-        if not isinstance(column, pd.Series) or not column.index.equals(self.history.index):
-            raise BadInput(metric, "to return a number a row of history", type(column).__name__)
-        return column
-
-
-def last_epochs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each run's last epoch."""
-    return table.loc[table.groupby("run", sort=False)["epoch"].idxmax()]
+        return metrics.values(self.runs, self.history, metric, at)["value"]
 
 
 def exact_gradient(history: pd.DataFrame) -> pd.DataFrame:
@@ -301,11 +236,11 @@ def _arms(runs: pd.DataFrame, varied: Sequence[str]) -> list[str]:
         return [arm_label(dict.fromkeys(varied))] * len(runs)
     arms = runs.groupby(known, sort=False, dropna=False).ngroup()
     rows = runs.loc[~arms.duplicated(), known].to_dict("records")
-    labels = [arm_label({key: _parsed(row.get(key)) for key in varied}) for row in rows]
+    labels = [arm_label({key: parsed(row.get(key)) for key in varied}) for row in rows]
     return [labels[arm] for arm in arms]
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """Return a fact as it was given: ``runs`` has lists and mappings as JSON, and null as NaN."""
     if isinstance(value, float) and math.isnan(value):
         return None

@@ -10,29 +10,52 @@ import pandas as pd
 from reports import wording
 from reports.latex import latex
 from reports.read import Records
-from reports.verdicts import Verdict
+from reports.verdicts import Verdict, with_elsewhere
 from study.base import text
 from study.terminal.summary import METRICS, written
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Return one row a claim, as text."""
-    return pd.DataFrame(
-        [
-            {
-                "claim": each.claim.sentence,
-                "verdict": each.verdict,
-                "effect [95% interval]": wording.effect(each),
-                "is a": wording.scale(each.claim),
-                "asked": wording.asked(each.claim),
-                "seeds": each.n,
-                "p (Holm)": wording.p_value(each.p_adjusted),
-                "diverged": each.diverged,
-                "note": each.why,
-            }
-            for each in verdicts
+    """Return one row a claim and setting, as text."""
+    return pd.DataFrame([_verdict_row(each) for each in with_elsewhere(verdicts)])
+
+
+def _verdict_row(each: Verdict) -> dict[str, object]:
+    claim = each.claim
+    family = f"{claim.family}, {each.family} claims" if not each.setting else "outside"
+    return {
+        "claim": claim.sentence,
+        "setting": each.setting or "as registered",
+        "verdict": each.verdict,
+        "effect [interval that decides]": wording.effect(each),
+        "is a": wording.scale(claim),
+        "asked": wording.asked(claim),
+        "level": f"{100 * each.level:.4g} %",
+        "95 % unadjusted": wording.interval(claim, each.unadjusted),
+        "95 % Student": wording.interval(claim, each.student),
+        "on images like these": wording.interval(claim, each.images),
+        "seeds": each.n,
+        "p": wording.p_value(each.p),
+        "p × claims": wording.p_value(each.p_adjusted),
+        "family": family,
+        "diverged": each.diverged,
+        "did not fit": each.censored,
+        "note": "; ".join(part for part in (each.chosen, each.why) if part),
+        "command": each.command,
+    }
+
+
+def judged_runs(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return the runs that verdicts rest on, a row each."""
+    rows = []
+    for each in with_elsewhere(verdicts):
+        about = {"claim": each.claim.id, "setting": each.setting or "as registered"}
+        rows += [
+            {**about, "side": side, "seed": seed, "run": run}
+            for seed, ids in each.runs.to_dict("index").items()
+            for side, run in ids.items()
         ]
-    )
+    return pd.DataFrame(rows, columns=["claim", "setting", "side", "seed", "run"])
 
 
 def arm_table(records: Records) -> pd.DataFrame:

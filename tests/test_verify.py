@@ -129,6 +129,7 @@ def test_records_of_an_earlier_version_hold(
         "gradient_exact_cosine": "gradient_cosine",
     }
     later = ["train_accuracy_redrawn_true", "gradient_zero_share", "gradient_exact_largest_g"]
+    later += ["gradient_autograd_distance"]
     for path in (folder / "history").iterdir():
         table = pq.read_table(path).drop_columns(later)
         earlier = table.rename_columns(names)

@@ -11,9 +11,9 @@ const startMargins = () => {
   const written = (value) => shortNumber(claim().ratio ? Math.exp(value) : value);
 
   /** Tells what a claim's intervals say of some margins. */
-  const judged = ({ asked, interval: [low, high], narrow }, [first, second]) => {
+  const judged = ({ asked, interval: [low, high] }, [first, second]) => {
     if (asked === "within") {
-      if (narrow[0] > first && narrow[1] < second) return "supported";
+      if (low > first && high < second) return "supported";
       return high < first || low > second ? "refuted" : "inconclusive";
     }
     const above = low > first, below = high < first;

@@ -6,22 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from reports.verdicts import Verdict
 
 
 def movable_margins(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
     """Return the judged claims whose margin can be moved, on the scale on which they are tested."""
     return [
-        _entry(each, each.pairs)
-        for each in verdicts
-        if each.pairs is not None and not math.isnan(each.interval.low)
+        _entry(each) for each in verdicts if math.isfinite(each.interval.high - each.interval.low)
     ]
 
 
-def _entry(verdict: Verdict, pairs: pd.DataFrame) -> dict[str, Any]:
-    claim = verdict.claim
+def _entry(verdict: Verdict) -> dict[str, Any]:
+    claim, pairs = verdict.claim, verdict.pairs
     return {
         "id": claim.id,
         "sentence": claim.sentence,
@@ -32,7 +28,6 @@ def _entry(verdict: Verdict, pairs: pd.DataFrame) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "mean": verdict.mean,
         "interval": list(verdict.interval),
-        "narrow": list(verdict.narrow),
         "seeds": [
             {"seed": int(row["seed"]), **{k: _plain(row[k]) for k in ("a", "b", "effect")}}
             for row in pairs.to_dict("records")

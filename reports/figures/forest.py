@@ -1,8 +1,9 @@
-"""Every claim's effect with its 95% interval, beside what was asked."""
+"""Every claim's effect with the interval that decides, beside what was asked."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -11,9 +12,10 @@ from matplotlib.axes import Axes
 
 from reports.figures import Figure
 from reports.style import COLOURS
-from reports.verdicts import REFUTED, SUPPORTED, Verdict
+from reports.verdicts import REFUTED, SUPPORTED, Verdict, with_elsewhere
 
 HALF_WIDTH = 3.0  # of the axis, in units of what was asked
+LONGEST = 60  # of a row's name, in characters
 SIDES = {
     "above": (0.0, HALF_WIDTH),
     "below": (-HALF_WIDTH, 0.0),
@@ -29,8 +31,8 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     by their half-width, around their middle; others by their own distance from the margin.
     """
     rows = []
-    for each in verdicts:
-        if math.isnan(each.interval.low):
+    for each in with_elsewhere(verdicts):
+        if not math.isfinite(each.interval.high - each.interval.low):
             continue
         claim = each.claim
         low, high = claim.margins[0], claim.margins[-1]
@@ -38,7 +40,7 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         unit = (high - low) / 2 or max(abs(each.mean - middle), 1e-9)
         rows.append(
             {
-                "claim": claim.id,
+                "claim": f"{claim.id}, {each.setting}" if each.setting else claim.id,
                 "asked": claim.asked,
                 "verdict": each.verdict,
                 "effect": each.mean,
@@ -72,7 +74,7 @@ def draw(verdicts: Sequence[Verdict], ax: Axes | None = None) -> Axes:
         xlim=(-1.05 * HALF_WIDTH, 1.05 * HALF_WIDTH),
         xlabel="effect, in units of what was asked (grey)",
     )
-    ax.set_yticklabels(table["claim"])
+    ax.set_yticklabels(textwrap.shorten(name, LONGEST, placeholder=" …") for name in table["claim"])
     return ax
 
 

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 
 from reports.arm_styles import RULES
 from reports.figures import Figure, few, thinned
-from reports.read import Records, last_epochs
+from reports.metrics import last_epochs
+from reports.read import Records
 from reports.style import COLOURS, linestyle
 
 SINGLE = "run"

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from reports.figures import Figure
 from reports.figures.memorization import over_noise
 from reports.read import Records
-from reports.statistics import kaplan_meier
 from reports.style import linestyle, noise_colour
+from reports.survival import kaplan_meier
 
 
 def data(records: Records) -> pd.DataFrame:

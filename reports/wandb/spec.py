@@ -107,7 +107,7 @@ def spec(
     arms = int(records.runs.groupby("study")["arm"].nunique().max())
     blocks = [
         wr.H1("Summary"),
-        wr.MarkdownBlock(_summary(records)),
+        wr.MarkdownBlock(_summary(records, verdicts)),
         wr.H1("Verdicts"),
         wr.MarkdownBlock(tables.markdown(tables.verdict_table(verdicts))),
         wr.MarkdownBlock(_reasons(verdicts, records)),
@@ -167,14 +167,14 @@ def as_json(report: wr.Report, at: Sequence[Place]) -> str:
     return json.dumps(sent, indent=1, ensure_ascii=False) + "\n"
 
 
-def _summary(records: Records) -> str:
+def _summary(records: Records, verdicts: Sequence[Verdict]) -> str:
     """Return how many runs there are, how they came about, and what could not be read."""
     runs, names = records.runs, _names(records)
     statuses = runs["status"].value_counts().sort_index()
     ended = ", ".join(f"{number} {status}" for status, number in statuses.items())
     studies = f"{len(names)} {'study' if len(names) == 1 else 'studies'} ({', '.join(names)})"
     lines = [f"{len(runs)} runs of {studies}, {runs['seed'].nunique()} seeds: {ended}.", ""]
-    answers = dict(checklist(records, []))
+    answers = dict(checklist(records, verdicts, []))
     lines += [f"- **{key}**: {answers[key]}" for key in SUMMARIZED]
     for environment in records.environments.values():
         versions = {"Python": environment.get("python", "–"), **environment["packages"]}

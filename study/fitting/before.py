@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from study.base.files import take_leftovers_away
 from study.data.prepare import DataCache
 from study.records.checkpoints import Checkpoints, check_format, saved_runs
+from study.records.ledgers import read_ledgers
 from study.records.live import drop_rows, tasks_of
 from study.records.measured import resolved
 from study.records.writing import Folder
@@ -39,6 +40,8 @@ class Work(NamedTuple):
         The stacks that those of its share are trained in.
     unsent
         The ids of ended runs of the share that W&B lacks.
+    ledgers
+        The ledgers of claims that the study names.
     """
 
     request: Request
@@ -48,6 +51,7 @@ class Work(NamedTuple):
     pending: Sequence[Run]
     plans: Sequence[StackPlan]
     unsent: set[str]
+    ledgers: Sequence[Mapping[str, Any]]
 
 
 def work_of(request: Request) -> Work:
@@ -56,11 +60,12 @@ def work_of(request: Request) -> Work:
     Raises
     ------
     BadInput
-        A folder that is another study's, a network that is too large, or an object of the user's
-        that cannot be had.
+        A folder that is another study's, a network that is too large, an object of the user's
+        that cannot be had, or a ledger of claims that cannot be read.
     """
     study = request.study
     study.check_outside()  # before plans, which need sizes of the user's own data sets
+    ledgers = read_ledgers(study.claims)
     folder = Folder(request.out, study.name)
     ended = folder.ended()
     share = request.shard.take(study.runs)
@@ -69,7 +74,8 @@ def work_of(request: Request) -> Work:
     own = [run for run in share if run.id not in done]
     unsent = {run.id for run in share if run.id in ended}
     unsent -= unsent if study.wandb.mode == "off" else Ledger(request.out).published()
-    return Work(request, folder, share, ended, pending, plan(study, own), unsent)
+    plans = plan(study, own)
+    return Work(request, folder, share, ended, pending, plans, unsent, ledgers)
 
 
 def check_outside(work: Work) -> None:
@@ -145,7 +151,11 @@ def check_data(work: Work) -> tuple[DataCache, dict[str, str]]:
 def begin(work: Work) -> DataCache:
     """Check what `check_data` checks, begin the folder, and return the data."""
     cache, checksums = check_data(work)
+    out = work.request.out
+    untouched = not work.ended and not saved_runs(out) and not tasks_of(out)
     work.folder.begin(study_yaml(work.request.study))
+    if untouched:  # later, somebody may have looked at runs before stating claims
+        work.folder.state(work.ledgers)
     for dataset, checksum in checksums.items():
         work.folder.check_source(dataset, checksum, begin=True)
     return cache

@@ -81,6 +81,8 @@ MEASURES: dict[str, Measure] = {
             "gradient_largest_g": "The largest |dL/dp| that the rule is given.",
             "gradient_exact_largest_g": "The largest |dL/dp| before p is clamped; it may be "
             "infinite.",
+            "gradient_autograd_distance": "Norm of the difference between the gradient sent and "
+            "automatic differentiation's, over the norm of the latter.",
         },
     ),
     "weight_norms": Measure(

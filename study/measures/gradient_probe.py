@@ -10,9 +10,10 @@ B examples of a batch, the exact gradient at the logits is
 (Bridle, 1990, Probabilistic interpretation of feedforward classification network outputs). It is
 computed from the logits in float64. Training computes its rule's gradient in the training's
 precision, and clamps p_y to at least the smallest normal number. Where p_y has underflowed, the
-Jacobian sends exactly 0, while p - y is as large as it can be. With smoothed labels y are the rows
-(1 - e) y + e/K of the loss that is trained on. Nothing is dropped: dropout acts in training steps
-alone.
+Jacobian sends exactly 0, while p - y is as large as it can be. PyTorch's automatic differentiation
+of the loss, in the training's precision, is a second reference, which knows no derivation. With
+smoothed labels y are the rows (1 - e) y + e/K of the loss that is trained on. Nothing is dropped:
+dropout acts in training steps alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 from study.base.names import LOSS
 from study.base.streams import Stream
 from study.measures.network import MeasuredData, MeasuredNetwork, Network, spread
-from study.nn.losses import Loss, gradient_at_logits, gradient_at_probabilities
+from study.nn.losses import Loss, gradient_at_logits, gradient_at_probabilities, loss_of
 from study.nn.targets import one_hot
 
 PROBED = 100  # examples
@@ -68,7 +69,8 @@ def gradient_probe(
         gradient; ``exact_cosine`` of the angle between the two, nan where one is 0;
         ``zero_share``, the share of examples to which the rule sends exactly 0; ``largest_g``,
         the largest |dL/dp| that enters the rule, with p_y clamped; ``exact_largest_g``, the same
-        without the clamp, which may be infinite.
+        without the clamp, which may be infinite; ``autograd_distance``, the norm of the difference
+        between the rule's gradient and autograd's, over autograd's norm, nan where that is 0.
 
     Examples
     --------
@@ -89,6 +91,7 @@ def gradient_probe(
         "zero_share": (sent == 0).all(-1).double().mean(),
         "largest_g": g.abs().max().double(),
         "exact_largest_g": exact_largest_g,
+        "autograd_distance": _distance(sent, _by_autograd(z, labels, loss, label_smoothing)),
     }
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
@@ -136,6 +139,19 @@ def exact_gradient(
         g = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing).gradient_at(p, labels)
     through = p * (g - (g * p).sum(-1, keepdim=True))
     return _summing_to_zero(through, p.argmax(-1, keepdim=True)), g.abs().max()
+
+
+def _by_autograd(z: Tensor, labels: Tensor, loss: str, label_smoothing: float) -> Tensor:
+    """Return dL/dz by automatic differentiation of the loss of softmax(z)."""
+    with torch.enable_grad():
+        leaf = z.detach().requires_grad_()
+        value = loss_of(leaf, labels, loss, "autograd", label_smoothing)
+    return torch.autograd.grad(value, leaf)[0]
+
+
+def _distance(sent: Tensor, reference: Tensor) -> Tensor:
+    distance: Tensor = torch.linalg.norm(sent.double() - reference.double())
+    return distance / torch.linalg.norm(reference.double())
 
 
 def _summing_to_zero(rows: Tensor, at: Tensor) -> Tensor:

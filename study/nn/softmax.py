@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from study.base.names import BACKWARD
+from study.nn.targets import lifted
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def softmax(
 
     - ``jacobian``: p * (g - <g, p>), the product of g and the derived Jacobian diag(p) - p p^T;
     - ``identity``: g, without the Jacobian;
+    - ``clamped_0.01``, ``clamped_0.1``, ``clamped_0.5``: g * p / max(p, 0.01), and so on, without
+      the Jacobian: cross-entropy's -y/p with p clamped, so that it is bounded;
     - ``autograd``: the result of PyTorch's own softmax backward.
 
     The fourth rule, ``fused``, works on logits and has no softmax: see `study.nn.losses`.
@@ -152,6 +156,10 @@ def _as_it_is(g: Tensor, p: Tensor) -> Tensor:
     return g
 
 
+def _clamped(g: Tensor, p: Tensor, floor: float) -> Tensor:
+    return g * (lifted(p) / p.clamp_min(floor))  # g itself was computed with p lifted
+
+
 def _by_torch(g: Tensor, p: Tensor) -> Tensor:
     sent: Tensor = torch.ops.aten._softmax_backward_data(g, p, -1, p.dtype)
     return sent
@@ -160,6 +168,9 @@ def _by_torch(g: Tensor, p: Tensor) -> Tensor:
 BACKWARDS: dict[str, BackwardRule] = {
     "jacobian": BackwardRule(through_jacobian),
     "identity": BackwardRule(_as_it_is),
+    "clamped_0.01": BackwardRule(partial(_clamped, floor=0.01)),
+    "clamped_0.1": BackwardRule(partial(_clamped, floor=0.1)),
+    "clamped_0.5": BackwardRule(partial(_clamped, floor=0.5)),
     "autograd": BackwardRule(_by_torch, softmax=lambda z: torch.softmax(z, -1)),
     "fused": BackwardRule(through_jacobian, fused=True),
 }

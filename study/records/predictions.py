@@ -174,6 +174,28 @@ def _long(table: pa.Table, at: str | int) -> pd.DataFrame:
     return long.assign(**{k: repeated[k].to_numpy() for k in repeated} | {"at": str(at)})
 
 
+def right_on_test(
+    folder: Path, runs: Collection[str], at: str = LAST
+) -> dict[str, NDArray[np.bool_]]:
+    """Return by run whether its network is right on each image of its whole test set, [image].
+
+    Runs without a folder's answers have none: of the first format few examples were kept.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted, found = pa.array(list(runs), pa.string()), {}
+    for name in each_part(folder):
+        columns = ["run", "part", "at", "said", "label"]
+        table = read_part(folder / "answers" / f"{name}.parquet", columns)
+        if table is not None:
+            tested = pc.and_(pc.equal(table["part"], "test"), pc.equal(table["at"], at))
+            rows = table.filter(pc.and_(tested, pc.is_in(table["run"], wanted))).to_pandas()
+            for run, said, label in zip(rows["run"], rows["said"], rows["label"], strict=True):
+                found[run] = np.asarray(said == label)
+    return found
+
+
 def pictured(folder: str | os.PathLike[str], images: Collection[str]) -> set[str]:
     """Return the ids of runs with a prediction on one of these images."""
     import pyarrow as pa

@@ -1,6 +1,7 @@
 """Writes a study's folder: every file appears by rename, and none is overwritten.
 
 study.yaml                  the config with every value written out; it runs again
+claims.json                 what was claimed when the first run began, see `study.records.ledgers`
 runs/<part>.parquet         a row for each run that ended
 history/<part>.parquet      a row for each evaluated epoch of those runs
 answers/<part>.parquet      those networks' answers, see `study.records.predictions`
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from study.base.errors import BadInput, NotPermitted
 from study.base.files import gone, sha256, write_first, write_whole
 from study.measures import Measure
+from study.records.ledgers import FILE, statement
 from study.records.measured import Lacking, lacking
 from study.records.parquet import as_table, concatenate, ended_runs, merge_parts, write_part
 from study.records.predictions import kind_of
@@ -83,6 +85,10 @@ class Folder:
                 number += 1
             write_whole(self.path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
+
+    def state(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
+        """Write down what is claimed today; another task may have done it."""
+        write_first(self.path / FILE, statement(ledgers))
 
     def check_there(self) -> None:
         """Raise when the folder has been removed, or is being removed, since it was begun.

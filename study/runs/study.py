@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 from pydantic_core import to_jsonable_python
 
-from study.base.errors import BadInput, nearest
+from study.base.errors import BadInput, checked_path, nearest
 from study.base.names import MEASURE
 from study.measures import DEFAULT
 from study.runs.declaring import Count, Folder, Says, Switch, Whole, nested
@@ -67,6 +67,11 @@ class Study(RunSettings):
     """Train many runs at once, or one by one with the plain LightningModule."""
     out: Annotated[Folder | None, Says("a folder")] = None
     """Folder for the records; null is results/<name>."""
+    claims: Annotated[
+        list[Annotated[str, AfterValidator(checked_path)]],
+        Says("a list of ledgers' paths; shipped is this package's own"),
+    ] = ["shipped"]
+    """Ledgers whose claims are written down, with the date, when the folder's first run begins."""
     wandb: Wandb = Wandb()
     """Where its runs appear in Weights & Biases."""
 

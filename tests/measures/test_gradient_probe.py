@@ -85,8 +85,23 @@ def test_with_smoothed_labels_it_is_of_the_smoothed_loss(loss: str, backward: st
     found = gradient_probe(lambda images: images, z, labels, loss, backward, smoothing)
     sent = g if backward == "identity" else exact
     cosine = (sent * exact).sum() / (sent.norm() * exact.norm())
-    expected = [sent.norm(), exact.norm(), cosine, 0.0, g.abs().max(), g.abs().max()]
-    assert list(found.values()) == pytest.approx([float(each) for each in expected], rel=1e-4)
+    apart = (sent - exact).norm() / exact.norm()
+    expected = [sent.norm(), exact.norm(), cosine, 0.0, g.abs().max(), g.abs().max(), apart]
+    assert list(found.values()) == pytest.approx(
+        [float(each) for each in expected], rel=1e-4, abs=1e-6
+    )
+
+
+def test_the_distance_is_between_vectors_not_between_norms() -> None:
+    # p = (1/2, 1/2): autograd's gradient is (-1/2, 1/2), the identity rule's (-2, 0).
+    found = probed([[0.0, 0.0]], [0], "cross_entropy", "identity")
+    assert found["autograd_distance"] == pytest.approx(math.sqrt(1.5**2 + 0.5**2) / math.sqrt(0.5))
+    # Squared error: autograd's is p * (g - <g, p>) = (-1/2, 1/2) for g = (-1, 1), identity's g.
+    found = probed([[0.0, 0.0]], [0], "squared_error", "identity")
+    assert found["exact_cosine"] == pytest.approx(1)
+    assert found["autograd_distance"] == pytest.approx(1)
+    found = probed([[0.0, 1.0]], [0], "cross_entropy", "jacobian")
+    assert found["autograd_distance"] < 1e-6
 
 
 def test_identity_sends_g_of_cross_entropy() -> None:

@@ -17,7 +17,8 @@ from study.nn.losses import (
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES = ["cross_entropy", "squared_error"]
-RULES = ["jacobian", "identity", "autograd", "fused"]
+CLAMPED = ["clamped_0.01", "clamped_0.1", "clamped_0.5"]
+RULES = ["jacobian", "identity", *CLAMPED, "autograd", "fused"]
 FUSED = [fused_cross_entropy, fused_squared_error]
 some = settings(max_examples=40, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)

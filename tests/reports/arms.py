@@ -20,18 +20,18 @@ def noise(seed: int, scale: float) -> float:
 
 
 def two_arms(gap: float, seeds: int = 12, scale: float = 0.1) -> Records:
-    """Return records in which identity's test accuracy lies ``gap`` above jacobian's."""
+    """Return records in which identity's training accuracy lies ``gap`` above jacobian's."""
 
     def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
         own = noise(1000 + seed, scale) + gap if facts == A else 0.0
         # What a seed does to both arms is far larger, and cancels in pairs.
-        return {"test_accuracy": 0.5 + noise(seed, 0.1) / 10 + own}
+        return {"train_accuracy": 0.5 + noise(seed, 0.1) / 10 + own}
 
     return records(seeds, ARMS, value)
 
 
 def claim(**more: Any) -> Claim:
-    return Claim("c", "a sentence", "test_accuracy", a=A, b=B, **more)
+    return Claim("c", "a sentence", "train_accuracy", a=A, b=B, **more)
 
 
 def verdict(claim: Claim, records: Records) -> Verdict:

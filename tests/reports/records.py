@@ -49,6 +49,7 @@ def records(
                     "seconds": 1.0,
                     "data_hash": "d" * 64,
                     "environment": "e",
+                    "classes": 10,
                     "study": "made",
                     "arm": ", ".join(f"{k} {v}" for k, v in facts.items()),
                     **outcome(seed, facts),

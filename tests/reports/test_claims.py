@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from study.records.columns import history_columns, run_columns
 GOOD = """
 - id: mine
   sentence: A sentence.
+  family: own
+  stated: 2026-11-28
+  margin_from: ours
+  config: configs/random.yaml
   metric: test_accuracy
   a: {data.label_noise: 0}
   against: 0.5
@@ -33,6 +38,34 @@ def test_the_shipped_claims_are_about_columns_that_exist_and_configs_that_are_sh
         assert claim.source
         assert claim.config is not None
         assert (SHIPPED.parents[1] / claim.config).is_file()
+
+
+def margins_of(claim: Claim) -> set[float]:
+    """Return a claim's margins but those that only say better or worse."""
+    written = claim.within or [getattr(claim, claim.asked)]
+    neutral = 1 if claim.effect == "ratio" else 0
+    return {float(each) for each in written if claim.within or each != neutral}
+
+
+def spelled(value: float) -> set[float]:
+    """Return how a sentence may write a number: as it is, in per cent, or as what 1 is away."""
+    return {abs(each) for each in (value, 100 * value, 100 * (1 - value))}
+
+
+def numbers(text: str) -> list[float]:
+    return [float(each) for each in re.findall(r"\d[\d,]*(?:\.\d+)?", text.replace(",", ""))]
+
+
+def test_the_numbers_in_a_sentence_are_those_of_its_claim() -> None:
+    for claim in load_claims():
+        facts = [value for side in (claim.where, claim.a, claim.b or {}) for value in side.values()]
+        levels = next(iter((claim.over or {"": []}).values()))
+        known = {0.0, *margins_of(claim), *levels, *numbers(str(facts)), *numbers(str(claim.at))}
+        if isinstance(claim.against, (int, float)):
+            known.add(float(claim.against))
+        allowed = set().union(*map(spelled, known))
+        for number in numbers(claim.sentence):
+            assert any(math.isclose(number, each, rel_tol=1e-9) for each in allowed), claim.id
 
 
 def test_claims_of_ones_own_are_added(tmp_path: Path) -> None:
@@ -76,9 +109,23 @@ def test_the_margin_of_a_ratio_is_written_as_a_ratio(margin: float) -> None:
         ("above: 0", "effect: no.module:x\n  above: 1", "an effect that can be imported"),
         ("above: 0", "effect: math:pi\n  above: 1", "a reports.effects.Effect"),
         ("against: 0.5", "against: end", "one of first, last"),
-        ("against: 0.5", "at: 2.5\n  against: 0.5", "or an epoch, found 2.5"),
-        ("  against: 0.5\n", "", "either b or against, found 'neither'"),
-        ("against: 0.5", "against: 0.5\n  b: {}", "found 'both'"),
+        ("against: 0.5", "at: 2.5\n  against: 0.5", "an epoch, or .*, found 2.5"),
+        ("  against: 0.5\n", "", "one of b, against, over, found 'none'"),
+        ("against: 0.5", "against: 0.5\n  b: {}", "found 'b, against'"),
+        ("against: 0.5", "over: {data.label_noise: [0, 1]}", "not for a difference"),
+        ("against: 0.5", "over: {data.label_noise: [1, 0]}", "numbers, which grow"),
+        ("above: 0", "effect: kendall\n  above: 0", "levels exactly for a trend"),
+        ("  family: own\n", "", "mine.family: expected a value"),
+        ("  stated: 2026-11-28\n", "", "mine.stated: expected a value"),
+        ("  margin_from: ours\n", "", "mine.margin_from: expected a value"),
+        ("  config: configs/random.yaml\n", "", "mine.config: expected a value"),
+        ("2026-11-28", "soon", "a date, as 2026-11-28, found 'soon'"),
+        ("above: 0", "above: 0\n  at: best", "a validation metric that chooses the epoch"),
+        ("above: 0", "above: 0\n  best_of: optimizer.lr", "best_of needs it"),
+        ("above: 0", "above: 0\n  at: best\n  by: test_accuracy", "by: expected a validation"),
+        ("above: 0", "above: 0\n  by: validation_accuracy", "there is nothing to choose"),
+        ("above: 0", "effect: ratio\n  above: 1\n  images: true", "a difference of test_accur"),
+        ("above: 0", "above: 0\n  at: {metric: epoch}", "or {metric: a metric, within"),
         ("a: {data.label_noise: 0}", "a: data", "a mapping of facts"),
         ("a: {data.label_noise: 0}", "a: {data.label_noise: {0: 1}}", "a mapping of facts"),
         ("a: {data.label_noise: 0}", "a: {1: 1}", "a mapping of facts"),

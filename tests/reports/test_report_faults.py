@@ -15,6 +15,8 @@ from reports.__main__ import main
 from reports.drawing import draw_all
 from study.fit import main as fit
 
+STATED = "id: m, family: f, stated: 2026-11-28, margin_from: ours, config: real"
+
 
 def test_a_figure_without_data_is_named_and_the_rest_is_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -47,7 +49,7 @@ def test_a_locale_that_is_not_utf8_changes_no_file(
 ) -> None:
     mine, sentence = tmp_path / "mine.yaml", "Größer als ½."
     mine.write_text(
-        f"- {{id: m, sentence: {sentence}, above: 0, metric: test_accuracy, against: 0}}\n",
+        f"- {{{STATED}, sentence: {sentence}, above: 0, metric: test_accuracy, against: 0}}\n",
         encoding="utf-8",
     )
     given = (str(results), "--claims", str(mine), "--out", "Läufe – 1")
@@ -145,7 +147,7 @@ def test_an_unknown_metric_in_a_claim(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text("- {id: m, sentence: s, above: 0, metric: test_acuracy, against: 0}\n")
+    mine.write_text(f"- {{{STATED}, sentence: s, above: 0, metric: test_acuracy, against: 0}}\n")
     assert main([str(results), "--claims", str(mine), "--out", str(tmp_path / "r")]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("reports: claim m.metric: expected one of train_cross_entropy, ")

@@ -1,7 +1,8 @@
-"""The statistics against closed forms, published values and simulation."""
+"""The statistics by hand, by brute force, by their invariants and against closed forms."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -13,57 +14,127 @@ from scipy import stats
 
 from reports import statistics
 from reports.statistics import (
-    bootstrap_interval,
     equivalence_p,
     holm,
-    kaplan_meier,
-    seeds_to_settle,
+    kendall_tau,
+    share_upper,
+    sign_flip_interval,
     sign_flip_p,
+    sign_test_p,
+    student_interval,
 )
+
+ALTERNATIVES = ("two-sided", "greater", "less")
+LEVELS = (0.5, 0.8, 0.9, 1 - 1 / 16, 0.95, 1 - 0.05 / 5)
+few = settings(max_examples=80, deadline=None, derandomize=True)
+# Whole numbers, whose sums and halves have no rounding: ties are ties.
+whole = st.lists(st.integers(-9, 9), min_size=1, max_size=8).map(lambda v: np.array(v, dtype=float))
+real = st.lists(st.floats(-10, 10), min_size=6, max_size=10).map(np.array)
 
 
 def normal(mean: float, deviation: float, size: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, deviation, size)
 
 
-def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
-    samples = np.random.default_rng(0).normal(0.3, 1.0, (200, 30))
-    intervals = [bootstrap_interval(sample, 0.95, seed=1) for sample in samples]
-    covered = sum(low <= 0.3 <= high for low, high in intervals)
-    # Binomial with 200 trials: below 176 has a chance of about 1 in 10,000 at 95%, and a bootstrap
-    # of 30 values is known to fall a little short of its level.
-    assert 176 <= covered <= 200
+def p_by_brute_force(values: np.ndarray, null: float, alternative: str) -> float:
+    signs = np.array(list(itertools.product([1, -1], repeat=len(values))))
+    sums, observed = signs @ (values - null), (values - null).sum()
+    p = {"greater": float((sums >= observed).mean()), "less": float((sums <= observed).mean())}
+    return p[alternative] if alternative in p else min(1.0, 2 * min(p.values()))
 
 
-def test_an_interval_is_near_students_for_normal_values() -> None:
-    values = normal(1.0, 0.5, 200)
-    low, high = bootstrap_interval(values, 0.95, seed=0)
-    half = stats.sem(values) * stats.t.ppf(0.975, 199)
-    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+@few
+@given(whole, st.integers(-9, 9), st.sampled_from(ALTERNATIVES))
+def test_a_p_value_is_the_share_of_all_sign_flips(values: Any, null: int, alternative: Any) -> None:
+    expected = p_by_brute_force(values, null, alternative)
+    assert sign_flip_p(values, 0, alternative, null) == pytest.approx(expected, abs=1e-15)
 
 
-def test_the_same_seed_gives_the_same_interval_and_p_to_the_bit() -> None:
-    values = normal(0.2, 1.0, 20)
-    assert bootstrap_interval(values, 0.95, 3) == bootstrap_interval(values, 0.95, 3)
-    assert sign_flip_p(values, 3) == sign_flip_p(values, 3)
+def test_an_interval_ends_at_subset_means_that_are_counted_by_hand() -> None:
+    # Of 6 values one subset is left out at each end, of 7 two: 1, 1.5 and then 2.
+    assert sign_flip_interval(np.arange(1.0, 7.0), 0.95, 0) == pytest.approx((1, 6))
+    assert sign_flip_interval(np.arange(1.0, 8.0), 0.95, 0) == pytest.approx((2, 6))
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_an_interval_of_too_few_seeds_for_its_level_is_infinite(number: int) -> None:
+    assert sign_flip_interval(np.ones(number), 0.95, 0) == (-math.inf, math.inf)
+
+
+@few
+@given(real, st.sampled_from(LEVELS), st.data())
+def test_a_null_is_outside_exactly_where_it_is_rejected(
+    values: Any, level: float, data: Any
+) -> None:
+    subset = data.draw(st.lists(st.sampled_from(values.tolist()), min_size=1, max_size=3))
+    low, high = sign_flip_interval(values, level, 0)
+    nulls = [np.mean(subset), 0.0, *(end for end in (low, high) if math.isfinite(end))]
+    nulls += [np.nextafter(null, side) for null in nulls for side in (-math.inf, math.inf)]
+    for null in nulls:
+        rejected = sign_flip_p(values, 0, null=null) <= (1 - level) * (1 + 1e-9)
+        assert rejected == (not low <= null <= high)
+
+
+@pytest.mark.parametrize("number", [16, 17, 40])
+def test_many_seeds_have_one_sample_of_flips_for_all_nulls(number: int) -> None:
+    values = normal(0.3, 1.0, number)
+    low, high = sign_flip_interval(values, 0.95, seed=3)
+    assert sign_flip_interval(values, 0.95, seed=3) == (low, high)
+    for end, outside in ((low, -math.inf), (high, math.inf)):
+        assert sign_flip_p(values, 3, null=end) > 0.05
+        assert sign_flip_p(values, 3, null=np.nextafter(end, outside)) <= 0.05
+    # 16 seeds have all flips, whatever the seed; of more, another seed draws others.
+    assert (sign_flip_interval(values, 0.95, seed=4) == (low, high)) == (number == 16)
+    assert (low, high) == pytest.approx(student_interval(values, 0.95), abs=0.05)
+
+
+def test_random_flips_are_a_group_of_which_any_is_as_likely_as_none() -> None:
+    subsets, flips = statistics._subsets(20, seed=1)
+    flipped = (subsets > 0) @ 2 ** np.arange(20)
+    group = {0, *flipped.tolist()}
+    assert len(group) == flips == 2**14
+    for one, other in np.random.default_rng(0).choice(flipped, (1_000, 2)).tolist():
+        assert one ^ other in group
+
+
+@few
+@given(real, st.floats(0.1, 5), st.floats(-5, 5))
+def test_an_interval_moves_and_grows_with_its_values(values: Any, by: float, plus: float) -> None:
+    low, high = sign_flip_interval(values, 0.95, 0)
+    moved, turned = (sign_flip_interval(each, 0.95, 0) for each in (by * values + plus, -values))
+    assert moved == pytest.approx((by * low + plus, by * high + plus), abs=1e-9)
+    assert turned == pytest.approx((-high, -low), abs=1e-9)
+    assert low - 1e-9 <= values.mean() <= high + 1e-9
 
 
 def test_values_that_are_all_the_same_have_an_interval_of_no_width() -> None:
-    assert bootstrap_interval(np.full(8, 0.25), 0.95, seed=0) == (0.25, 0.25)
+    for value in (0.25, 0.1):
+        values = np.full(8, value)
+        assert sign_flip_interval(values, 0.95, seed=0) == pytest.approx((value, value))
+        assert sign_flip_p(values, 0, null=value) == 1.0
+        assert student_interval(values, 0.95) == pytest.approx((value, value))
 
 
-def test_a_sign_flip_test_counts_all_flips_of_few_values() -> None:
-    # All of the 2^8 means are at most the observed one, and 1 is equal.
-    assert sign_flip_p(np.arange(1.0, 9.0), 0, "greater") == 1 / 256
-    assert sign_flip_p(np.arange(1.0, 9.0), 0) == 2 / 256
-    assert sign_flip_p(-np.arange(1.0, 9.0), 0, "greater") == 1.0
+def test_an_interval_covers_the_mean_as_often_as_it_says() -> None:
+    samples = np.random.default_rng(0).normal(0.3, 1.0, (2_000, 8))
+    intervals = [sign_flip_interval(sample, 0.95, seed=1) for sample in samples]
+    covered = sum(low <= 0.3 <= high for low, high in intervals)
+    # Of 256 flips 6 are left out at each end. A bootstrap covers .89 of these samples.
+    least, most = stats.binom.interval(0.9999, 2_000, 1 - 12 / 256)
+    assert least <= covered <= most
 
 
 def test_a_sign_flip_test_rejects_no_more_often_than_it_says() -> None:
-    samples = np.random.default_rng(5).normal(0, 1, (300, 8))
-    rejected = sum(sign_flip_p(sample, 0) < 0.05 for sample in samples)
-    assert rejected <= stats.binom.ppf(0.999, 300, 0.05)
+    samples = np.random.default_rng(5).normal(0, 1, (2_000, 8))
+    rejected = sum(sign_flip_p(sample, 0) <= 0.05 for sample in samples)
+    assert rejected <= stats.binom.ppf(0.9999, 2_000, 0.05)
+
+
+def test_students_interval_is_scipys() -> None:
+    values = normal(1.0, 0.5, 9)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert student_interval(values, 0.9) == pytest.approx((expected.low, expected.high))
+    assert student_interval(np.ones(1), 0.9) == (-math.inf, math.inf)
 
 
 def test_equivalence_needs_both_sides() -> None:
@@ -73,7 +144,17 @@ def test_equivalence_needs_both_sides() -> None:
     assert equivalence_p(near, -math.inf, 0.1, 0) < 0.001
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@few
+@given(real, st.floats(-3, 0), st.floats(0, 3))
+def test_equivalence_holds_where_the_narrower_interval_is_inside(
+    values: Any, low: float, high: float
+) -> None:
+    inside = sign_flip_interval(values, 0.9, 0)
+    found = equivalence_p(values, low, high, 0) <= 0.05
+    assert found == (low < inside.low and inside.high < high)
+
+
+@few
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_monotone_no_smaller_and_at_most_one(p_values: list[float]) -> None:
     adjusted = holm(p_values)
@@ -83,44 +164,31 @@ def test_holm_is_monotone_no_smaller_and_at_most_one(p_values: list[float]) -> N
     assert min(adjusted) == min(1.0, min(p_values) * len(p_values))
 
 
-def test_seeds_to_settle_are_those_of_a_known_spread() -> None:
-    values = np.array([0.9, 1.1] * 10)  # mean 1, deviation 0.1026
-    number = seeds_to_settle(values, [0.98], fewest=6)
-    assert number is not None
-    for count, clear in ((number, True), (number - 1, False)):
-        half = stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count)
-        assert (half < 0.02) == clear
-    assert seeds_to_settle(values, [1.0], fewest=6) is None
+def test_the_sign_test_leaves_ties_out() -> None:
+    five = np.array([1.0, math.inf, 0.1, 2.0, 3.0])
+    assert sign_test_p(five, "greater") == 1 / 32
+    assert sign_test_p(five) == 2 / 32
+    assert sign_test_p(-five, "less") == 1 / 32
+    assert sign_test_p(np.array([*five, 0.0, 0.0]), "greater") == 1 / 32
+    assert sign_test_p(np.array([*five, -math.inf]), "greater") == 7 / 64
+    assert sign_test_p(np.zeros(4)) == 1.0
 
 
-def test_kaplan_meier_is_the_textbooks() -> None:
-    # Freireich et al. (1963), 6-mercaptopurine: weeks in remission, + censored.
-    times = np.array([6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35])
-    fitted = np.array([1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
-    curve = kaplan_meier(times.astype(float), fitted)
-    at = dict(zip(curve.time.tolist(), curve.share.tolist(), strict=True))
-    published = {
-        6.0: 0.857,
-        7.0: 0.807,
-        10.0: 0.753,
-        13.0: 0.690,
-        16.0: 0.627,
-        22.0: 0.538,
-        23.0: 0.448,
-    }
-    for week, share in published.items():
-        assert at[week] == pytest.approx(share, abs=5e-4)
-    assert (curve.low <= curve.share).all()
-    assert (curve.share <= curve.high).all()
+def test_an_upper_bound_on_a_share_leaves_one_in_twenty() -> None:
+    assert share_upper(0, 12, 0.95) == pytest.approx(1 - 0.05 ** (1 / 12))
+    assert share_upper(12, 12, 0.95) == 1.0
+    for failures in (1, 5, 11):
+        bound = share_upper(failures, 12, 0.95)
+        assert stats.binom.cdf(failures, 12, bound) == pytest.approx(0.05)
 
 
-def test_kaplan_meier_of_runs_that_never_fit_stays_at_one() -> None:
-    curve = kaplan_meier(np.array([5.0, 5.0]), np.array([False, False]))
-    assert curve.share.tolist() == [1.0, 1.0]
+@few
+@given(st.permutations([0.1, 0.2, 0.3, 0.4, 0.5]))
+def test_kendalls_tau_counts_pairs(values: list[float]) -> None:
+    pairs = list(itertools.combinations(values, 2))
+    expected = sum(1 if a < b else -1 for a, b in pairs) / len(pairs)
+    assert kendall_tau(np.arange(5.0), np.array(values)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
-def test_signs_of_many_seeds_are_flipped_as_of_few(alternative: Any) -> None:
-    values = np.random.default_rng(1).normal(0.1, 1.0, 300)
-    ours = statistics._many_sign_flips_p(values, 0, alternative)
-    assert ours == pytest.approx(sign_flip_p(values, 0, alternative), abs=0.02)
+def test_kendalls_tau_of_values_that_are_all_the_same_is_no_order() -> None:
+    assert kendall_tau(np.arange(3.0), np.ones(3)) == 0.0

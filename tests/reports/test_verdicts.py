@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from arms import ARMS, A, B, claim, noise, two_arms, verdict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from records import records
 
-import reports.verdicts as module
+from reports import wording
 from reports.claims import Claim
-from reports.read import Records
 from reports.verdicts import INCONCLUSIVE, NOT_RUN, REFUTED, SUPPORTED, Verdict, judge_all
 
 
@@ -44,129 +47,98 @@ def test_equivalence_within_bounds(gap: float, expected: str) -> None:
     assert found.verdict == expected
 
 
-def test_no_verdict_from_fewer_than_six_pairs() -> None:
+def test_one_claim_needs_six_seeds_and_a_larger_family_more() -> None:
     found = verdict(claim(above=0), two_arms(0.3, seeds=5, scale=0.001))
-    assert found.verdict == INCONCLUSIVE
-    assert "fewer than 6" in found.why
-    assert math.isnan(found.p)
+    assert (found.verdict, found.why) == (INCONCLUSIVE, "5 seeds: a claim needs 6")
     assert verdict(claim(above=0), two_arms(0.3, seeds=6, scale=0.001)).verdict == SUPPORTED
+    family = [replace(claim(above=0), id=f"c{number}") for number in range(5)]
+    few = judge_all(family, two_arms(0.3, seeds=7, scale=0.001))
+    assert few[0].why == "7 seeds: a family of 5 claims needs 8"
+    assert math.isinf(few[0].interval.low)
+    assert math.isfinite(few[0].unadjusted.low)
+    enough = judge_all(family, two_arms(0.3, seeds=8, scale=0.001))
+    assert [each.verdict for each in enough] == [SUPPORTED] * 5
 
 
 def test_an_undecided_verdict_says_how_many_seeds_would_settle_it() -> None:
-    found = verdict(claim(above=0), two_arms(0.01, seeds=12, scale=0.05))
+    found = verdict(claim(above=0), two_arms(0.05, seeds=12, scale=0.1))
     assert found.verdict == INCONCLUSIVE
-    assert "more seeds would settle it" in found.why or "over 1,000" in found.why
+    assert re.match(r"\d+ more seeds would settle it in 8 of 10 cases", found.why)
+
+
+def test_of_a_mean_on_its_margin_no_number_of_seeds_is_said() -> None:
+    def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
+        return {"train_accuracy": 0.5 + (0.1 if seed % 2 else -0.1) * (facts == A)}
+
+    found = verdict(claim(above=0), records(8, ARMS, value))
+    assert (found.verdict, found.why) == (INCONCLUSIVE, "")
 
 
 def test_a_claim_without_runs_says_which_command_would_make_them() -> None:
     asked = Claim(
         "c",
         "s",
-        "test_accuracy",
+        "train_accuracy",
         above=0,
-        a={"model.loss": "squared_error"},
+        where={"model.loss": "squared_error"},
+        a=A,
         b=B,
         config="configs/softmax.yaml",
     )
     found = verdict(asked, two_arms(0.1))
     assert found.verdict == NOT_RUN
-    assert found.why == "train: python -m study.fit --config configs/softmax.yaml"
+    assert found.why == "train: python -m study.fit --config configs/softmax.yaml --seeds 8"
+    assert found.command == f"{found.why[7:]} && python -m reports results/softmax"
     assert found.n == 0
 
 
-def test_runs_are_paired_by_seed_and_every_other_fact() -> None:
-    both = [
-        {**arm, "model.loss": loss} for arm in ARMS for loss in ("cross_entropy", "squared_error")
-    ]
-
+@pytest.mark.parametrize(
+    ("failing", "above", "expected"),
+    [(0, 0.75, SUPPORTED), (1, 0.75, INCONCLUSIVE), (0, 0.8, INCONCLUSIVE), (9, 0.75, REFUTED)],
+)
+def test_all_runs_do_and_the_bound_on_others_is_below_the_margin(
+    failing: int, above: float, expected: str
+) -> None:
     def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
-        offset = {"cross_entropy": 0.0, "squared_error": 0.3}[facts["model.loss"]]
-        gain = 0.1 if facts["model.backward"] == "identity" else 0.0
-        return {"test_accuracy": 0.2 + 0.01 * seed + offset + gain}
+        return {"train_accuracy": 0.9 if seed < failing else 1.0}
 
-    found = verdict(claim(above=0), records(8, both, value))
-    assert found.n == 8  # two pairs of a seed count once
-    assert found.pairs is not None
-    assert found.pairs["effect"].to_numpy() == pytest.approx(0.1)
-
-
-def test_diverged_runs_count_as_the_worst_outcome_and_are_counted() -> None:
-    def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
-        bad = facts == A and epoch == 2
-        return {"train_cross_entropy": math.nan if bad else 1.0}
-
-    def outcome(seed: int, facts: Any) -> dict[str, Any]:
-        return {"status": "diverged" if facts == A else "finished"}
-
-    asked = Claim("c", "s", "train_cross_entropy", a=A, b=B, below=0)
-    found = verdict(asked, records(8, ARMS, value, outcome=outcome))
-    assert found.verdict == REFUTED
-    assert found.diverged == 8
-    assert found.pairs is not None
-    assert found.pairs["a"].tolist() == [87.3] * 8
-
-
-def fits(seeds: int, censored: int) -> Records:
-    arms = [{"data.label_noise": 1.0}, {"data.label_noise": 0.0}]
-
-    def outcome(seed: int, facts: Any) -> dict[str, Any]:
-        slow = facts["data.label_noise"] == 1.0
-        never = slow and seed < censored
-        return {
-            "epochs_to_fit": None if never else (60 + seed if slow else 10 + seed),
-            "epochs": 70,
-        }
-
-    return records(seeds, arms, lambda *_: {}, outcome=outcome)
-
-
-def test_runs_that_did_not_fit_are_censored_not_dropped() -> None:
-    asked = Claim(
-        "c",
-        "s",
-        "epochs_to_fit",
-        a={"data.label_noise": 1.0},
-        b={"data.label_noise": 0.0},
-        effect="ratio",
-        within=(1, 10),
-    )
-    assert verdict(asked, fits(8, 0)).verdict == SUPPORTED
-    found = verdict(asked, fits(8, 2))
-    assert (found.verdict, found.censored, found.n) == (INCONCLUSIVE, 2, 8)
-    assert "2 runs did not fit" in found.why
-
-
-def test_a_share_of_runs() -> None:
-    def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
-        return {"train_accuracy": 0.9 if seed == 0 else 1.0}
-
-    asked = Claim("c", "s", "train_accuracy", effect="share", against=1.0, above=0.5)
-    found = verdict(asked, records(20, [A], value))
-    assert found.verdict == SUPPORTED
-    assert found.mean == 0.95
+    asked = Claim("c", "s", "train_accuracy", effect="share", against=1.0, above=above)
+    found = verdict(asked, records(12, [{}], value))
+    assert found.verdict == expected
+    if not failing:  # 1 - .05^(1/12)
+        assert found.interval == pytest.approx((1 - 0.2209, 1), abs=1e-4)
+    assert wording.effect(found) == f"{12 - failing} of 12 runs"
 
 
 def test_a_claim_about_another_epoch_of_the_same_runs() -> None:
     def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
-        return {"test_accuracy": [0.1, 0.8 + 0.001 * seed, 0.6][epoch]}
+        return {"train_accuracy": [0.1, 0.8 + 0.001 * seed, 0.6][epoch]}
 
-    best = Claim("c", "s", "test_accuracy", at="best", against="last", above=0.01)
-    first = Claim("d", "s", "test_accuracy", at="first", against="last", above=0)
-    made = records(8, [A], value)
+    best = Claim("c", "s", "train_accuracy", at="largest", against="last", above=0.01)
+    first = Claim("d", "s", "train_accuracy", at="first", against="last", above=0)
+    made = records(8, [{}], value)
     assert [each.verdict for each in judge_all([best, first], made)] == [SUPPORTED, REFUTED]
 
 
-def test_p_values_are_adjusted_for_the_whole_ledger() -> None:
-    asked = [Claim(f"c{number}", "s", "test_accuracy", a=A, b=B, above=0) for number in range(3)]
-    found = judge_all(asked, two_arms(0.1, seeds=8, scale=0.02))
+def test_each_claim_of_a_family_has_its_share_of_the_error() -> None:
+    asked = [replace(claim(above=0), id=f"c{number}") for number in range(3)]
+    other = replace(claim(above=0), id="d", family="another")
+    *found, alone = judge_all([*asked, other], two_arms(0.1, seeds=8, scale=0.02))
     assert [each.p_adjusted for each in found] == pytest.approx([3 * each.p for each in found])
+    assert (alone.family, alone.p_adjusted) == (1, alone.p)
+    assert found[0].level == pytest.approx(1 - 0.05 / 3)
+    assert found[0].interval.low < found[0].unadjusted.low
+    assert found[0].unadjusted.low == pytest.approx(alone.interval.low, abs=0.01)
 
 
-def test_a_p_that_does_not_survive_the_ledger_supports_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "holm", lambda p_values: [0.06 for _ in p_values])
-    assert verdict(claim(above=0), two_arms(0.1, scale=0.02)).verdict == INCONCLUSIVE
+@given(st.integers(0, 1000), st.floats(-0.1, 0.1), st.sampled_from([1, 3]))
+@settings(max_examples=15, deadline=None)
+def test_interval_and_verdict_never_contradict_each_other(seed: int, gap: float, m: int) -> None:
+    made = two_arms(gap, seeds=9, scale=0.05 + seed / 1e4)
+    family = [replace(claim(above=0), id=f"c{number}") for number in range(m)]
+    found = judge_all(family, made)[0]
+    beyond = found.interval.low > 0 or found.interval.high < 0
+    assert (found.verdict != INCONCLUSIVE) == beyond == (found.p_adjusted <= 0.05)
 
 
 def mean_ratio(factor: float, **asked: Any) -> Verdict:
@@ -174,7 +146,7 @@ def mean_ratio(factor: float, **asked: Any) -> Verdict:
 
     def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
         spread = math.exp(noise(seed, 0.01))
-        return {"test_accuracy": 0.5 * factor * spread if facts == A else 0.5}
+        return {"train_accuracy": 0.5 * factor * spread if facts == A else 0.5}
 
     return verdict(claim(effect="ratio", **asked), records(10, ARMS, value))
 

@@ -21,9 +21,9 @@ def test_a_fact_that_is_a_list_chooses_runs() -> None:
     arms = [{"model.hidden": [64, 64]}, {"model.hidden": [64]}]
 
     def value(seed: int, facts: Any, epoch: int) -> dict[str, float]:
-        return {"test_accuracy": 0.5 + 0.01 * seed + (0.1 if facts == arms[0] else 0.0)}
+        return {"train_accuracy": 0.5 + 0.01 * seed + (0.1 if facts == arms[0] else 0.0)}
 
-    asked = Claim("c", "s", "test_accuracy", a=arms[0], b=arms[1], above=0.05)
+    asked = Claim("c", "s", "train_accuracy", a=arms[0], b=arms[1], above=0.05)
     found = verdict(asked, records(8, arms, value))
     assert (found.verdict, found.n) == (SUPPORTED, 8)
     assert found.mean == pytest.approx(0.1)
@@ -45,6 +45,11 @@ def test_a_list_chooses_the_runs_that_have_it_and_no_others(betas: list[float], 
         ({"where": {"label_noise": 1}}, "c.where.label_noise: .*'data.label_noise'"),
         ({"a": {"optimizer.class_path": "study.Adam", "optimizer.momentum": 1}}, "momentum"),
         ({"a": {"seed": 1}, "b": {"seed": 2}}, "c.a.seed: expected other facts"),
+        ({"where": {"seed": 1}}, "c.where.seed: expected other facts"),
+        ({"b": A}, "c.b: expected another arm than a"),
+        ({"b": None, "against": "last"}, "c.against: expected another epoch than at"),
+        ({"config": "configs/softmax.yaml"}, "c.where.model.loss: expected one value"),
+        ({"config": "configs/sofmax.yaml"}, "c.config: expected a config file"),
         ({"where": {"model.loss": "crossentropy"}}, "c.where.model.loss: .*'cross_entropy'"),
         ({"a": {"model.backward": ["jacobain"]}}, "c.a.model.backward: .*'jacobian'"),
         ({"metric": "train_loss"}, "c.metric: .*, found 'train_loss'"),
@@ -103,7 +108,7 @@ def test_a_metric_and_an_effect_can_be_the_users_own() -> None:
     assert [each.verdict for each in found] == [SUPPORTED] * 3
     assert found[0].mean == pytest.approx(-0.3)
     assert found[1].mean == pytest.approx(-0.0035)
-    assert wording.finding(found[2]).startswith("Log odds ratio 1.")
+    assert wording.finding(found[2]).startswith("Log odds ratio: ")
 
 
 @pytest.mark.usefixtures("outside")

@@ -97,6 +97,7 @@ def test_the_probe_is_of_a_fixed_batch_of_training_examples() -> None:
             "gradient_zero_share": 0.0,
             "gradient_largest_g": 0.1,
             "gradient_exact_largest_g": 0.1,
+            "gradient_autograd_distance": ((9.1**2 + 9 * 0.1**2) / 0.9) ** 0.5,
         },
         rel=1e-6,
     )

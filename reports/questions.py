@@ -1,0 +1,55 @@
+"""The questions that families of claims answer, in words for titles; a family's name stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reports.verdicts import NOT_RUN, Verdict
+
+QUESTIONS = {
+    "derivation": "Is the derived softmax gradient the true one?",
+    "jacobian": "Does skipping the softmax Jacobian help training?",
+    "elsewhere": "Does that depend on the optimizer or the depth?",
+    "mechanism": "Why does training diverge without the Jacobian?",
+    "random-labels": "What does a network do with random labels?",
+    "fit": "How long do random labels take to fit?",
+    "noise": "What does label noise cost?",
+    "adam": "Does the hand-written Adam train as torch's does?",
+}
+
+
+def question(family: str) -> str:
+    """Return a family's question.
+
+    Examples
+    --------
+    >>> question("adam"), question("my-own")
+    ("Does the hand-written Adam train as torch's does?", 'My own')
+    """
+    return QUESTIONS.get(family) or family.replace("-", " ").capitalize()
+
+
+class Answers(NamedTuple):
+    """The verdicts on one question: of the settings that were registered, and of others."""
+
+    registered: list[Verdict]
+    elsewhere: list[Verdict]
+
+
+def by_question(verdicts: Sequence[Verdict]) -> dict[str, Answers]:
+    """Return the verdicts on claims that were run, by their question, in the ledger's order."""
+    found: dict[str, Answers] = {}
+    for each in verdicts:
+        if each.verdict != NOT_RUN or each.elsewhere:
+            answers = found.setdefault(question(each.claim.family), Answers([], []))
+            answers.registered.extend([each] if each.verdict != NOT_RUN else [])
+            answers.elsewhere.extend(each.elsewhere)
+    return found
+
+
+def title(verdicts: Sequence[Verdict], studies: Sequence[str]) -> str:
+    """Return the page's title: the first question that was judged, or the studies' names."""
+    asked = list(by_question(verdicts))
+    more = f" And {len(asked) - 1} more" if len(asked) > 1 else ""
+    return f"{asked[0]}{more}" if asked else f"{', '.join(studies)}: what the records say"
