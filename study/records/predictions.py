@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput
-from study.records.parquet import each_part, read_part, read_parts
+from study.records.once import KINDS_OF_PREDICTIONS, read_parts
+from study.records.parquet import each_part, read_part
 from study.records.reading import read_config, warn_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-KINDS_OF_PREDICTIONS = ("predictions", "answers")  # of the first format, and now
 LAST, FIT, BEST = "last", "fit", "best"
 AT = (LAST, FIT, BEST)
 LISTS = ("example", "label", "true_label", "said", "confidence", "label_probability")
