@@ -161,11 +161,11 @@ def recorded_hashes(row: pa.Table) -> Mapping[str, object] | None:
         found = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and json.dumps(found) == text else {}
 
 
 def edited(row: pa.Table, history: pa.Table | None, answers: pa.Table | None) -> list[str]:
-    """Return what of a run does not have the hash it was recorded with: folders' names.
+    """Return what of a run does not have the hash it was recorded with, by folder.
 
     Nothing where the row has no hashes. Values that cannot be hashed count as edited.
     """
@@ -176,4 +176,5 @@ def edited(row: pa.Table, history: pa.Table | None, answers: pa.Table | None) ->
         found = {**hashes_of(row, history, answers), "runs": _of_row(row, recorded)}
     except BadInput:
         return ["runs"]
-    return [kind for kind in found if recorded.get(kind) != found[kind]]
+    apart = [kind for kind in found if recorded.get(kind) != found[kind]]
+    return apart or ["runs"] * (recorded.keys() != found.keys())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from study.records.hashes import HASHES, by_run, digest, edited, recorded_hashes
-from study.records.parquet import each_part, read_part
+from study.records.parquet import KINDS, each_part, read_part
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
@@ -70,14 +70,18 @@ def records_in(folder: Path, part: str) -> dict[str, Record]:
     BadInput, OSError
         A part of another format, or a file that cannot be read.
     """
-    kinds = ("runs", "history", *KINDS_OF_PREDICTIONS)
-    rows, history, *said = (read_part(folder / kind / f"{part}.parquet") for kind in kinds)
-    if rows is None or history is None:
+    return records_of(part, {k: read_part(folder / k / f"{part}.parquet") for k in KINDS})
+
+
+def records_of(part: str, tables: Mapping[str, pa.Table | None]) -> dict[str, Record]:
+    """Return the records in a part's tables, which are by kind."""
+    if tables["runs"] is None or tables["history"] is None:
         return {}
-    epochs, answers = by_run(history), {k: v for each in said for k, v in by_run(each).items()}
+    answers = {k: v for kind in KINDS_OF_PREDICTIONS for k, v in by_run(tables[kind]).items()}
+    history = by_run(tables["history"])
     return {
-        run: Record(part, row, epochs.get(run), answers.get(run))
-        for run, row in by_run(rows).items()
+        run: Record(part, row.slice(0, 1), history.get(run), answers.get(run))
+        for run, row in by_run(tables["runs"]).items()
     }
 
 

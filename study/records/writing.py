@@ -147,12 +147,10 @@ class Folder:
 
     def write_images(self, images: NDArray[np.uint8]) -> str:
         """Keep some images and return their hash, by which predictions refer to them."""
-        content = io.BytesIO()
-        np.save(content, images)
-        name = sha256([content.getvalue()])[:12]
+        name, content = npy(images)
         path = self.path / "images" / f"{name}.npy"
         if not path.exists():
-            write_whole(path, content.getvalue())
+            write_whole(path, content)
         return name
 
     def write_part(
@@ -251,6 +249,13 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
+
+
+def npy(images: NDArray[np.uint8]) -> tuple[str, bytes]:
+    """Return some images' hash, by which they are named, and the content of their file."""
+    content = io.BytesIO()
+    np.save(content, images)
+    return sha256([content.getvalue()])[:12], content.getvalue()
 
 
 def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
