@@ -114,7 +114,7 @@ def _compared(recorded: Recorded, again: Retrained, allowed: float) -> Verdict:
     """Compare everything that a run's record and its new training both have."""
     row, history, progress = recorded.row, recorded.history, again.progress
     before, now = _columns(history), _columns(progress.history)
-    left_out = [f"{name} (not computed by this version)" for name in sorted(before - now)]
+    left_out = [f"{name} (not recomputed)" for name in sorted(before - now)]
     left_out += [f"{name} (not recorded)" for name in sorted(now - before)]
     gaps = {"history": largest_difference(history, progress.history)}
     if weights_hash(again.weights) != row["weights_hash"]:

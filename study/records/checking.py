@@ -176,7 +176,7 @@ def _same(cell: object, fact: object) -> bool:
     if isinstance(cell, str) and not isinstance(fact, str):
         try:
             cell = json.loads(cell.lower())
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
     return cell == fact and isinstance(cell, bool) == isinstance(fact, bool)
 
