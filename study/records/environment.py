@@ -19,6 +19,7 @@ import torch
 
 from study.base.errors import BadInput
 from study.base.files import sha256, write_first
+from study.records.hashes import HASHED
 from study.runs.events import Machine
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
@@ -46,6 +47,7 @@ def environment(machine: Machine) -> dict[str, Any]:
         "matmul": matmul_backend(device),
         "engine": machine.engine,
         "routes": dict(machine.routes),
+        "record_hashes": HASHED,
         "stacking": "bitwise" if machine.tolerance == 0 else "tolerance",
         "tolerance": machine.tolerance,
     }

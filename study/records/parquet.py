@@ -115,52 +115,6 @@ def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
                 again = again or not (folder / "runs" / f"{name}.parquet").exists()
 
 
-def read_parts(
-    folder: Path,
-    kinds: Sequence[str] = ("runs", "history"),
-    holding: Collection[str] | None = None,
-) -> tuple[dict[str, list[pa.Table]], list[Path]]:
-    """Read a study's parts.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    kinds
-        What to read.
-    holding
-        Ids of runs: only the parts with one of them are read.
-
-    Returns
-    -------
-    tables
-        By kind, the tables of each part whose files of every kind asked for are whole.
-    damaged
-        The files that are torn or missing.
-
-    Raises
-    ------
-    BadInput, OSError
-        A part of another format, or a file that cannot be read.
-    """
-    tables: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
-    damaged = []
-    for name in each_part(folder):
-        path = folder / "runs" / f"{name}.parquet"
-        if holding is not None:
-            ids = read_part(path, ["run"])
-            if ids is not None and not set(holding).intersection(ids["run"].to_pylist()):
-                continue
-        found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in kinds}
-        torn = [kind for kind, table in found.items() if table is None]
-        if torn and path.exists():
-            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
-        elif not torn:
-            for kind, table in found.items():
-                tables[kind].append(table)
-    return tables, damaged
-
-
 def ended_runs(
     folder: Path,
     columns: Sequence[str] = ("run",),

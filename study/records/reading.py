@@ -17,7 +17,8 @@ from study.base.text import plain
 from study.records.columns import history_columns, run_columns
 from study.records.live import rows_of
 from study.records.measured import added
-from study.records.parquet import concatenate, read_parts
+from study.records.once import read_parts
+from study.records.parquet import concatenate
 from study.runs.progress import FAILED
 from study.runs.run import Run
 
@@ -59,6 +60,10 @@ class StudyRecords(NamedTuple):
 def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRecords:
     """Read a study's records.
 
+    A run that was recorded twice is read from one of its records, and a warning says so where they
+    disagree. Read is one that did not fail; of those one that has the hashes it was recorded with,
+    or else one without hashes; and of those the one whose row has the smallest hash.
+
     Parameters
     ----------
     folder
@@ -97,8 +102,6 @@ def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRe
         runs, history = (pd.DataFrame(columns=names()) for names in (run_columns, history_columns))
         return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
     runs, history = (concatenate(parts[kind]).to_pandas() for kind in ("runs", "history"))
-    # Of a run that failed and was trained again, the row that says what came out.
-    runs = runs.sort_values("status", key=lambda each: each == FAILED, kind="stable")
     runs = runs.drop_duplicates("run").sort_values(["seed", "run"])
     for key, value in Run.absent(optimizer="").items():  # of runs that are older than these facts
         if value is not None:
@@ -164,7 +167,7 @@ def records_by_run(
 ) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Read each run's row and its history, in the order of its epochs, by its id.
 
-    A run that two tasks recorded has both from the first part that holds it.
+    A run with several records has both from one of them; see `study.records.once`.
 
     Parameters
     ----------
@@ -181,20 +184,18 @@ def records_by_run(
     parts, damaged = read_parts(folder, holding=runs)
     warn_of(damaged)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
-    failed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
         epochs: dict[str, dict[int, dict[str, Any]]] = {}
         for entry in history.to_pylist():
             epochs.setdefault(entry["run"], {})[entry["epoch"]] = entry
         for row in rows.to_pylist():
             its = epochs.get(row["run"], {})
-            of = failed if row["status"] == FAILED else found
-            of.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+            found[row["run"]] = (row, [its[epoch] for epoch in sorted(its)])
     for row in [row for table in added(folder) for row in table.to_pylist()]:
         for entry in found.get(row["run"], ({}, []))[1]:
             if entry["epoch"] == row["epoch"]:
                 entry.update({k: v for k, v in row.items() if entry.get(k) is None})
-    return {**failed, **found}
+    return found
 
 
 def recorded(

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from study.base.errors import BadInput, NotPermitted
 from study.base.files import gone, sha256, write_first, write_whole
 from study.measures import Measure
+from study.records.hashes import with_hashes
 from study.records.measured import Lacking, lacking
 from study.records.parquet import as_table, concatenate, ended_runs, merge_parts, write_part
 from study.records.predictions import kind_of
@@ -146,12 +147,10 @@ class Folder:
 
     def write_images(self, images: NDArray[np.uint8]) -> str:
         """Keep some images and return their hash, by which predictions refer to them."""
-        content = io.BytesIO()
-        np.save(content, images)
-        name = sha256([content.getvalue()])[:12]
+        name, content = npy(images)
         path = self.path / "images" / f"{name}.npy"
         if not path.exists():
-            write_whole(path, content.getvalue())
+            write_whole(path, content)
         return name
 
     def write_part(
@@ -160,12 +159,13 @@ class Folder:
         history: Sequence[Mapping[str, Any]],
         predictions: Sequence[pa.Table] = (),
     ) -> None:
-        """Write the rows of runs that ended, their histories and their predictions as one part."""
+        """Write the rows of runs that ended, histories and predictions as one part, with hashes."""
         # A run that failed has no history, and a part always has one.
         epochs = as_table(history) if history else as_table([{"run": "", "epoch": 0}]).slice(1)
-        tables = {"history": epochs, "runs": as_table(rows)}
-        if predictions:
-            tables[kind_of(predictions[0])] = concatenate(list(predictions))
+        answers = concatenate(list(predictions)) if predictions else None
+        tables = {"history": epochs, "runs": with_hashes(as_table(rows), epochs, answers)}
+        if answers is not None:
+            tables[kind_of(answers)] = answers
         self._written.append(write_part(self.path, tables, self.writer))
 
     def merge(self) -> None:
@@ -249,6 +249,13 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
+
+
+def npy(images: NDArray[np.uint8]) -> tuple[str, bytes]:
+    """Return some images' hash, by which they are named, and the content of their file."""
+    content = io.BytesIO()
+    np.save(content, images)
+    return sha256([content.getvalue()])[:12], content.getvalue()
 
 
 def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:

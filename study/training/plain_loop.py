@@ -23,7 +23,7 @@ from study.runs.run import Run
 from study.training.emitter import Emitter, weights_of
 from study.training.engine import Running
 from study.training.evaluation import FitCheck
-from study.training.loop import Retrained, fit
+from study.training.loop import Retrained, fit, retrained
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
 from study.training.plain_module import StudyModule
@@ -225,6 +225,6 @@ def _train(one: OneRun, observers: Sequence[Observer]) -> None:
 
 def retrain_plain(run: Run, measures: Sequence[str]) -> Retrained:
     """Train one run with the plain module, recording nothing."""
-    one = OneRun(Progress(run), DataCache(), measures)
+    one = OneRun(Progress(run), DataCache(), measures, keep_predictions=True)
     _train(one, [])
-    return Retrained(weights_of(one.save(0)), one.progress.history, one.data.tensors.hashes)
+    return retrained(one.progress, weights_of(one.save(0)), one.data.tensors)
