@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 from torch import Tensor
@@ -12,41 +12,11 @@ from study.runs.events import Machine, Observer, Outcome
 from study.runs.progress import PREDICTIONS, Progress
 from study.training.engine.neighbours import neighbours_felt
 from study.training.kept import images_of, rows_of
-from study.training.stack import Stack
-from study.training.stack_evaluation import RunsData
+from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
 
-
-class Saving(Protocol):
-    """What an `Emitter` asks of an engine."""
-
-    @property
-    def routes(self) -> Mapping[str, str]:
-        """How large products are computed."""
-        ...
-
-    def save(self, slot: int) -> dict[str, Tensor]:
-        """Return copies of all tensors that a slot's run needs to go on."""
-        ...
-
-
-class Trained(Protocol):
-    """What an `Emitter` asks of a module: a `StackModule`, or one run of the plain module."""
-
-    @property
-    def stack(self) -> Stack:
-        """The runs."""
-        ...
-
-    @property
-    def engine(self) -> Saving:
-        """Their networks."""
-        ...
-
-    @property
-    def trainer(self) -> pl.Trainer:
-        """Who trains."""
-        ...
+if TYPE_CHECKING:
+    from study.training.plain_loop import OneRun
 
 
 class Emitter(pl.callbacks.Checkpoint):
@@ -62,9 +32,9 @@ class Emitter(pl.callbacks.Checkpoint):
         Whom to tell, in this order.
     """
 
-    module: Trained
+    module: StackModule | OneRun
 
-    def __init__(self, data: RunsData, observers: Sequence[Observer]) -> None:
+    def __init__(self, data: StackData | OneRun, observers: Sequence[Observer]) -> None:
         self.data, self.observers = data, list(observers)
         self._told: set[str] = set()
         self._ended: list[Progress] = []

@@ -22,7 +22,6 @@ from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.emitter import Emitter, weights_of
 from study.training.engine import Running
-from study.training.evaluation import FitCheck
 from study.training.loop import Retrained, fit
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
@@ -63,7 +62,7 @@ class OneRun(pl.Callback):
         self.stack, self.progress = Stack([progress], keep_going=True), progress
         self.module, self.data = StudyModule(progress.run), StudyData(progress.run, cache)
         taken = {name: MEASURE.resolve_as(name, "measures", Measure) for name in measures}
-        parts = (self.stack, self, self, dict[str, FitCheck](), taken)
+        parts = (self.stack, self, self, taken)
         self.evaluation = StackEvaluation(*parts, keep_predictions=keep_predictions)
         self.engine = self
         self.running = Running.zeros(1, torch.device("cpu"))
