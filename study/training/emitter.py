@@ -20,16 +20,9 @@ if TYPE_CHECKING:
 
 
 class Emitter(pl.callbacks.Checkpoint):
-    """Tells observers what happens to a stack; is the `LiveStack` that they see.
+    """Tells observers, in their order, what happens to a stack; is the `LiveStack` that they see.
 
     A Lightning `Checkpoint`, because those are called after the module's own end of an epoch.
-
-    Parameters
-    ----------
-    data
-        The data of the stack.
-    observers
-        Whom to tell, in this order.
     """
 
     module: StackModule | OneRun

@@ -38,15 +38,6 @@ class OneRun(pl.Callback):
     """Evaluates the run of a plain module, as a stack evaluates its runs, and judges its progress.
 
     To an `Emitter` it is the module and the engine of a stack of one run.
-
-    Parameters
-    ----------
-    progress
-        How far the run has come.
-    cache
-        Data sets loaded before.
-    measures, keep_predictions
-        As of `study.Study`.
     """
 
     routes: Mapping[str, str] = {}
@@ -163,15 +154,7 @@ class OneRun(pl.Callback):
 
 
 class PlainEmitter(Emitter):
-    """Tells observers what happens to a run of the plain module.
-
-    Parameters
-    ----------
-    one
-        The run.
-    observers
-        Whom to tell, in this order.
-    """
+    """Tells observers what happens to a run of the plain module."""
 
     def __init__(self, one: OneRun, observers: Sequence[Observer]) -> None:
         super().__init__(one, observers)

@@ -80,15 +80,7 @@ class StackBatch:
 
 
 class WholeBatch:
-    """One mini-batch of every run, given as tensors.
-
-    Parameters
-    ----------
-    images, labels
-        Each run's, [run, batch, feature] and [run, batch].
-    number
-        The batch's number in each run's training, which addresses its masks of dropout.
-    """
+    """A mini-batch of every run: images [run, batch, feature], labels [run, batch], its number."""
 
     def __init__(self, images: Tensor, labels: Tensor, number: int = 0) -> None:
         numbers = torch.full(labels.shape[:1], number, device=labels.device)

@@ -95,16 +95,10 @@ class StackBatches:
 
 
 class StackData(pl.LightningDataModule):
-    """Images and labels of a run, or of all runs of a stack.
+    """Images and labels of a run, of several that share a program, or of a stack.
 
-    Its batches are for a `StackModule`; `StudyData` has ordinary ones of a single run.
-
-    Parameters
-    ----------
-    runs
-        A run, several that share a program, or a stack.
-    cache
-        Data sets loaded before, to share.
+    Its batches are for a `StackModule`; `StudyData` has ordinary ones of a single run. ``cache``
+    has data sets loaded before, to share.
 
     Raises
     ------

@@ -28,16 +28,9 @@ T = TypeVar("T")
 
 
 class StackEvaluation:
-    """Evaluates the runs of a stack.
+    """Evaluates the runs of a stack, whose engine has their networks.
 
-    Parameters
-    ----------
-    stack, engine, data
-        The runs, their networks and their data; a run of the plain module is the latter two itself.
-    measures
-        What is computed of the networks beside losses and accuracies, by name.
-    keep_predictions
-        Whether what the networks answer is kept.
+    A run of the plain module is its own engine and data.
     """
 
     def __init__(

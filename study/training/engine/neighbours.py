@@ -21,17 +21,15 @@ def neighbours_felt(
 ) -> float:
     """Measure how much a run's weights depend on its stack: 0.0 when not by a bit.
 
-    The run takes three steps on random images, alone and among others; the largest relative
-    difference of any weight is returned.
+    The run takes three steps on random images, alone and among others, which are alike but for
+    their weights and images; the largest relative difference of any weight is returned.
 
     Parameters
     ----------
-    run
-        The run; all of the stack are alike but for their weights and images.
+    run, device
+        The run, and where it is trained.
     batched, routes
         As of `make_engine`.
-    device
-        Where they are trained.
     runs
         How many there are in the stack: batched products may round otherwise in another number.
     """

@@ -32,13 +32,7 @@ def one_core_threads(number: int) -> ThreadPoolExecutor:
 
 
 class RowEngine(Engine):
-    """Trains the runs of a stack side by side, each by itself.
-
-    Parameters
-    ----------
-    network, runs, routes
-        As of `Engine`.
-    """
+    """Trains the runs of a stack side by side, each by itself."""
 
     def __init__(self, network: StackedMLP, runs: Sequence[Run], routes: Mapping[str, str]) -> None:
         super().__init__(network, runs, routes)
