@@ -30,7 +30,7 @@ class Emitter(pl.callbacks.Checkpoint):
     def __init__(self, data: StackData | OneRun, observers: Sequence[Observer]) -> None:
         self.data, self.observers = data, list(observers)
         self._told: set[str] = set()
-        self._ended: list[Progress] = []
+        self.ended: Sequence[Progress] = []  # in this epoch
 
     # What observers see.
 
@@ -44,11 +44,6 @@ class Emitter(pl.callbacks.Checkpoint):
         """The runs that have not ended."""
         stack = self.module.stack
         return [stack.slots[index] for index in stack.training]
-
-    @property
-    def ended(self) -> Sequence[Progress]:
-        """The runs that ended in this epoch."""
-        return self._ended
 
     def machine(self) -> Machine:
         """Measure and return where the stack is trained."""
@@ -88,7 +83,7 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that an epoch begins."""
-        self._ended = []
+        self.ended = []
         for observer in self.observers:
             observer.epoch_began(self)
 
@@ -105,8 +100,8 @@ class Emitter(pl.callbacks.Checkpoint):
         stack = self.module.stack
         # A run that failed at once may have given its slot to another already.
         ended = dict.fromkeys(s for s in (*stack.failed, *stack.slots) if not s.training)
-        self._ended = [s for s in ended if s.run.id not in self._told]
-        self._told.update(progress.run.id for progress in self._ended)
+        self.ended = [s for s in ended if s.run.id not in self._told]
+        self._told.update(progress.run.id for progress in self.ended)
         for observer in self.observers:
             observer.epoch_ended(self)
 
