@@ -23,7 +23,6 @@ from study.training.stack import Stack
 from study.training.stack_batch import StackBatch
 
 STEPS_AT_ONCE = 1_000
-TESTED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)

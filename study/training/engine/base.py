@@ -20,7 +20,7 @@ from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
 from study.training.optimizers import RunOptimizer, StackOptimizer, load_weights
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 T = TypeVar("T")
 
@@ -135,7 +135,7 @@ class Engine(ABC):
         return self.optimizers[slot].save()
 
     @abstractmethod
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps for the slots in ``training``; return the sums over its examples."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ from study.runs.run import Run
 from study.training.engine.base import Engine, Running
 from study.training.engine.graph import Recorded, can_record
 from study.training.optimizers import RunOptimizer, joined, numbers
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class BatchedEngine(Engine):
         return [task(slot) for slot in slots]
 
     @torch.no_grad()
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps, each for all slots at once."""
         self._sums.zero_()
         for images, labels, number in batch.of_all():

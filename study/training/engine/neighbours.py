@@ -9,7 +9,7 @@ import torch
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
 from study.training.engine import make_engine
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 
 def neighbours_felt(
@@ -46,7 +46,7 @@ def neighbours_felt(
             network.initialize(slot, seed, run.model.init_scale)
         for step in range(3):
             x, y = (each[step][slots].to(device) for each in (images, labels))
-            batch = WholeBatch(x, y, step)
+            batch = StackBatch.of_tensors(x, y, step)
             engine.steps(batch, range(len(slots)))
         results.append(engine.save(slots.index(1)))
     alone, stacked = results
