@@ -50,15 +50,6 @@ def accuracies_under_noise(
 ) -> dict[str, float]:
     """Return accuracies on training examples, some of which have a redrawn label.
 
-    Parameters
-    ----------
-    z
-        Logits.
-    labels, true_labels
-        The labels trained on, and the source's labels.
-    redrawn
-        Which labels were redrawn.
-
     Returns
     -------
     dict

@@ -10,8 +10,6 @@ from study.measures.network import Network
 from study.nn.products import EVALUATED_AT_ONCE
 from study.training.stack_data import RunTensors
 
-__all__ = ["FitCheck", "Network", "evaluate", "metrics"]
-
 PROBED = 100  # examples that `FitCheck` looks at first
 EVALUATED_ON_A_GPU = 10_000  # examples at once
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from study.base.streams import Stream
 from study.measures import Measure
-from study.measures.network import MeasuredNetwork
+from study.measures.network import MeasuredNetwork, Network
 from study.nn.mlp import StackedMLP
 from study.runs.progress import FAILED
 from study.runs.run import Run
 from study.training import kept
 from study.training.engine import Engine, Running
-from study.training.evaluation import FitCheck, Network, evaluate
+from study.training.evaluation import FitCheck, evaluate
 from study.training.stack import Stack
 from study.training.stack_data import RunTensors, StackData
 
