@@ -52,24 +52,6 @@ def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: st
     return made
 
 
-def make_callbacks(run: Run) -> list[pl.Callback]:
-    """Make the callbacks that a run's config names.
-
-    Raises
-    ------
-    BadInput
-        One that cannot be made, that draws a progress bar, or that can stop or change a run.
-    """
-    made: list[pl.Callback] = instantiate(run.trainer.callbacks, pl.Callback, "trainer.callbacks")
-    for number, callback in enumerate(made):
-        key = f"trainer.callbacks[{number}]"
-        if isinstance(callback, pl.callbacks.ProgressBar):
-            expected = "no progress bar, as study.fit shows one for all runs"
-            raise BadInput(key, expected, type(callback).__name__, "remove it")
-        check_callback(callback, key)
-    return made
-
-
 def quiet() -> None:
     """Keep Lightning's advice about hardware and loggers out of the study's own output."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -107,9 +89,23 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
 
 
 def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
-    """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
+    """Return Lightning's Trainer as a study uses it: the stack says when it is done.
+
+    Raises
+    ------
+    BadInput
+        A callback or logger that the run names cannot be made; or a callback draws a progress bar,
+        or can stop or change a run.
+    """
     wanted = run.trainer
-    everyone = [*make_callbacks(run), *callbacks]
+    own: list[pl.Callback] = instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks")
+    for number, callback in enumerate(own):
+        key = f"trainer.callbacks[{number}]"
+        if isinstance(callback, pl.callbacks.ProgressBar):
+            expected = "no progress bar, as study.fit shows one for all runs"
+            raise BadInput(key, expected, type(callback).__name__, "remove it")
+        check_callback(callback, key)
+    everyone = [*own, *callbacks]
     return pl.Trainer(
         accelerator=wanted.accelerator,
         devices=own_devices(wanted.accelerator),
