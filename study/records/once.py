@@ -134,7 +134,7 @@ def read_parts(
     twice = {run: names for run, names in places.items() if len(names) > 1}
     for name, left_out in _left_out(folder, twice).items():
         if name in parts:
-            parts[name] = {kind: _without(table, left_out) for kind, table in parts[name].items()}
+            parts[name] = {kind: without(table, left_out) for kind, table in parts[name].items()}
     return {kind: [_shown(each[kind]) for each in parts.values()] for kind in kinds}, damaged
 
 
@@ -183,7 +183,7 @@ def _differ(one: pa.Table | None, other: pa.Table | None) -> bool:
     return digest(one.select(shared)) != digest(other.select(shared))
 
 
-def _without(table: pa.Table, runs: Collection[str]) -> pa.Table:
+def without(table: pa.Table, runs: Collection[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -42,16 +42,10 @@ def train_stack(
 
     Parameters
     ----------
-    more
-        The runs; each is asked for when a slot of the stack is about to be free.
-    size
-        How many are trained at once.
-    cache
-        The data of the runs.
+    more, size
+        The runs, each asked for when a slot of the stack is about to be free, and its slots.
     routes
         Gives how a run's matrix products are to be computed on a CPU.
-    observers
-        Hear what happens.
     measures, keep_predictions
         As of `study.Study`.
 
@@ -72,12 +66,8 @@ def train_stack(
     data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
     on_cpu = trainer.strategy.root_device.type == "cpu"
-    module = StackModule(
-        stack,
-        routes(stack.first) if on_cpu else {},
-        measures,
-        keep_predictions=keep_predictions,
-    )
+    how = (routes(stack.first) if on_cpu else {}, measures)
+    module = StackModule(stack, *how, keep_predictions=keep_predictions)
     fit(trainer, module, data, stack.first)
     return stack.done
 
@@ -105,16 +95,7 @@ def fit(
 
 
 def in_memory(train: Callable[[int], None], size: int, say: Callable[[str], None]) -> None:
-    """Train a stack, in smaller ones when it does not fit the memory.
-
-    Parameters
-    ----------
-    train
-        Trains so many runs at once.
-    size
-        How many to try first.
-    say
-        Shows a line.
+    """Train so many runs at once, and fewer, with a line, when they do not fit the memory.
 
     Raises
     ------
