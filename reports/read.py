@@ -22,6 +22,7 @@ from study.records.predictions import load_predictions, pictured
 from study.records.reading import (
     load_images,
     read_config,
+    read_environment,
 )
 from study.runs.progress import FAILED
 from study.runs.run import fact_keys
@@ -284,9 +285,15 @@ def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]
     found = {}
     for path in sorted((folder / "environment").glob("*.json")):
         try:
-            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            left_out.append(f"{path}: not an environment ({error})")
+            environment = read_environment(folder, path.stem)
+            for key in ("processor", "device", "stacking"):
+                if not isinstance(environment.get(key), str):
+                    raise BadInput(str(path), "an environment", hint=f"{key} is no text")
+            if not isinstance(environment.get("packages"), dict):
+                raise BadInput(str(path), "an environment", hint="packages is no mapping")
+            found[path.stem] = environment
+        except BadInput as fault:
+            left_out.append(str(fault))
     return found
 
 

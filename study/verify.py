@@ -8,6 +8,7 @@ from pathlib import Path
 
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput, CodeFailed, named_folder
+from study.base.names import refuse_untrusted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,11 +29,14 @@ def _main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--engine", choices=["stack", "plain"], help="what retrains (default: what trained them)"
     )
-    arguments = parser.parse_args(argv)
-    return _verify(arguments.folder, arguments.runs, arguments.root, arguments.engine)
+    parser.add_argument(
+        "--trust", action="store_true", help="import what the recorded runs name, from outside"
+    )
+    given = parser.parse_args(argv)
+    return _verify(given.folder, given.runs, given.root, given.engine, trust=given.trust)
 
 
-def _verify(folder: Path, number: int, root: str | None, engine: str | None) -> int:
+def _verify(folder: Path, number: int, root: str | None, engine: str | None, *, trust: bool) -> int:
     from study.records.reading import recorded
 
     if number < 1:
@@ -44,6 +48,8 @@ def _verify(folder: Path, number: int, root: str | None, engine: str | None) -> 
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
     number = min(number, len(entries))
     chosen = [entries[index * len(entries) // number] for index in range(number)]
+    if not trust:
+        refuse_untrusted((name for run, *_ in chosen for name in run.untrusted()), str(folder))
     from study.fitting.verification import verify_run
     from study.training.trainer import quiet
 

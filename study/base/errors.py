@@ -53,6 +53,10 @@ class NotPermitted(BadInput):
     """The user may not read a file or folder, so its content is not known."""
 
 
+class LeftOut(UserWarning):
+    """Something in a study's folder cannot be used and is left out; the rest is read."""
+
+
 class CodeFailed(Exception):
     """The user's code raised an error that belongs to no run; commands exit with status 1."""
 

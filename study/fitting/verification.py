@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from study.base.errors import BadInput
 from study.measures import MEASURES
+from study.records.reading import read_environment
 from study.records.writing import weights_hash
 from study.runs.run import Run
 from study.training.loop import retrain
@@ -20,6 +20,8 @@ from study.training.plain_loop import retrain_plain
 # The largest relative difference of two histories of one run, a stack's and the plain module's.
 # Rounding grows over the steps of a training, and most in one that diverges.
 BETWEEN_ENGINES = {"64-true": 1e-6, "32-true": 1e-3, "bf16-mixed": 1e-1}
+
+MOST_THREADS = 1_024
 
 
 class Verdict(NamedTuple):
@@ -71,7 +73,7 @@ def verify_run(
     Another ``engine`` than the recorded one does not give its bits: the histories are compared to
     `BETWEEN_ENGINES`.
     """
-    environment = _environment(folder / "environment" / f"{row['environment']}.json")
+    environment = _environment(folder, str(row.get("environment")))
     torch.set_num_threads(environment.threads)
     there = run.with_settings({"trainer.accelerator": environment.accelerator})
     columns = {name for epoch in history for name, value in epoch.items() if value is not None}
@@ -82,12 +84,11 @@ def verify_run(
     else:
         weights, again, hashes = retrain(there, environment.routes, measures)
     for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
-        if found != row[name]:
-            raise BadInput(
-                f"{run.id} {name}", row[name], found, "the data set differs from the recorded one"
-            )
+        if found != row.get(name):
+            why = "the data set differs from the recorded one"
+            raise BadInput(f"{run.id} {name}", str(row.get(name)), found, why)
     difference = largest_difference(history, again)
-    same = weights_hash(weights) == row["weights_hash"] and difference == 0
+    same = weights_hash(weights) == row.get("weights_hash") and difference == 0
     if engine != environment.engine:
         return Verdict(run.id, same, difference, BETWEEN_ENGINES[run.trainer.precision])
     # Rounding differences add up over the steps of a training.
@@ -95,19 +96,19 @@ def verify_run(
     return Verdict(run.id, same, difference, environment.tolerance * steps)
 
 
-def _environment(path: Path) -> Environment:
+def _environment(folder: Path, name: str) -> Environment:
+    found, path = read_environment(folder, name), folder / "environment" / f"{name}.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["threads"] < 1:
+        if not (isinstance(found["threads"], int) and 1 <= found["threads"] <= MOST_THREADS):
             raise ValueError(f"threads: {found['threads']}")
         return Environment(
-            int(found["threads"]),
+            found["threads"],
             float(found["tolerance"]),
             dict(found["routes"]),
             "cpu" if found["device"] == "cpu" else "auto",
             found.get("engine", "stack"),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
 
 

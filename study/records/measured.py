@@ -18,6 +18,7 @@ from study.base.names import MEASURE
 from study.measures import Measure
 from study.records.columns import history_columns, run_columns
 from study.records.parquet import as_table, each_part, parquet, read_part
+from study.records.sound import warn_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,5 +114,7 @@ def added(folder: Path) -> Iterator[pa.Table]:
     """Yield the parts of columns that were added later, in the order of their names."""
     for path in sorted((folder / "measures").glob("*.parquet")):
         table = read_part(path)
-        if table is not None:
+        if table is not None and {"run", "epoch"}.issubset(table.column_names):
             yield table
+        elif path.exists():
+            warn_of([path])

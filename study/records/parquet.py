@@ -12,12 +12,14 @@ from __future__ import annotations
 import errno
 import io
 import json
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.base.errors import BadInput
-from study.base.files import sha256, unreadable, write_whole
+from study.base.errors import BadInput, LeftOut
+from study.base.files import open_regular, refuse_link, sha256, unreadable, write_whole
+from study.records.sound import is_sound, read_bounded
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
@@ -89,12 +91,15 @@ def part_names(folder: Path) -> list[str]:
         The folder cannot be listed.
     """
     found: set[str] = set()
+    refuse_link(folder / "runs")
     for _ in range(2):
         try:
             # Not by glob, which takes a folder that it may not list for an empty one.
             found.update(path.name for path in (folder / "runs").iterdir())
         except FileNotFoundError:
             continue
+        except NotADirectoryError:
+            raise BadInput(str(folder / "runs"), "a folder") from None
         except OSError as error:
             raise unreadable(folder / "runs", error) from None
     return sorted(name.removesuffix(".parquet") for name in found if name.endswith(".parquet"))
@@ -220,14 +225,15 @@ def read_part(
         Any other reason of the system's that the file cannot be read: it may be whole.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # A file by itself: read_table looks for many, which takes longer than to read a small one.
         # Opened here, as pyarrow takes no path that the locale's encoding cannot read.
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            table = file.read(columns=columns)
+        with open_regular(path) as opened:
+            table = read_bounded(path, opened, columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return None
+    except BadInput as fault:  # no regular file, or one that promises too much
+        warnings.warn(f"{fault}; left out", LeftOut, stacklevel=2)
         return None
     except OSError as error:
         # Without a number the error is pyarrow's own, about the content. A merge may remove the
@@ -242,14 +248,15 @@ def read_part(
     found = (table.schema.metadata or {}).get(b"study.format")
     if found is None or not (some or set(columns or ()).issubset(table.column_names)):
         return None
-    if found.decode() != FORMAT:
+    if found != FORMAT.encode():
         raise BadInput(
             str(path),
             f"records of format {FORMAT}",
-            found.decode(),
+            found.decode(errors="replace"),
             "use the study version it names",
         )
-    return table.replace_schema_metadata(None)
+    kind = path.parent.name
+    return table.replace_schema_metadata(None) if is_sound(kind, table, columns) else None
 
 
 def concatenate(tables: list[pa.Table]) -> pa.Table:

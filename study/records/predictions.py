@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from study.base.errors import BadInput
 from study.records.parquet import each_part, read_part, read_parts
-from study.records.reading import read_config, warn_of
+from study.records.reading import read_config
+from study.records.sound import warn_of
 
 if TYPE_CHECKING:
     import pandas as pd

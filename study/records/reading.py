@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
+from pydantic_core import from_json
 
-from study.base.errors import BadInput
-from study.base.files import unreadable
+from study.base.errors import BadInput, LeftOut
+from study.base.files import open_regular, read_json, read_regular, unreadable
+from study.base.names import FILE
 from study.records.columns import history_columns, run_columns
 from study.records.live import rows_of
 from study.records.measured import added
 from study.records.parquet import concatenate, read_parts
+from study.records.sound import warn_of
+from study.runs import yaml_text
+from study.runs.config import SUBJECTS
 from study.runs.progress import FAILED
 from study.runs.run import Run
+from study.runs.yaml_text import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+
+MOST_BYTES_OF_IMAGES = 2**30
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -36,15 +43,24 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "study.yaml"
     try:
-        if not path.is_file():
-            raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = read_regular(path, MOST_CHARACTERS, top=True).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(
+            str(folder), "a study's folder", "no study.yaml in it", "check the path"
+        ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise BadInput(str(path), "a study's config", str(error)) from None
-    if not isinstance(config, dict) or "name" not in config:
+    config = yaml_text.load(text, str(path))
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
         raise BadInput(str(path), "a study's config", config)
+    for key in SUBJECTS:
+        if not isinstance(config.get(key, {}), dict):
+            raise BadInput(f"{path} {key}", "a mapping of keys to values", config[key])
+    lists = config.get("vary") or {}
+    if not isinstance(lists, dict) or not all(isinstance(each, list) for each in lists.values()):
+        raise BadInput(f"{path} vary", "dotted keys, each with a list of values", lists)
     return config
 
 
@@ -140,20 +156,33 @@ def _with_added(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
     return history.reset_index()
 
 
-def warn_of(damaged: Collection[Path]) -> None:
-    """Warn of files that are torn or missing."""
-    for path in damaged:
-        warnings.warn(f"{path}: not a whole part of a study's records; left out", stacklevel=3)
-
-
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the images that predictions refer to, by name, each [example, feature]."""
+    found = {}
+    for path in sorted((Path(folder) / "images").glob("*.npy")):
+        try:
+            found[path.stem] = _images(path)
+        except (BadInput, OSError) as error:
+            warnings.warn(f"{error}; left out", LeftOut, stacklevel=2)
+    return found
+
+
+def _images(path: Path) -> NDArray[np.uint8]:
+    """Read a file of images; its header is believed only as far as the file's size bears it out."""
     import numpy as np
 
-    return {
-        path.stem: np.load(path, allow_pickle=False)
-        for path in sorted((Path(folder) / "images").glob("*.npy"))
-    }
+    with open_regular(path, MOST_BYTES_OF_IMAGES) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                raise ValueError(f"version {version}")
+            shape, in_columns, kind = np.lib.format.read_array_header_1_0(file)
+            content = file.read()
+            if len(shape) != 2 or in_columns or kind != np.uint8:
+                raise ValueError(f"{kind} of shape {shape}")
+            return np.frombuffer(content, np.uint8).reshape(shape)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+            raise BadInput(str(path), "images, [example, feature]", hint=str(error)) from None
 
 
 def records_by_run(
@@ -214,13 +243,11 @@ def recorded(
         No study's folder, or a row whose facts are not those of its id.
     """
     config = read_config(folder)
-    root = root or config.get("data", {}).get("root", "data")
+    root = root or str(config.get("data", {}).get("root", "data"))
     found = [each for each in records_by_run(folder).values() if each[0]["status"] != FAILED]
     result = []
     for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
-        run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
-        if run.id != row["run"]:
-            raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
+        run = run_of(row, str(folder), **{"data.root": root})
         result.append((run, row, history))
     return result
 
@@ -233,13 +260,46 @@ def read_environment(folder: Path, name: str) -> dict[str, Any]:
     BadInput
         There is none, or it is damaged.
     """
-    path = folder / "environment" / f"{name}.json"
+    if not FILE.fullmatch(name):
+        raise BadInput(str(folder / "environment"), "the name of an environment", name)
+    return read_json(folder / "environment" / f"{name}.json", "the environment of a recorded run")
+
+
+def run_of(row: Mapping[str, Any], where: str, **more: Any) -> Run:
+    """Return the run that a row of ``runs`` records, made again from its facts.
+
+    Nothing that the facts name is imported.
+
+    Parameters
+    ----------
+    row
+        The row.
+    where
+        What errors name.
+    more
+        Settings beside the facts, by dotted key.
+
+    Raises
+    ------
+    BadInput
+        Its facts are none, have settings among them that are no facts, or do not give its id.
+    """
+    place = f"{where} run {row['run']}"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except PermissionError as error:
-        raise unreadable(path, error) from None
-    except (OSError, ValueError) as error:
-        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
-    if not isinstance(found, dict):
-        raise BadInput(str(path), "the environment of a recorded run", found)
-    return found
+        facts = from_json(row["facts"])
+        if not isinstance(facts, dict):
+            raise ValueError(f"found {type(facts).__name__}")
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(place, "facts as JSON", hint=str(error)) from None
+    for key in facts:
+        if key in Run.no_facts():
+            raise BadInput(f"{place} {key}", "facts alone", facts[key], "this is no fact of a run")
+    try:
+        run = Run.of_record({**facts, **more})
+    except BadInput as fault:
+        raise fault.under(place) from None
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(place, "a run's facts", hint=str(error)) from None
+    if run.id != row["run"]:
+        raise BadInput(place, "facts that give its id", run.id)
+    return run
