@@ -13,6 +13,7 @@ import io
 import os
 import stat
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from uuid import uuid4
 
 from pydantic_core import from_json
 
-from study.base.errors import BadInput, NotPermitted
+from study.base.errors import BadInput, LeftOut, NotPermitted
 
 PART = ".part"
 STALE_SECONDS = 3_600.0
@@ -111,6 +112,19 @@ def refuse_link(folder: Path) -> None:
     """Raise `BadInput` for a folder that is a link: what it leads to is outside the study's."""
     if folder.is_symlink():
         raise BadInput(str(folder), "a folder", "a link", "links in a study's folder stay unused")
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder in a study's that match; a line says when it is no folder."""
+    found = []
+    try:
+        refuse_link(folder)
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise BadInput(str(folder), "a folder")
+        found = sorted(folder.glob(pattern))
+    except BadInput as fault:
+        warnings.warn(f"{fault}; left out", LeftOut, stacklevel=3)
+    return found
 
 
 def open_regular(path: Path, most: int | None = None, *, top: bool = False) -> io.BufferedReader:

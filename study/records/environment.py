@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from study.base.errors import BadInput
-from study.base.files import read_json, sha256, write_first
+from study.base.files import files_in, read_json, sha256, write_first
 from study.runs.events import Machine
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
@@ -62,7 +62,7 @@ def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
     BadInput
         A damaged environment.
     """
-    for path in sorted((folder / "environment").glob("*.json")):
+    for path in files_in(folder / "environment", "*.json"):
         try:
             found = read_json(path, "an environment of this study")
             there = (found["processor"], found["device"], found["packages"]["torch"])

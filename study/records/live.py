@@ -26,14 +26,14 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from study.base.errors import BadInput, LeftOut
-from study.base.files import make_room, open_regular, refuse_link, write_whole
+from study.base.files import files_in, make_room, open_regular, write_whole
 from study.runs.events import LiveStack, Observer
 from study.runs.progress import FAILED
 
 TRAINING, DONE, INTERRUPTED = "training", "done", "interrupted"
 FOLDER = "progress"
 LONGEST_TAIL = 2**26  # bytes
-LONGEST_LINE = 2**26  # bytes
+LONGEST_LINE, LARGEST = 2**26, 2**31  # bytes
 MOST_EPOCHS = 2**31
 Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Counted = Annotated[int, Field(ge=0, lt=MOST_EPOCHS)]
@@ -167,7 +167,7 @@ def tasks_of(folder: Path) -> list[Task]:
     many, so far) and ``seconds`` since its start. A file that is damaged is left out.
     """
     found: list[Task] = []
-    for path in _files(folder):
+    for path in files_in(folder / FOLDER, "*.jsonl"):
         with _left_out(path):
             with open_regular(path) as file:
                 start = file.readline(LONGEST_LINE)
@@ -175,15 +175,6 @@ def tasks_of(folder: Path) -> list[Task]:
                 begun = from_json(start)
                 found.append(TASK.validate_python({**NOT_BEGUN, **begun, **_last(path)}))
     return sorted(found, key=lambda task: task["began"])
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the tasks' files; those of a folder that is a link are not this study's."""
-    found: list[Path] = []
-    with _left_out(folder / FOLDER):
-        refuse_link(folder / FOLDER)
-        found += sorted((folder / FOLDER).glob("*.jsonl"))
-    return found
 
 
 @contextlib.contextmanager
@@ -216,13 +207,13 @@ def _last(path: Path) -> dict[str, Any]:
 
 def rows_of(folder: Path, but: Collection[str]) -> Iterator[dict[str, Any]]:
     """Yield the rows of history of all runs ``but`` those that are recorded."""
-    for path in _files(folder):
+    for path in files_in(folder / FOLDER, "*.jsonl"):
         with _left_out(path):
             yield from (row for row in _rows(path) if row["run"] not in but)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with open_regular(path) as file:
+    with open_regular(path, LARGEST) as file:
         while line := file.readline(LONGEST_LINE):
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 yield from filter(_is_row, from_json(line)["rows"] if line.endswith(b"\n") else ())

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.base.errors import BadInput
-from study.base.files import open_regular, unreadable
+from study.base.files import files_in, open_regular, unreadable
 from study.base.names import ACTIVATION, FILE, refuse_untrusted
+from study.records.facts import run_of
 from study.records.parquet import each_part, read_part
-from study.records.reading import run_of
 
 if TYPE_CHECKING:
     from torch import nn
+
+MOST_BYTES = 2**34
 
 
 def load_network(
@@ -42,11 +44,11 @@ def load_network(
 
     path = Path(folder) / "weights" / f"{run_id}.safetensors"
     if not FILE.fullmatch(run_id) or not (path.is_file() or path.is_symlink()):
-        known = [item.stem for item in path.parent.glob("*.safetensors")]
+        known = [item.stem for item in files_in(path.parent, "*.safetensors")]
         expected = f"weights of one of {len(known)} runs in {folder}"
         raise BadInput("run_id", expected, run_id, f"e.g. {known[0]}" if known else "")
     try:
-        open_regular(path).close()  # safe_open would wait for a FIFO
+        open_regular(path, MOST_BYTES).close()  # safe_open would wait for a FIFO
         with safe_open(path, "pt") as file:
             names = sorted(file.keys(), key=lambda name: (int(name.split(".")[0]), name[-1] != "t"))
             tensors = [file.get_tensor(name) for name in names]

@@ -170,6 +170,7 @@ def ended_runs(
     folder: Path,
     columns: Sequence[str] = ("run",),
     known: dict[str, list[tuple[Any, ...]]] | None = None,
+    damaged: list[Path] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Return some columns of runs that have ended, a tuple a run, in the order of the parts.
 
@@ -181,6 +182,8 @@ def ended_runs(
         Columns of ``runs``.
     known
         The same by part, of parts read before; new ones are added.
+    damaged
+        Gets the parts that are torn or missing, by their files in runs/.
 
     Raises
     ------
@@ -195,6 +198,8 @@ def ended_runs(
         if rows is not None and history is not None:
             values = (rows[column].to_pylist() for column in columns)
             known[name] = list(zip(*values, strict=True))
+        elif damaged is not None and (path := folder / "runs" / f"{name}.parquet").exists():
+            damaged.append(path)
     return [row for rows in known.values() for row in rows]
 
 
@@ -238,7 +243,7 @@ def read_part(
     except OSError as error:
         # Without a number the error is pyarrow's own, about the content. A merge may remove the
         # file while it is read, which shows as ENOENT, or on NFS as ESTALE.
-        if error.errno in (None, errno.ENOENT) or (
+        if error.errno in (None, errno.ENOENT, errno.ENOTDIR) or (
             error.errno == errno.ESTALE and not path.exists()
         ):
             return None
@@ -268,7 +273,8 @@ def concatenate(tables: list[pa.Table]) -> pa.Table:
         for field in table.schema:
             found.setdefault(field.name, set()).add(field.type)
     for name, types in found.items():
-        if pa.string() in types and types - {pa.string(), pa.null()}:
+        mixed = pa.string() in types or pa.bool_() in types
+        if mixed and len(types - {pa.null()}) > 1:
             tables = [_as_text(table, name) for table in tables]
     return pa.concat_tables(tables, promote_options="permissive")
 

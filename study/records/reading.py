@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic_core import from_json
-
 from study.base.errors import BadInput, LeftOut
-from study.base.files import open_regular, read_json, read_regular, unreadable
+from study.base.files import files_in, read_json, read_regular, unreadable
 from study.base.names import FILE
 from study.records.columns import history_columns, run_columns
+from study.records.facts import run_of
+from study.records.images import read_images
 from study.records.live import rows_of
 from study.records.measured import added
 from study.records.parquet import concatenate, read_parts
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-
-MOST_BYTES_OF_IMAGES = 2**30
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -59,7 +56,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         if not isinstance(config.get(key, {}), dict):
             raise BadInput(f"{path} {key}", "a mapping of keys to values", config[key])
     lists = config.get("vary") or {}
-    if not isinstance(lists, dict) or not all(isinstance(each, list) for each in lists.values()):
+    sound = isinstance(lists, dict) and all(isinstance(each, list) for each in lists.values())
+    whole = lists.get("optimizer", []) if sound else []
+    if not sound or not all(isinstance(each, dict) and all(map(str, each)) for each in whole):
         raise BadInput(f"{path} vary", "dotted keys, each with a list of values", lists)
     return config
 
@@ -159,30 +158,12 @@ def _with_added(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the images that predictions refer to, by name, each [example, feature]."""
     found = {}
-    for path in sorted((Path(folder) / "images").glob("*.npy")):
+    for path in files_in(Path(folder) / "images", "*.npy"):
         try:
-            found[path.stem] = _images(path)
+            found[path.stem] = read_images(path)
         except (BadInput, OSError) as error:
             warnings.warn(f"{error}; left out", LeftOut, stacklevel=2)
     return found
-
-
-def _images(path: Path) -> NDArray[np.uint8]:
-    """Read a file of images; its header is believed only as far as the file's size bears it out."""
-    import numpy as np
-
-    with open_regular(path, MOST_BYTES_OF_IMAGES) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            if version != (1, 0):
-                raise ValueError(f"version {version}")
-            shape, in_columns, kind = np.lib.format.read_array_header_1_0(file)
-            content = file.read()
-            if len(shape) != 2 or in_columns or kind != np.uint8:
-                raise ValueError(f"{kind} of shape {shape}")
-            return np.frombuffer(content, np.uint8).reshape(shape)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
-            raise BadInput(str(path), "images, [example, feature]", hint=str(error)) from None
 
 
 def records_by_run(
@@ -263,43 +244,3 @@ def read_environment(folder: Path, name: str) -> dict[str, Any]:
     if not FILE.fullmatch(name):
         raise BadInput(str(folder / "environment"), "the name of an environment", name)
     return read_json(folder / "environment" / f"{name}.json", "the environment of a recorded run")
-
-
-def run_of(row: Mapping[str, Any], where: str, **more: Any) -> Run:
-    """Return the run that a row of ``runs`` records, made again from its facts.
-
-    Nothing that the facts name is imported.
-
-    Parameters
-    ----------
-    row
-        The row.
-    where
-        What errors name.
-    more
-        Settings beside the facts, by dotted key.
-
-    Raises
-    ------
-    BadInput
-        Its facts are none, have settings among them that are no facts, or do not give its id.
-    """
-    place = f"{where} run {row['run']}"
-    try:
-        facts = from_json(row["facts"])
-        if not isinstance(facts, dict):
-            raise ValueError(f"found {type(facts).__name__}")
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(place, "facts as JSON", hint=str(error)) from None
-    for key in facts:
-        if key in Run.no_facts():
-            raise BadInput(f"{place} {key}", "facts alone", facts[key], "this is no fact of a run")
-    try:
-        run = Run.of_record({**facts, **more})
-    except BadInput as fault:
-        raise fault.under(place) from None
-    except (TypeError, AttributeError, RecursionError) as error:
-        raise BadInput(place, "a run's facts", hint=str(error)) from None
-    if run.id != row["run"]:
-        raise BadInput(place, "facts that give its id", run.id)
-    return run

@@ -20,9 +20,17 @@ MOST_BYTES, MOST_TIMES = 2**28, 64
 LATEST_EPOCH = 2**31 - 1
 MOST_COLUMNS = 2_000
 OUTCOMES = ("epochs_to_fit", "parameters", "seconds")
+RESERVED = {*RUN, "seed", "study", "arm", "evaluate_every"} - {"run"}
 TEXTS = ("run", "status", "facts", "environment")
 NUMBERS = {"seed": 2**63 - 1, "epoch": LATEST_EPOCH, "epochs": LATEST_EPOCH}
-NEEDED = {"runs": {"run", "seed", "status"}, "history": {"run", "epoch"}}
+LISTS = ("example", "label", "true_label", "said", "confidence", "label_probability")
+NEEDED = {
+    "runs": {"run", "seed", "status"},
+    "history": {"run", "epoch"},
+    "measures": {"run", "epoch"},
+    "answers": {"run", "part", "at", "epoch", "images", *LISTS},
+    "predictions": {"run", "part", "place", "images", *LISTS[:-1]},
+}
 
 
 def read_bounded(path: Path, opened: BufferedReader, columns: Any) -> pa.Table:
@@ -90,10 +98,27 @@ def is_sound(kind: str, table: pa.Table, columns: Any = None) -> bool:
         return False
     if not all(_is_column(kind, name, table.column(name)) for name in table.column_names):
         return False
+    if kind == "answers" and columns is None and not _same_lengths(table):
+        return False
     if kind == "runs" and {"run", "status"}.issubset(table.column_names):
         ended = table.filter(pc.not_equal(table["status"], FAILED))["run"]
-        return len(ended) == len(pc.unique(ended))
+        return bool(len(ended) == len(pc.unique(ended)))
     return True
+
+
+def _same_lengths(table: pa.Table) -> bool:
+    """Tell whether the lists of each row are as long as its answers are, or missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = {name: table.column(name).type for name in LISTS}
+    if not all(pa.types.is_list(kind) or pa.types.is_null(kind) for kind in kinds.values()):
+        return False
+    if table["said"].null_count or pa.types.is_null(kinds["said"]):
+        return not len(table)
+    lengths = pc.list_value_length(table["said"])
+    found = [pc.list_value_length(table[n]) for n, kind in kinds.items() if pa.types.is_list(kind)]
+    return all(pc.all(pc.equal(each, lengths)).as_py() is not False for each in found)
 
 
 def _is_column(kind: str, name: str, column: pa.ChunkedArray) -> bool:
@@ -101,19 +126,23 @@ def _is_column(kind: str, name: str, column: pa.ChunkedArray) -> bool:
     import pyarrow.compute as pc
 
     types = pa.types
+    if kind in ("history", "measures") and (name in RESERVED or "." in name):
+        return False  # a column of ``runs``
     if name in TEXTS:
-        return types.is_string(column.type) and not column.null_count
+        return bool(types.is_string(column.type) and not column.null_count)
     if name in NUMBERS:
         if not types.is_integer(column.type) or column.null_count:
             return False
         ends = pc.min_max(column).as_py()
-        return not len(column) or 0 <= ends["min"] <= ends["max"] <= NUMBERS[name]
-    number = types.is_integer(column.type) or types.is_floating(column.type)
-    number = number or types.is_null(column.type)
+        return not len(column) or bool(0 <= ends["min"] <= ends["max"] <= NUMBERS[name])
+    numbers = (types.is_integer, types.is_floating, types.is_null)
+    number = any(each(column.type) for each in numbers)
     if kind in ("history", "measures"):
-        return number and name not in (*RUN, "study", "arm")
+        return number
     if kind == "runs":
         return number if name in OUTCOMES else not types.is_nested(column.type)
+    if kind == "predictions":
+        return number if name in (*LISTS, "place") else types.is_string(column.type)
     return True
 
 
