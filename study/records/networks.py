@@ -44,7 +44,7 @@ def load_network(
 
     path = Path(folder) / "weights" / f"{run_id}.safetensors"
     if not FILE.fullmatch(run_id) or not (path.is_file() or path.is_symlink()):
-        known = [item.stem for item in files_in(path.parent, "*.safetensors")]
+        known = [item.stem for item in files_in(Path(folder) / "weights", "*.safetensors")]
         expected = f"weights of one of {len(known)} runs in {folder}"
         raise BadInput("run_id", expected, run_id, f"e.g. {known[0]}" if known else "")
     try:

@@ -28,7 +28,7 @@ FEW = (
     *("progress epoch", "progress rows", "images promised", "runs null ids", "runs equal ids"),
     *("runs facts deep", "runs facts callbacks", "runs environment path", "runs without seed"),
     *("runs bomb", "runs text bomb", "history late epochs", "history text", "history fact"),
-    *("answers unequal lists", "answers bomb", "measures text"),
+    *("answers unequal lists", "measures text"),
 )
 
 
@@ -76,8 +76,7 @@ def test_nothing_but_a_file_is_opened_in_the_place_of_one(
         assert any(kind in lines for _, lines in found.values())
     content, lines = attack(sound, tmp_path, "history/*", damage)["door_load"]
     assert "history" in lines
-    assert "small" not in content
-    assert content.count("digits") == 2  # the other part's runs are read
+    assert content.count(",finished,") == 2  # the other part's runs are read
 
 
 @pytest.mark.slow
