@@ -36,7 +36,7 @@ def look(folder: Path) -> Status:
     tasks = judged(tasks_of(folder), locks)
     held = held_runs(list(wanted), tasks, locks)
     damaged: list[Path] = []
-    columns = ended_runs(folder, ["run", "status", "epochs"], damaged=damaged)
+    columns = ended_runs(folder, ["run", "status", "epochs"], None, damaged)
     warn_of(damaged)
     # A run that failed and was trained again counts with its second outcome.
     columns.sort(key=lambda row: row[1] != FAILED)
