@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput, CodeFailed, named_folder
+from study.base.names import refuse_untrusted
+from study.base.text import plain
 from study.runs.choosing import WHERE, chosen
 
 if TYPE_CHECKING:
@@ -40,10 +42,14 @@ def _main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--engine", choices=["stack", "plain"], help="what retrains (default: what trained them)"
     )
+    parser.add_argument(
+        "--trust", action="store_true", help="import what the recorded runs name, from outside"
+    )
     given = parser.parse_args(argv)
     if given.runs is not None and given.runs < 1:
         raise BadInput("--runs", "a number of at least 1", given.runs)
-    if given.records and any((given.run, given.where, given.runs, given.root, given.engine)):
+    others = (given.run, given.where, given.runs, given.root, given.engine, given.trust)
+    if given.records and any(others):
         raise BadInput("--records", "no option beside it", hint="it retrains nothing")
     if given.root is not None:
         given.root = str(named_folder(given.root, "--root"))
@@ -59,7 +65,7 @@ def _check(folder: Path) -> int:
     if not runs and not faults:
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
     for line in [*faults, *(f"not covered: {note}" for note in notes)]:
-        print(line)
+        print(plain(line))
     found = f"{len(faults)} faults" if faults else "everything that has a hash agrees with it"
     print(f"records of {runs} runs: {found}", flush=True)
     return FAILED if faults else DONE
@@ -77,6 +83,8 @@ def _retrain(given: Namespace) -> int:
     every = len(of_these) if given.run or given.where else 4
     number = min(given.runs or every, len(of_these))
     of_these = [of_these[index * len(of_these) // number] for index in range(number)]
+    if not given.trust:
+        refuse_untrusted((name for run, *_ in of_these for name in run.untrusted()), str(folder))
     answers = tables_by_run(folder, [run.id for run, *_ in of_these])
     from study.fitting.verification import Recorded, verify_run
     from study.training.trainer import quiet

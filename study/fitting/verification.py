@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Rounding grows over the steps of a training, and most in one that diverges.
 BETWEEN_ENGINES = {"64-true": 1e-6, "32-true": 1e-3, "bf16-mixed": 1e-1}
 
+MOST_THREADS = 1_024
+
 
 class Verdict(NamedTuple):
     """The result of retraining one run.
@@ -87,7 +89,7 @@ def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> V
     `BETWEEN_ENGINES`.
     """
     run, row, history, *_ = recorded
-    environment = _environment(folder, row["environment"])
+    environment = _environment(folder, str(row.get("environment")))
     torch.set_num_threads(environment.threads)
     there = run.with_settings({"trainer.accelerator": environment.accelerator})
     columns = _columns(history)
@@ -98,10 +100,9 @@ def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> V
     else:
         again = retrain(there, environment.routes, measures)
     for name, found in zip(("data_hash", "labels_hash"), again.hashes, strict=True):
-        if found != row[name]:
-            raise BadInput(
-                f"{run.id} {name}", row[name], found, "the data set differs from the recorded one"
-            )
+        if found != row.get(name):
+            why = "the data set differs from the recorded one"
+            raise BadInput(f"{run.id} {name}", str(row.get(name)), found, why)
     # Rounding differences add up over the steps of a training.
     steps = row["epochs"] * math.ceil(run.data.examples / run.data.batch_size)
     allowed = environment.tolerance * steps
@@ -163,7 +164,7 @@ def _environment(folder: Path, name: str) -> Environment:
     path = folder / "environment" / f"{name}.json"
     found = read_environment(folder, name)
     try:
-        if found["threads"] < 1:
+        if not (isinstance(found["threads"], int) and 1 <= found["threads"] <= MOST_THREADS):
             raise ValueError(f"threads: {found['threads']}")
         # A tolerance that was edited allows nothing: the file's name is its content's hash.
         edited = not sha256([path.read_bytes()]).startswith(name)

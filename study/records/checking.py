@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
-from study.base.files import sha256
+from study.base.files import MOST_BYTES, read_json, read_regular, sha256
+from study.records import images, networks
 from study.records.hashes import HASHED, HASHES, by_run, digest, facts_of, recorded_hashes
 from study.records.once import Record, records_of
 from study.records.parquet import KINDS, part_names, read_part
@@ -81,11 +82,10 @@ class _Named:
         self.sources: dict[str, object] = {}
         for path in sorted((folder / "environment").glob("*.json")):
             self.environments[path.stem] = _json(path, faults)
-            if sha256([path.read_bytes()])[:SHORT] != path.stem:
-                faults.append(f"{path}: differs from the hash that it is named by")
+            _check_name(path, MOST_BYTES, faults)
         pictures = sorted((folder / "images").glob("*.npy"))
-        edited = [path for path in pictures if sha256([path.read_bytes()])[:SHORT] != path.stem]
-        faults += [f"{path}: differs from the hash that it is named by" for path in edited]
+        for path in pictures:
+            _check_name(path, images.MOST_BYTES, faults)
         self.images = {path.stem for path in pictures}
         for path in sorted((folder / "sources").glob("*.json")):
             self.sources[path.stem] = _json(path, faults).get("sha256", "")
@@ -99,15 +99,21 @@ class _Named:
                 faults.append(f"{path}: differs from the hash that it is named by")
 
 
+def _check_name(path: Path, most: int, faults: list[str]) -> None:
+    """Add a fault for a file whose name is not the hash of its content."""
+    try:
+        if sha256([read_regular(path, most)])[:SHORT] != path.stem:
+            faults.append(f"{path}: differs from the hash that it is named by")
+    except (BadInput, OSError) as error:
+        faults.append(str(error))
+
+
 def _json(path: Path, faults: list[str]) -> Mapping[str, Any]:
     """Return the mapping in a JSON file; {} where there is none, which is a fault."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        return found
-    faults.append(f"{path}: no JSON object")
+        return read_json(path, "a JSON object")
+    except (BadInput, OSError) as error:
+        faults.append(str(error))
     return {}
 
 
@@ -186,7 +192,11 @@ def _of_weights(path: Path, record: Record) -> Iterator[str]:
     from safetensors import SafetensorError
     from safetensors.numpy import deserialize
 
-    content = path.read_bytes()
+    try:
+        content = read_regular(path, networks.MOST_BYTES)
+    except (BadInput, OSError) as error:
+        yield str(error)
+        return
     try:
         tensors = dict(deserialize(content))
     except (SafetensorError, ValueError):

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.base.errors import BadInput
-from study.base.files import write_whole
+from study.base.files import files_in, write_whole
 from study.base.names import MEASURE
 from study.measures import Measure
 from study.records.columns import history_columns, run_columns
 from study.records.hashes import digest
 from study.records.parquet import as_table, each_part, parquet, read_part
+from study.records.sound import warn_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,7 +115,9 @@ def write_added(folder: Path, rows: Sequence[Mapping[str, Any]], columns: Sequen
 
 def added(folder: Path) -> Iterator[pa.Table]:
     """Yield the parts of columns that were added later, in the order of their names."""
-    for path in sorted((folder / "measures").glob("*.parquet")):
+    for path in files_in(folder / "measures", "*.parquet"):
         table = read_part(path)
-        if table is not None:
+        if table is not None and {"run", "epoch"}.issubset(table.column_names):
             yield table
+        elif path.exists():
+            warn_of([path])

@@ -9,13 +9,14 @@ of those the one whose row has the smallest hash. So it does not matter how part
 from __future__ import annotations
 
 import functools
-import json
 import warnings
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from study.base.errors import BadInput
+from study.base.files import read_json
 from study.records.hashes import HASHES, by_run, digest, edited, recorded_hashes
 from study.records.parquet import KINDS, each_part, read_part
 from study.runs.progress import FAILED
@@ -166,11 +167,10 @@ def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set
 def _environment(folder: Path, name: object) -> str:
     """Return an environment's name with its processor, device and version of torch."""
     try:
-        path = folder / "environment" / f"{name}.json"
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(folder / "environment" / f"{name}.json", "an environment")
         torch = found["packages"]["torch"]
         return f"{name} ({found['processor']}, {found['device']}, torch {torch})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (BadInput, OSError, KeyError, TypeError):
         return f"{name} (which cannot be read)"
 
 
@@ -184,6 +184,7 @@ def _differ(one: pa.Table | None, other: pa.Table | None) -> bool:
 
 
 def without(table: pa.Table, runs: Collection[str]) -> pa.Table:
+    """Return a table without the rows of some runs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -9,6 +9,7 @@ and a probability two bytes. Earlier versions wrote predictions/<part>.parquet, 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, LeftOut
 from study.records.hashes import digest
 from study.records.once import KINDS_OF_PREDICTIONS, read_parts
 from study.records.parquet import each_part, read_part
-from study.records.reading import read_config, warn_of
+from study.records.reading import read_config
+from study.records.sound import LISTS, warn_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 LAST, FIT, BEST = "last", "fit", "best"
 AT = (LAST, FIT, BEST)
-LISTS = ("example", "label", "true_label", "said", "confidence", "label_probability")
 TYPES = {
     **dict.fromkeys(("run", "part", "at", "images"), "str"),
     **dict.fromkeys(("example", "label", "true_label", "said"), "int64"),
@@ -127,7 +128,12 @@ def load_predictions(
     for kind, long in zip(KINDS_OF_PREDICTIONS, (_of_format_1, _long), strict=True):
         parts, damaged = read_parts(folder, [kind], runs)
         warn_of([path for path in damaged if path.exists()])  # runs without any have no part
-        frames += [long(_of(table, runs), at) for table in parts[kind]]
+        for table in parts[kind]:
+            try:
+                frame = long(_of(table, runs), at)
+                frames += [frame[PREDICTION_COLUMNS].astype(TYPES)] if len(frame) else []
+            except (LookupError, TypeError, ValueError) as error:
+                warnings.warn(f"{folder / kind}: {error}; left out", LeftOut, stacklevel=2)
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     # Of one type, whatever a part happens to hold.
     whole = pd.concat(frames, ignore_index=True)[PREDICTION_COLUMNS].astype(TYPES)

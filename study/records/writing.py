@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput, NotPermitted
-from study.base.files import gone, sha256, write_first, write_whole
+from study.base.files import gone, read_json, read_regular, sha256, write_first, write_whole
 from study.measures import Measure
 from study.records.hashes import with_hashes
 from study.records.measured import Lacking, lacking
@@ -74,15 +75,16 @@ class Folder:
     def begin(self, config: str) -> None:
         """Create the folder and write the config; number and keep an earlier one that differs."""
         self.path.mkdir(parents=True, exist_ok=True)  # the only time: nobody makes it again
-        target = self.path / "study.yaml"
-        earlier = target.read_text(encoding="utf-8") if target.exists() else None
+        path = self.path.resolve()  # a link to the study's folder is the user's own, none below it
+        target = path / "study.yaml"
+        earlier = read_regular(target, top=True).decode() if os.path.lexists(target) else None
         if earlier == config:
             return
         if earlier is not None:
             number = 1
-            while (self.path / f"study.{number}.yaml").exists():
+            while os.path.lexists(path / f"study.{number}.yaml"):
                 number += 1
-            write_whole(self.path / f"study.{number}.yaml", earlier.encode())
+            write_whole(path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
 
     def check_there(self) -> None:
@@ -120,8 +122,8 @@ class Folder:
         path = self.path / "sources" / f"{dataset}.json"
         if not begin and not path.exists():
             return
-        content = write_first(path, json.dumps({"sha256": checksum}).encode())
-        first = json.loads(content)["sha256"]
+        write_first(path, json.dumps({"sha256": checksum}).encode())
+        first = str(read_json(path, "the checksum of a data set").get("sha256"))
         if first != checksum:
             raise BadInput(
                 "data.dataset",
