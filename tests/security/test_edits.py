@@ -189,7 +189,7 @@ def test_a_new_training_finds_what_the_first_format_has_no_hash_of(
     (path,) = tables(folder, kind)
     rewrite(path, lambda table: cell(table, 0, column, value))
     run = pq.read_table(path)["run"][0].as_py()
-    assert main([str(folder), "--run", run]) == 1
+    assert main([str(folder), "--run", run, "--trust"]) == 1
     what = "predictions" if kind == "predictions" else column
     assert what in capsys.readouterr().out.splitlines()[2]
 
@@ -341,5 +341,5 @@ def test_whoever_rewrites_the_hashes_too_is_not_found_without_training(
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder.parent)
         (folder.parent / "fails_for_seed_2.py").write_text(OWN)
-        assert main([str(folder), "--run", run]) == 1
+        assert main([str(folder), "--run", run, "--trust"]) == 1
     assert "differs in history" in capsys.readouterr().out
