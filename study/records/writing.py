@@ -34,6 +34,7 @@ from study.base.files import gone, read_json, read_regular, sha256, write_first,
 from study.measures import Measure
 from study.records.hashes import with_hashes
 from study.records.measured import Lacking, lacking
+from study.records.once import read_parts
 from study.records.parquet import as_table, concatenate, ended_runs, merge_parts, write_part
 from study.records.predictions import kind_of
 from study.records.reading import read_config
@@ -209,9 +210,15 @@ class Folder:
         return self.ended() - self.unmeasured(measures).keys()
 
     def weights_hashes(self) -> dict[str, str]:
-        """Return the hash of the weights of each run that has ended, by its id."""
-        rows = ended_runs(self.path, ["run", "status", "weights_hash"])
-        return {run: weights for run, status, weights in rows if status != FAILED}
+        """Return the hash of the weights of each run that has ended, by its id.
+
+        Of a run with two records it is that of the one that is read, so that columns that are added
+        to a run's history belong to the same training.
+        """
+        columns = ["run", "status", "weights_hash"]
+        tables = [table.select(columns) for table in read_parts(self.path)[0]["runs"]]
+        rows = [row for table in tables for row in table.to_pylist()]
+        return {row["run"]: row["weights_hash"] for row in rows if row["status"] != FAILED}
 
 
 def check_folder(path: Path, name: str) -> None:

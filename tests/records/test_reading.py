@@ -84,7 +84,8 @@ def twice(folder: Folder, *, second: str = "b") -> Run:
         tested: dict[str, object] = {name: np.full(3, number, np.uint8) for name in LISTS}
         tested |= {"example": np.arange(3), "part": "test", "at": "last", "epoch": 1 + number}
         folder.writer = writer
-        its = row(run, epochs=1 + number, environment=environment)
+        results = {"epochs": 1 + number, "weights_hash": f"weights {number}"}
+        its = row(run, environment=environment, **results)
         folder.write_part([its], epochs, [answers_table(run.id, [tested], None)])
     return run
 
@@ -105,6 +106,8 @@ def test_records_that_disagree_are_never_mixed_and_said_with_both_environments(
     assert history["x"].tolist() == [number] * (2 + number)
     with pytest.warns(UserWarning, match="records that disagree"):
         assert load_predictions(folder.path)["said"].tolist() == [number] * 3
+    with pytest.warns(UserWarning, match="records that disagree"):
+        assert folder.weights_hashes() == {run.id: runs["weights_hash"][0]}
     with pytest.warns(UserWarning, match="records that disagree"):
         (_, its_row, its_history), *others = recorded(folder.path)
     assert (its_row["epochs"], len(its_history), others) == (1 + number, 2 + number, [])
