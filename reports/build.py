@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from reports.explain import explain
 from reports.figures import figure
 from reports.read import read
 from reports.verdicts import Verdict, judge_all
+from study.base.errors import BadInput
+from study.base.files import refuse_link
 from study.base.text import markdown
 
 
@@ -37,6 +40,7 @@ def build(
         figure(name)
     records = read(folders)
     verdicts = judge_all(claims, records)
+    refuse_links(out)
     for folder in ("figures", "tables"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     arms = tables.arm_table(records)
@@ -90,3 +94,20 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
             lines += [f"### {other.verdict}, outside the family: {markdown(other.setting)}", ""]
             lines += [*map(markdown, wording.sentences(other)), ""]
     return "\n".join(lines)
+
+
+def refuse_links(out: Path) -> None:
+    """Refuse to write where a link or a special file waits: it would be written through.
+
+    Raises
+    ------
+    BadInput
+        Something in ``out`` is neither a file nor a folder; or ``out`` is a link in a study's
+        folder, which the user has not named.
+    """
+    if (out.parent / "study.yaml").exists():
+        refuse_link(out)
+    for place, folders, files in os.walk(out):
+        for path in [Path(place, name) for name in (*folders, *files)]:
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise BadInput(str(path), "a file or a folder", hint="remove it")

@@ -18,14 +18,12 @@ import study
 from reports import metrics
 from reports.metrics import last_epochs
 from study.base.errors import BadInput
+from study.base.files import files_in
 from study.base.text import plain
 from study.data.sources import SOURCES
 from study.records.columns import history_columns
 from study.records.predictions import load_predictions, pictured
-from study.records.reading import (
-    load_images,
-    read_config,
-)
+from study.records.reading import load_images, read_config, read_environment
 from study.runs.progress import FAILED
 from study.runs.run import fact_keys
 from study.runs.study import varied_keys
@@ -118,8 +116,16 @@ def read(folders: Sequence[Path]) -> Records:
     BadInput
         No run that ended; of a single folder, also why it cannot be read.
     """
-    parts: dict[Path, _Part] = {}
     left_out: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        records = _read(folders, left_out)
+    left_out += dict.fromkeys(str(warning.message) for warning in caught)
+    return records
+
+
+def _read(folders: Sequence[Path], left_out: list[str]) -> Records:
+    parts: dict[Path, _Part] = {}
     for folder in folders:
         try:
             part = _read_folder(folder, left_out)
@@ -171,10 +177,7 @@ class _Part(NamedTuple):
 
 def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     config = read_config(folder)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        runs, history = study.load(folder)
-    left_out += [str(warning.message) for warning in caught]
+    runs, history = study.load(folder)
     failed = runs["status"] == FAILED
     if failed.any():
         left_out.append(f"{folder}: {failed.sum()} runs that failed")
@@ -252,11 +255,17 @@ def parsed(value: Any) -> Any:
 
 def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
-    for path in sorted((folder / "environment").glob("*.json")):
+    for path in files_in(folder / "environment", "*.json"):
         try:
-            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            left_out.append(f"{path}: not an environment ({error})")
+            environment = read_environment(folder, path.stem)
+            for key in ("processor", "device", "stacking"):
+                if not isinstance(environment.get(key), str):
+                    raise BadInput(str(path), "an environment", hint=f"{key} is no text")
+            if not isinstance(environment.get("packages"), dict):
+                raise BadInput(str(path), "an environment", hint="packages is no mapping")
+            found[path.stem] = environment
+        except BadInput as fault:
+            left_out.append(str(fault))
     return found
 
 

@@ -12,7 +12,7 @@ COMMANDS = {
     "fit": ("study.fit", "train every run of a study and record it"),
     "status": ("study.status", "say which runs are done, and what each task does"),
     "report": ("reports.__main__", "turn records into figures, tables, verdicts and a page"),
-    "verify": ("study.verify", "retrain recorded runs and compare every bit"),
+    "verify": ("study.verify", "check records by their hashes; retrain runs and compare every bit"),
     "diff": ("study.diff", "print how two runs, or the runs of two folders, differ"),
     "merge": ("study.merge", "join folders that machines without a common disk trained"),
     "remove": ("study.remove", "take runs out of a study's records"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -72,7 +73,8 @@ def quiet_trainer(**arguments: Any) -> pl.Trainer:
 
 def train_stack(runs: Sequence[Run], size: int | None = None) -> tuple[StackModule, Stack]:
     """Train runs in one stack to their end."""
-    stack = Stack([Progress(run) for run in runs], size)
+    progress = iter([Progress(run) for run in runs])
+    stack = Stack([*itertools.islice(progress, size)], progress)
     module = StackModule(stack)
     quiet_trainer(precision=runs[0].trainer.precision).fit(module, StackData(stack))
     return module, stack

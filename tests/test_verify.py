@@ -11,11 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import SMALL
 
+import study
 from study.fit import main as fit
 from study.fitting.verification import largest_difference
 from study.nn import products
 from study.nn.products import available
+from study.records.writing import Folder
 from study.verify import main
+
+FORMAT1 = Path(__file__).parent / "data_folders" / "format1"
 
 
 @pytest.fixture
@@ -36,32 +40,86 @@ def change(path: Path, column: str, value: object) -> None:
 def test_untouched_records_hold(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main([str(folder), "--runs", "3"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "records of 4 runs: everything that has a hash agrees with it"
     assert [line.endswith("same bits") for line in lines] == [True, True, True, False]
     assert lines[-1] == "3 of 3 retrained runs hold (4 recorded)"
 
 
+def test_runs_are_chosen_by_id_and_by_facts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = study.load(folder).runs.set_index("run")
+    noisy = runs.index[runs["data.label_noise"] == 1].tolist()
+    capsys.readouterr()
+    assert main([str(folder), "--where", "data.label_noise=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:12] for line in lines[1:-1]] == noisy
+    assert main([str(folder), "--run", noisy[0], "--run", noisy[1], "--where", "seed=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:12] for line in lines[1:-1]] == noisy[1:]
+
+
 @pytest.mark.parametrize(
-    ("part", "column", "value"),
-    [("history", "test_accuracy", 0.99), ("runs", "weights_hash", "0" * 64)],
+    ("options", "complaint"),
+    [
+        (["--run", "0" * 12], "--run: expected one of 4 recorded runs"),
+        (["--where", "data.labelnoise=1"], "did you mean 'data.label_noise'?"),
+        (["--where", "data.label_noise"], "--where: expected KEY=VALUE"),
+        (["--runs", "0"], "--runs: expected a number of at least 1, found 0"),
+        (["--records", "--where", "seed=1"], "--records: expected no option beside it"),
+    ],
+)
+def test_what_chooses_nothing_is_bad_input(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(FORMAT1), *options]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("part", "column", "value", "said"),
+    [
+        ("history", "test_accuracy", 0.99, "history (by "),
+        ("runs", "weights_hash", "0" * 64, "weights"),
+        ("runs", "status", "fitted", "status"),
+        ("answers", "epoch", 3, "predictions"),
+    ],
 )
 def test_a_record_changed_by_hand_does_not_hold(
-    part: str, column: str, value: object, folder: Path, capsys: pytest.CaptureFixture[str]
+    part: str,
+    column: str,
+    value: object,
+    said: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for path in (folder / part).iterdir():
         change(path, column, value)
     assert main([str(folder), "--runs", "1"]) == 1
-    assert "NOT within the declared tolerance" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"NOT within the declared tolerance of 0: differs in {said}" in out
+    assert "from the recorded hash" in out
 
 
 def test_a_declared_tolerance_is_allowed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (folder / "environment").iterdir():
-        environment = json.loads(path.read_text())
-        path.write_text(json.dumps({**environment, "tolerance": 0.1}))
-    for path in (folder / "history").iterdir():
-        change(path, "test_accuracy", 0.2)
-    assert main([str(folder), "--runs", "1"]) == 0
-    assert "within the declared tolerance: differs by" in capsys.readouterr().out
+    out = Folder(folder.parent / "tolerant", "small")
+    out.begin((folder / "study.yaml").read_text())
+    (path,) = (folder / "environment").iterdir()
+    environment = {**json.loads(path.read_text()), "tolerance": 1e-5}
+    name = out.write_environment(environment)
+    for path in (folder / "runs").iterdir():
+        for row in pq.read_table(path).drop_columns(["hashes"]).to_pylist():
+            history = pq.read_table(folder / "history" / path.name).to_pylist()
+            its = [epoch for epoch in history if epoch["run"] == row["run"]]
+            its[-1]["test_cross_entropy"] *= 1 + 1e-5
+            row |= {"environment": name, "weights_hash": "0" * 64}
+            out.write_part([row], its)
+    capsys.readouterr()
+    assert main([str(out.path), "--runs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert " within the declared tolerance of 0.00018: differs in history (by 1e-05)\n" in said
+    assert "not compared: weights (not kept); predictions (not kept)" in said
 
 
 @pytest.mark.skipif("onednn" not in available(), reason="torch without oneDNN")
@@ -134,8 +192,22 @@ def test_records_of_an_earlier_version_hold(
         table = pq.read_table(path).drop_columns(later)
         earlier = table.rename_columns(names)
         pq.write_table(earlier.replace_schema_metadata(table.schema.metadata), path)
+    for path in (folder / "runs").iterdir():
+        table = pq.read_table(path)
+        earlier = table.drop_columns(["hashes"])
+        pq.write_table(earlier.replace_schema_metadata(table.schema.metadata), path)
+    (path,) = (folder / "environment").iterdir()
+    environment = json.loads(path.read_text())
+    del environment["record_hashes"]
+    path.unlink()
+    name = Folder(folder, "small").write_environment(environment)
+    for path in (folder / "runs").iterdir():
+        change(path, "environment", name)
     assert main([str(folder), "--runs", "1"]) == 0
-    assert "same bits" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "same bits" in said
+    assert "gradient_true_norm (not recomputed)" in said
+    assert "gradient_exact_norm (not recorded)" in said
 
 
 def test_records_of_any_optimizer_s_arguments_hold(

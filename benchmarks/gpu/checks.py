@@ -16,7 +16,7 @@ from study.records.environment import environment
 from study.runs.events import Machine
 from study.runs.run import Run
 from study.training.engine import BatchedEngine, Engine, make_engine
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 FACTS = {"data.dataset": "digits", "data.batch_size": 10, "model.hidden": [16]}
 RUNS, STEPS = 3, 50
@@ -62,7 +62,7 @@ def train(made: Engine, steps: Batches, slots: Sequence[int] = range(RUNS)) -> l
     """Take steps, and return all weights on the CPU in float64."""
     device = made.whole[0].device
     for number, (images, labels) in enumerate(steps):
-        made.steps(WholeBatch(images.to(device), labels.to(device), number), slots)
+        made.steps(StackBatch.of_tensors(images.to(device), labels.to(device), number), slots)
     return [tensor.detach().cpu().double() for tensor in made.whole]
 
 

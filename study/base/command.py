@@ -13,11 +13,13 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
-from study.base.errors import BadInput, CodeFailed, nearest
+from study.base.errors import BadInput, CodeFailed, LeftOut, nearest
+from study.base.files import results_folder_of
 from study.base.interrupt import StoppedAtOnce
 from study.base.text import plain
 
@@ -76,7 +78,8 @@ def run_command(
         Returns what to do after a stop or a failure, e.g. the command that goes on.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    with steady_output():
+    leave_results_folders()
+    with steady_output(), _short_warnings(name):
         try:
             status = command(argv)
             sys.stdout.flush()
@@ -91,6 +94,28 @@ def run_command(
         except (OSError, MemoryError, CodeFailed) as error:
             what = plain(" ".join((str(error) or type(error).__name__).split()))
             return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
+
+
+def leave_results_folders() -> None:
+    """Take results folders off the import path, where ``python -m`` puts the working folder."""
+    sys.path[:] = [entry for entry in sys.path if not results_folder_of(Path(entry or "."))]
+
+
+@contextlib.contextmanager
+def _short_warnings(name: str) -> Iterator[None]:
+    """Write warnings of what was left out as one line each, without the line of code."""
+    usual = warnings.formatwarning
+
+    def written(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, LeftOut):
+            return f"{name}: {message}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = written
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _then(line: str) -> str:

@@ -55,6 +55,13 @@ class NotPermitted(BadInput):
     """The user may not read a file or folder, so its content is not known."""
 
 
+class LeftOut(UserWarning):
+    """Something in a study's folder cannot be used and is left out; the rest is read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message))
+
+
 class CodeFailed(Exception):
     """The user's code raised an error that belongs to no run; commands exit with status 1."""
 

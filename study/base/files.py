@@ -1,21 +1,41 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and no link or special file in a study's folder is opened.
+
+A study's folder may come from somebody else. So below it only regular files are read, of a bounded
+size, and a link is followed neither to read nor to write nor to delete.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import stat
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from study.base.errors import NotPermitted
+from pydantic_core import from_json
+
+from study.base.errors import BadInput, LeftOut, NotPermitted
 
 PART = ".part"
 STALE_SECONDS = 3_600.0
+MOST_BYTES = 2**24  # of a file that is read as a whole: text and JSON
+MADE_FIRST = ("sources", "environment", "runs", "history")
 _KEPT = "no run is trained while records cannot be read"
+_KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def take_leftovers_away(folder: Path) -> None:
@@ -23,17 +43,24 @@ def take_leftovers_away(folder: Path) -> None:
     # The patterns enter no folder that another process may rename or remove meanwhile.
     for pattern in (f".*{PART}", f"*/.*{PART}", f"wandb/online/.*{PART}"):
         for path in stale(folder, pattern):
-            path.unlink(missing_ok=True)
+            if path.is_file() or path.is_symlink():
+                path.unlink(missing_ok=True)
 
 
 def stale(folder: Path, pattern: str) -> Iterator[Path]:
-    """Yield the files and folders that match a pattern and have not changed for an hour."""
+    """Yield the files and folders that match a pattern and have not changed for an hour.
+
+    Nothing behind a link below the folder is among them.
+    """
     if not folder.is_dir():
         return
     now = file_time(folder)
     for path in folder.glob(pattern):
+        between = path.relative_to(folder).parents
+        if any((folder / each).is_symlink() for each in between if each.name):
+            continue
         with contextlib.suppress(FileNotFoundError):
-            if now - path.stat().st_mtime > STALE_SECONDS:
+            if now - path.lstat().st_mtime > STALE_SECONDS:
                 yield path
 
 
@@ -50,11 +77,129 @@ def make_room(folder: Path) -> None:
     ------
     FileNotFoundError
         The parent folder has gone.
+    BadInput
+        The folder is a link.
     """
+    refuse_link(folder)
     try:
         folder.mkdir(exist_ok=True)
     except FileNotFoundError:
         raise gone(folder.parent) from None
+
+
+def results_folder_of(path: Path) -> Path | None:
+    """Return the results folder that a path is or lies in, None if it lies in none.
+
+    A results folder has a ``study.yaml`` beside one of the folders that a study makes at its start
+    or for its records, whoever has made them.
+
+    Examples
+    --------
+    >>> results_folder_of(Path("tests/data_folders/format1/runs")).name
+    'format1'
+    """
+    try:
+        path = path.resolve()
+        for folder in (path, *path.parents):
+            if (folder / "study.yaml").exists() and any((folder / n).is_dir() for n in MADE_FIRST):
+                return folder
+    except (OSError, ValueError, RuntimeError):  # no path of this system's, or a loop of links
+        pass
+    return None
+
+
+def refuse_link(folder: Path) -> None:
+    """Raise `BadInput` for a folder that is a link: what it leads to is outside the study's."""
+    if folder.is_symlink():
+        raise BadInput(str(folder), "a folder", "a link", "links in a study's folder stay unused")
+
+
+def files_in(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder in a study's that match; a line says when it is no folder."""
+    found = []
+    try:
+        refuse_link(folder)
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise BadInput(str(folder), "a folder")
+        found = sorted(folder.glob(pattern))
+    except BadInput as fault:
+        warnings.warn(f"{fault}; left out", LeftOut, stacklevel=3)
+    return found
+
+
+def open_regular(path: Path, most: int | None = None, *, top: bool = False) -> io.BufferedReader:
+    """Open a file in a study's folder to read; it never waits, and follows no link.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        The largest size in bytes; None takes any.
+    top
+        Whether the file stands in the study's folder itself, which may be reached by a link.
+
+    Raises
+    ------
+    BadInput
+        A link, FIFO, device, socket or folder, a folder that is a link, or too large a file.
+    OSError
+        The system cannot open it.
+    """
+    if not top:
+        refuse_link(path.parent)
+    _check_kind(path, path.lstat())  # first, because opening a device may do something
+    file = io.FileIO(str(path), opener=_open)
+    try:
+        found = os.fstat(file.fileno())
+        _check_kind(path, found)
+        if most is not None and found.st_size > most:
+            raise BadInput(str(path), f"a file of at most {most:,} bytes", found.st_size)
+        return io.BufferedReader(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _check_kind(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise BadInput(str(path), "a regular file", hint=f"it is {kind}")
+
+
+def read_regular(path: Path, most: int = MOST_BYTES, *, top: bool = False) -> bytes:
+    """Return the content of a file in a study's folder; see `open_regular`."""
+    with open_regular(path, most, top=top) as file:
+        return file.read(most)
+
+
+def read_json(path: Path, what: str, most: int = MOST_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a file of a study's folder; ``what`` says in errors what it is.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, may not be read, is no regular file, or holds no JSON object.
+    OSError
+        The system cannot read it just now.
+    """
+    try:
+        found = from_json(read_regular(path, most))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadInput(str(path), what, hint=str(error.strerror)) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadInput(str(path), what, hint=f"no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadInput(str(path), what, found)
+    return found
 
 
 def gone(folder: Path) -> FileNotFoundError:
@@ -74,7 +219,7 @@ def write_first(path: Path, content: bytes) -> bytes:
     """Write a file unless it exists already, and return the file's content."""
     with _written(path, content) as temporary, contextlib.suppress(FileExistsError):
         path.hardlink_to(temporary)
-    return path.read_bytes()
+    return read_regular(path)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from study.base.errors import BadInput, nearest
 T = TypeVar("T")
 PACKAGE = __name__.partition(".")[0]
 NAME = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,199}")  # a record's name, which is no path
 OUTSIDE = re.compile(f"({NAME}):({NAME})", re.ASCII)
 DOTTED = re.compile(f"({NAME})\\.([A-Za-z_]\\w*)", re.ASCII)
 MADE: dict[str, Any] = {}  # objects made in this process; names begin with the kind's ``made``
@@ -44,6 +45,8 @@ class Kind:
         An example of an outside object, if those are spelled ``module.Object``; else empty.
     made
         Prefix of this kind's names in `MADE`; empty when `MADE` has none of this kind.
+    trusted
+        A pattern of torch's own objects, which are imported for whoever names them.
     """
 
     word: str
@@ -51,6 +54,7 @@ class Kind:
     table: str
     dotted: str = ""
     made: str = ""
+    trusted: str = ""
 
     def names(self) -> tuple[str, ...]:
         """Return the built-in names."""
@@ -124,6 +128,11 @@ class Kind:
         """Tell whether a name has to be imported from outside this package."""
         return name not in self.names() and name not in MADE
 
+    def needs_trust(self, name: str) -> bool:
+        """Tell whether a name would import code that neither this package nor torch.optim has."""
+        here = name in self.names() or (self.made and name.startswith(self.made))
+        return not (here or (self.trusted and re.fullmatch(self.trusted, name, re.ASCII)))
+
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
@@ -141,13 +150,35 @@ ACTIVATION = Kind("an activation", f"{PACKAGE}.nn.mlp", "ACTIVATIONS")
 LOSS = Kind("a loss", f"{PACKAGE}.nn.losses", "LOSSES")
 BACKWARD = Kind("a backward rule", f"{PACKAGE}.nn.softmax", "BACKWARDS")
 MEASURE = Kind("a measure", f"{PACKAGE}.measures", "MEASURES")
-OPTIMIZER = Kind("an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted="torch.optim.SGD")
+# Classes; what is made of one is an optimizer or a schedule.
+TORCH = r"torch\.optim\.([a-z_]+\.)?[A-Z]\w*"
+OPTIMIZER = Kind(
+    "an optimizer", f"{PACKAGE}.nn.adam", "OPTIMIZERS", dotted="torch.optim.SGD", trusted=TORCH
+)
 SCHEDULE = Kind(
     "a schedule",
     f"{PACKAGE}.training.schedules",
     "SCHEDULES",
     dotted="torch.optim.lr_scheduler.ExponentialLR",
+    trusted=TORCH,
 )
+MOST_LISTED = 20
+
+
+def refuse_untrusted(names: Iterable[str], place: str) -> None:
+    """Refuse objects that a results folder names; ``place`` says where.
+
+    Raises
+    ------
+    BadInput
+        There is one; the line says what ``--trust`` would import.
+    """
+    found = sorted(set(names))
+    if found:
+        more = f" and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
+        listed = ", ".join(found[:MOST_LISTED])
+        expected = "objects of this package and of torch.optim alone in a results folder"
+        raise BadInput(place, expected, hint=f"--trust would import {listed}{more}")
 
 
 @cache

@@ -18,23 +18,10 @@ from study.base.errors import BadInput
 
 
 def words(seed: int, stream: str, size: int, counter: int = 0) -> NDArray[np.uint64]:
-    """Return ``size`` random 64-bit words of one stream.
+    """Return ``size`` random 64-bit words of one stream, which is named for their use.
 
-    Parameters
-    ----------
-    seed
-        A run's seed, any whole number of at least 0.
-    stream
-        The name of the words' use, e.g. ``"order"``.
-    size
-        How many words.
-    counter
-        Which part of the stream, e.g. the epoch; below 2^63. Parts do not overlap.
-
-    Raises
-    ------
-    BadInput
-        Seed or counter is not a whole number of at least 0, or the counter is too large.
+    The counter says which part of the stream, e.g. the epoch's; parts do not overlap. `BadInput` is
+    raised where seed or counter is not a whole number of at least 0, or the counter 2^63 or more.
     """
     _refuse_other_than_whole("seed", seed)
     _refuse_other_than_whole("counter", counter, below=2**63)

@@ -51,26 +51,9 @@ def noisy_labels(
     A redrawn label may come out the same. With one seed, the examples redrawn at a lower noise are
     among those redrawn at a higher one, and get the same label under ``uniform``.
 
-    Parameters
-    ----------
-    labels
-        True labels, [n].
-    noise
-        Probability in [0, 1].
-    classes
-        Number of classes.
-    seed
-        The run's seed.
-    scheme
-        ``uniform`` draws over all classes; ``permuted`` permutes the labels of the chosen examples
-        among themselves, which keeps every class's count.
-    stream
-        Which stream of the seed to use; train and test labels use different streams.
-
-    Raises
-    ------
-    BadInput
-        The scheme is unknown.
+    The scheme ``uniform`` draws over all classes; ``permuted`` permutes the labels of the chosen
+    examples among themselves, which keeps every class's count. Train and test labels use different
+    streams of the seed. An unknown scheme raises `BadInput`.
 
     Examples
     --------
@@ -112,15 +95,7 @@ def split(
 
     These are the first and the last of one random order. So one seed's smaller training sets are in
     its larger ones, its smaller validation sets in its larger ones, and the two share no example.
-
-    Parameters
-    ----------
-    train, validation
-        How many of each; None trains on all that are not for validation.
-    available
-        How many there are, at least as many as both together.
-    seed
-        The run's seed.
+    None trains on all that are available and not for validation.
 
     Examples
     --------
@@ -135,24 +110,13 @@ def split(
 
 
 def destroyed(
-    pixels: NDArray[np.float32],
-    inputs: str,
-    seed: int,
-    *,
-    mean: float,
-    deviation: float,
-    stream: str,
+    pixels: NDArray[np.float32], inputs: str, seed: int, mean: float, deviation: float, stream: str
 ) -> NDArray[np.float32]:
     """Return images [n, feature] under an input condition (Zhang et al., 2017, section 2.1).
 
     ``shuffled_pixels`` applies one permutation to all images, train and test alike;
     ``random_pixels`` one to each image; ``gaussian`` draws every pixel from a normal distribution
-    with the data set's ``mean`` and ``deviation``.
-
-    Raises
-    ------
-    BadInput
-        The condition is unknown.
+    with the data set's ``mean`` and ``deviation``. Another name raises `BadInput`.
     """
     condition: Condition = INPUTS.resolve(inputs, "inputs")
     return condition(pixels, seed, stream, mean, deviation)
@@ -204,10 +168,7 @@ def normalized(
 ) -> NDArray[np.float32]:
     """Return images [n, feature] as they are, or standardised by data set or by image.
 
-    Raises
-    ------
-    BadInput
-        The normalisation is unknown.
+    An unknown normalisation raises `BadInput`.
     """
     normalization: Normalization = NORMALIZATION.resolve(normalize, "normalize")
     return normalization(pixels, mean, deviation)

@@ -106,13 +106,7 @@ class DataCache:
         self._images = {key: value for key, value in self._images.items() if key in needed}
 
     def prepare(self, run: Wanted) -> RunData:
-        """Return the arrays of one run.
-
-        Raises
-        ------
-        BadInput
-            The data set is missing or damaged.
-        """
+        """Return the arrays of one run; `BadInput` is raised for data that miss or are damaged."""
         data, seed = run.data, run.seed
         images, data_hash = self.source(data)
         key = image_key(run)
@@ -135,19 +129,11 @@ class DataCache:
         labels = chosen(noisy.labels)
         labels_hash = hashlib.sha256(examples.tobytes() + labels.tobytes()).hexdigest()
         return RunData(
-            train_images,
-            test_images,
-            examples,
-            labels,
-            chosen(images.train_labels),
-            chosen(noisy.redrawn),
-            validation,
-            images.train_labels[validation],
-            noisy.labels[validation],
-            images.test_labels,
-            test_noisy.labels,
-            data_hash,
-            labels_hash,
+            *(train_images, test_images, examples),
+            *(labels, chosen(images.train_labels), chosen(noisy.redrawn)),
+            *(validation, images.train_labels[validation], noisy.labels[validation]),
+            *(images.test_labels, test_noisy.labels),
+            *(data_hash, labels_hash),
         )
 
 
@@ -164,13 +150,7 @@ def _images(images: Images, data: DataSettings, seed: int) -> tuple[NDArray[np.f
     mean, deviation = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64))
     result = []
     for stream, pixels in (("train", train), ("test", images.test_pixels / brightest)):
-        shown = destroyed(
-            pixels.astype(np.float32, copy=False),
-            data.inputs,
-            seed,
-            mean=mean,
-            deviation=deviation,
-            stream=stream,
-        )
+        single = pixels.astype(np.float32, copy=False)
+        shown = destroyed(single, data.inputs, seed, mean, deviation, stream)
         result.append(normalized(shown, data.normalize, mean=mean, deviation=deviation))
     return tuple(result)

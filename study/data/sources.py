@@ -17,13 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from study.base.errors import BadInput, named_folder
 from study.base.names import DATASET, MADE
-from study.data.readers import (
-    Images,
-    read_cifar10,
-    read_digits,
-    read_idx_files,
-    read_mnist5k,
-)
+from study.data.readers import Images, read_cifar10, read_digits, read_idx_files, read_mnist5k
 
 
 @dataclass(frozen=True)
@@ -92,10 +86,8 @@ class Source:
         if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", name):
             raise BadInput("name", "at most 64 letters, digits, '_' and '-'", name)
         pixels, classes = _pixels("images", images), _classes("labels", labels)
-        test_pixels, test_classes = (
-            _pixels("test_images", test_images),
-            _classes("test_labels", test_labels),
-        )
+        test_pixels = _pixels("test_images", test_images)
+        test_classes = _classes("test_labels", test_labels)
         shape = pixels.shape[1:]
         found = (len(classes), test_pixels.shape, len(test_classes))
         wanted = (len(pixels), (len(test_pixels), *shape), len(test_pixels))
@@ -104,12 +96,7 @@ class Source:
         if pixels.dtype != test_pixels.dtype:
             types = f"{pixels.dtype} and {test_pixels.dtype}"
             raise BadInput("test_images", "numbers of the images' type", types)
-        content = Images(
-            pixels.reshape(len(pixels), -1),
-            classes,
-            test_pixels.reshape(len(test_pixels), -1),
-            test_classes,
-        )
+        content = Images.of(pixels, classes, test_pixels, test_classes)
         digest = hashlib.sha256(f"{shape} {pixels.dtype} {content.checksum()}".encode()).hexdigest()
         called = f"arrays:{name}@{digest[:12]}" if name else f"arrays:{digest[:12]}"
         MADE[called] = cls(
@@ -154,9 +141,8 @@ def source_of(name: str) -> Source:
         try:
             found = found()
         except (Exception, SystemExit) as error:  # a user's function may raise anything
-            raise BadInput(
-                "data.dataset", "a function that makes a Source", name, str(error)
-            ) from None
+            expected = "a function that makes a Source"
+            raise BadInput("data.dataset", expected, name, str(error)) from None
     if not isinstance(found, Source):
         raise BadInput("data.dataset", "a study.Source, or a function that makes one", name)
     return found
@@ -177,22 +163,15 @@ def load_images(name: str, root: str | Path) -> Images:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise BadInput("data.root", "a folder", str(root), str(error.strerror)) from None
-    expected = (
-        (source.train_examples, source.features),
-        (source.train_examples,),
-        (source.test_examples, source.features),
-        (source.test_examples,),
-    )
+    train, test, features = source.train_examples, source.test_examples, source.features
+    expected = ((train, features), (train,), (test, features), (test,))
     found = tuple(array.shape for array in images)
     if found != expected:
         raise BadInput(f"data.dataset {name}", f"arrays of shapes {expected}", found)
     for labels in (images.train_labels, images.test_labels):
         if labels.min() < 0 or labels.max() >= source.classes:
-            raise BadInput(
-                f"data.dataset {name}",
-                f"labels from 0 to {source.classes - 1}",
-                f"{labels.min()} to {labels.max()}",
-            )
+            wanted = f"labels from 0 to {source.classes - 1}"
+            raise BadInput(f"data.dataset {name}", wanted, f"{labels.min()} to {labels.max()}")
     return images
 
 

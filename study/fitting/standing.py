@@ -10,6 +10,7 @@ from study.base.errors import BadInput
 from study.records.live import TRAINING, Task, tasks_of
 from study.records.parquet import ended_runs
 from study.records.reading import read_config
+from study.records.sound import warn_of
 from study.runs.config import study_in
 from study.runs.progress import FAILED
 from study.runs.run import Run
@@ -35,7 +36,9 @@ def look(folder: Path) -> Status:
     # Records are read last: a run that ends meanwhile then counts as ended, not as lost.
     tasks = judged(tasks_of(folder), locks)
     held = held_runs(list(wanted), tasks, locks)
-    columns = ended_runs(folder, ["run", "status", "epochs"])
+    damaged: list[Path] = []
+    columns = ended_runs(folder, ["run", "status", "epochs"], None, damaged)
+    warn_of(damaged)
     # A run that failed and was trained again counts with its second outcome.
     columns.sort(key=lambda row: row[1] != FAILED)
     rows = {run: (status, epochs) for run, status, epochs in columns if run in wanted}

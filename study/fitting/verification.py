@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from study.base.errors import BadInput
+from study.base.files import sha256
 from study.measures import MEASURES
-from study.records.writing import weights_hash
+from study.records.predictions import answers_table, apart
+from study.records.reading import read_environment
+from study.records.writing import npy, weights_hash
 from study.runs.run import Run
-from study.training.loop import retrain
+from study.training.loop import Retrained, retrain
 from study.training.plain_loop import retrain_plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # The largest relative difference of two histories of one run, a stack's and the plain module's.
 # Rounding grows over the steps of a training, and most in one that diverges.
 BETWEEN_ENGINES = {"64-true": 1e-6, "32-true": 1e-3, "bf16-mixed": 1e-1}
+
+MOST_THREADS = 1_024
 
 
 class Verdict(NamedTuple):
@@ -29,24 +36,40 @@ class Verdict(NamedTuple):
     ----------
     run
         The run's id.
-    bitwise
-        Whether weights and history have the same bits.
-    difference
-        The largest difference in the history, relative to the recorded value.
     allowed
         The tolerance that the run's environment declares; 0 promises the same bits. Where another
         engine retrained, `BETWEEN_ENGINES`.
+    differences
+        By what was compared and is not the same, how large the difference is, relative to the
+        recorded value or to the largest weight; infinite where no size can be given.
+    not_compared
+        What was not compared, in words.
     """
 
     run: str
-    bitwise: bool
-    difference: float
     allowed: float
+    differences: Mapping[str, float]
+    not_compared: Sequence[str]
+
+    @property
+    def bitwise(self) -> bool:
+        """Whether everything that was compared has the same bits."""
+        return not self.differences
 
     @property
     def holds(self) -> bool:
         """Whether the record's promise is kept."""
-        return self.bitwise or (self.allowed > 0 and self.difference <= self.allowed)
+        return all(0 < self.allowed >= each for each in self.differences.values())
+
+
+class Recorded(NamedTuple):
+    """A run and what its folder has of it; ``answers`` and ``weights`` where they are kept."""
+
+    run: Run
+    row: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    answers: pa.Table | None
+    weights: Path
 
 
 class Environment(NamedTuple):
@@ -59,56 +82,106 @@ class Environment(NamedTuple):
     engine: str
 
 
-def verify_run(
-    folder: Path,
-    run: Run,
-    row: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    engine: str | None = None,
-) -> Verdict:
+def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> Verdict:
     """Retrain one run alone, with its environment's settings, and compare it with its record.
 
-    Another ``engine`` than the recorded one does not give its bits: the histories are compared to
+    Another ``engine`` than the recorded one does not give its bits: the results are compared to
     `BETWEEN_ENGINES`.
     """
-    environment = _environment(folder / "environment" / f"{row['environment']}.json")
+    run, row, history, *_ = recorded
+    environment = _environment(folder, str(row.get("environment")))
     torch.set_num_threads(environment.threads)
     there = run.with_settings({"trainer.accelerator": environment.accelerator})
-    columns = {name for epoch in history for name, value in epoch.items() if value is not None}
+    columns = _columns(history)
     measures = [name for name, each in MEASURES.items() if not columns.isdisjoint(each.columns)]
     engine = engine or environment.engine
     if engine == "plain":
-        weights, again, hashes = retrain_plain(there, measures)
+        again = retrain_plain(there, measures)
     else:
-        weights, again, hashes = retrain(there, environment.routes, measures)
-    for name, found in zip(("data_hash", "labels_hash"), hashes, strict=True):
-        if found != row[name]:
-            raise BadInput(
-                f"{run.id} {name}", row[name], found, "the data set differs from the recorded one"
-            )
-    difference = largest_difference(history, again)
-    same = weights_hash(weights) == row["weights_hash"] and difference == 0
-    if engine != environment.engine:
-        return Verdict(run.id, same, difference, BETWEEN_ENGINES[run.trainer.precision])
+        again = retrain(there, environment.routes, measures)
+    for name, found in zip(("data_hash", "labels_hash"), again.hashes, strict=True):
+        if found != row.get(name):
+            why = "the data set differs from the recorded one"
+            raise BadInput(f"{run.id} {name}", str(row.get(name)), found, why)
     # Rounding differences add up over the steps of a training.
     steps = row["epochs"] * math.ceil(run.data.examples / run.data.batch_size)
-    return Verdict(run.id, same, difference, environment.tolerance * steps)
+    allowed = environment.tolerance * steps
+    if engine != environment.engine:
+        allowed = BETWEEN_ENGINES[run.trainer.precision]
+    return _compared(recorded, again, allowed)
 
 
-def _environment(path: Path) -> Environment:
+def _compared(recorded: Recorded, again: Retrained, allowed: float) -> Verdict:
+    """Compare everything that a run's record and its new training both have."""
+    row, history, progress = recorded.row, recorded.history, again.progress
+    before, now = _columns(history), _columns(progress.history)
+    left_out = [f"{name} (not recomputed)" for name in sorted(before - now)]
+    left_out += [f"{name} (not recorded)" for name in sorted(now - before)]
+    gaps = {"history": largest_difference(history, progress.history)}
+    if weights_hash(again.weights) != row["weights_hash"]:
+        if allowed and not recorded.weights.is_file():
+            left_out.append("weights (not kept)")
+        else:
+            gaps["weights"] = _weights_gap(recorded.weights, again.weights) if allowed else math.inf
+    found = {"status": progress.status, "epochs": progress.epoch}
+    for name, value in {**found, "epochs_to_fit": progress.epochs_to_fit}.items():
+        if row[name] != value and allowed:  # rounding may have moved it
+            left_out.append(f"{name} ({row[name]} is recorded, {value} came out)")
+        elif row[name] != value:
+            gaps[name] = math.inf
+    if recorded.answers is None:
+        left_out.append("predictions (not kept)")
+    else:
+        gaps["predictions"], more = apart(recorded.answers, _answers(recorded, again), allowed > 0)
+        left_out += more
+    return Verdict(recorded.run.id, allowed, {k: v for k, v in gaps.items() if v}, left_out)
+
+
+def _answers(recorded: Recorded, again: Retrained) -> pa.Table:
+    """Return the new predictions, with images named where the recorded ones have some."""
+    named = recorded.answers is not None and set(recorded.answers["images"].to_pylist()) - {None}
+    images = npy(again.images)[0] if named else None
+    return answers_table(recorded.run.id, again.answers, images)
+
+
+def _weights_gap(path: Path, again: Mapping[str, torch.Tensor]) -> float:
+    """Return the largest difference of a weight, relative to the largest weight."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["threads"] < 1:
+        kept = load(path.read_bytes())
+    except (SafetensorError, ValueError):
+        return math.inf
+    if {k: v.shape for k, v in kept.items()} != {k: v.shape for k, v in again.items()}:
+        return math.inf
+    largest = max(float(each.abs().max()) for each in again.values())
+    gap = max(float((kept[name] - again[name]).abs().max()) for name in again) / largest
+    return math.inf if math.isnan(gap) else gap
+
+
+def _environment(folder: Path, name: str) -> Environment:
+    path = folder / "environment" / f"{name}.json"
+    found = read_environment(folder, name)
+    try:
+        if not (isinstance(found["threads"], int) and 1 <= found["threads"] <= MOST_THREADS):
             raise ValueError(f"threads: {found['threads']}")
+        # A tolerance that was edited allows nothing: the file's name is its content's hash.
+        edited = not sha256([path.read_bytes()]).startswith(name)
         return Environment(
             int(found["threads"]),
-            float(found["tolerance"]),
+            0.0 if edited else float(found["tolerance"]),
             dict(found["routes"]),
             "cpu" if found["device"] == "cpu" else "auto",
             found.get("engine", "stack"),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
+
+
+def _columns(history: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the columns of a history that hold something: merged parts have empty ones."""
+    return {name for epoch in history for name, value in epoch.items() if value is not None}
 
 
 def largest_difference(
@@ -120,13 +193,14 @@ def largest_difference(
     """
     if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
         return math.inf
-    largest = 0.0
+    shared, largest = (_columns(recorded) & _columns(again)) - {"run"}, 0.0
     for old, new in zip(recorded, again, strict=True):
-        for name, value in old.items():
-            if name == "run" or name not in new or value is None:
-                continue
-            if value == new[name] or (value != value and new[name] != new[name]):
-                continue  # two infinities are equal, and so are two nans
-            relative = abs(value - new[name]) / max(abs(value), 1e-12)
-            largest = max(largest, math.inf if math.isnan(relative) else relative)
+        for name in shared:
+            value, other = old.get(name), new.get(name)
+            if value is None or other is None:
+                largest = largest if value is other else math.inf
+            elif value != other and not (value != value and other != other):
+                # Two infinities are equal, and so are two nans.
+                relative = abs(value - other) / max(abs(value), 1e-12)
+                largest = max(largest, math.inf if math.isnan(relative) else relative)
     return largest

@@ -51,16 +51,8 @@ def gradient_probe(
 ) -> dict[str, float]:
     """Compare a backward rule's gradient at a batch's logits with the exact gradient.
 
-    Norms are over all numbers of the gradient of the batch's mean loss.
-
-    Parameters
-    ----------
-    network
-        Gives logits [batch, classes].
-    images, labels
-        A batch, with the labels trained on.
-    loss, backward, label_smoothing
-        As in `study.Model`.
+    Norms are over all numbers of the gradient of the batch's mean loss. The labels are those
+    trained on; ``loss``, ``backward`` and ``label_smoothing`` are those of `study.Model`.
 
     Returns
     -------
@@ -104,22 +96,8 @@ def exact_gradient(
 ) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, ""]]:
     """Return dL/dz of a loss's mean over a batch, and the largest |dL/dp|, in ``z``'s precision.
 
-    Parameters
-    ----------
-    z
-        Logits, in float64.
-    labels
-        The batch's labels.
-    loss
-        As in `study.Model`. For a loss of the user's own, autograd differentiates its value at p,
-        in float64.
-    label_smoothing
-        As in `study.Model`.
-
-    Raises
-    ------
-    BadInput
-        The loss is unknown.
+    For a loss of the user's own, autograd differentiates its value at p. An unknown loss raises
+    `BadInput`.
 
     Examples
     --------

@@ -18,19 +18,8 @@ def answers(
 ) -> tuple[Tensor, Float[Tensor, " batch"]]:
     """Return a network's answers on some examples, on the CPU, and probabilities as float16.
 
-    Parameters
-    ----------
-    z
-        Logits.
-    labels
-        Of what to return the probability; None is the answer itself.
-
-    Returns
-    -------
-    said
-        The answers, as bytes where there are at most 256 classes.
-    probability
-        Those of the labels, or of the answers.
+    Answers are bytes where there are at most 256 classes. The probabilities are those of labels if
+    there are any, or else of the answers.
 
     Examples
     --------

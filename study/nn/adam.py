@@ -12,6 +12,7 @@ from torch._compile import _disable_dynamo
 from torch.optim.optimizer import Optimizer, ParamsT
 
 from study.nn.adam_checks import (
+    OPTIONS,
     complete_group,
     complete_state,
     refuse_bad_numbers,
@@ -94,15 +95,8 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
         fused: bool = True,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        values = (lr, betas, eps, weight_decay, decoupled_weight_decay, fused)
+        super().__init__(params, dict(zip(OPTIONS, values, strict=True)))
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Check a group's options and numbers, then add the group."""
@@ -124,13 +118,7 @@ class Adam(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor | float] | None = None) -> Tensor | float | None:  # type: ignore[override]  # torch's own overloads allow this
-        """Update every parameter that has a gradient.
-
-        Parameters
-        ----------
-        closure
-            A function that evaluates the model again and returns the loss.
-        """
+        """Update every parameter with a gradient; a closure computes it and returns the loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -197,12 +185,7 @@ def _fused_update(entries: Sequence[_Entry], group: dict[str, Any]) -> None:
     torch._foreach_add_(ts, 1)
     beta1, beta2 = map(float, group["betas"])
     kernel(
-        thetas,
-        gradients,
-        ms,
-        vs,
-        [],
-        ts,
+        *(thetas, gradients, ms, vs, [], ts),
         lr=group["lr"],
         beta1=beta1,
         beta2=beta2,

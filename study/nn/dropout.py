@@ -135,18 +135,8 @@ class Dropout:
     """Makes the masks of the networks of a stack.
 
     An instance keeps buffers for each run, because new memory would take longer than the masks. So
-    a run's masks are those of its last batch, and only one thread at a time may make them.
-
-    Parameters
-    ----------
-    seeds
-        The runs' seeds.
-    widths
-        The numbers of inputs of the layers.
-    probabilities
-        The layers' probabilities of a 0.
-    device
-        Where the masks are made.
+    a run's masks are those of its last batch, and only one thread at a time may make them. Widths
+    and probabilities of a 0 are those of each layer's inputs.
     """
 
     def __init__(
@@ -167,14 +157,9 @@ class Dropout:
     def masks(
         self, run: int | slice, x: Float[Tensor, "*run batch feature"], number: Int[Tensor, "*run"]
     ) -> list[Tensor | None]:
-        """Return each layer's mask for a batch; nothing where no layer drops.
+        """Return each layer's mask for a batch, of its type; nothing where no layer drops.
 
-        Parameters
-        ----------
-        run
-            One run, or all of them as ``slice(None)``.
-        x, number
-            The batch, whose type the masks have, and its number in each run's training.
+        The batch is one run's, or that of all as ``slice(None)``; it has a number in each training.
         """
         if not any(self.probabilities):
             return []
@@ -194,16 +179,8 @@ class Dropout:
 class PlainDropout:
     """Drops inputs of a plain network's linear layers in training, as a stack drops its run's.
 
-    Each mask is new memory, because autograd may need more than one batch's.
-
-    Parameters
-    ----------
-    network
-        Linear layers with activations between them.
-    seed
-        The run's seed.
-    hidden, inputs
-        The probabilities with which outputs of hidden layers and the network's inputs are dropped.
+    Each mask is new memory, because autograd may need more than one batch's. Outputs of hidden
+    layers and the network's inputs are dropped with the probabilities ``hidden`` and ``inputs``.
 
     Attributes
     ----------

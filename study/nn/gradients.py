@@ -15,7 +15,6 @@ Tensors may have a leading run dimension. Products are then batched over runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,9 +28,9 @@ from study.nn.softmax import BackwardRule, probabilities
 
 
 class Gradients:
-    """A way to compute gradients: how a run's network, loss and backward rule are looked up.
+    """A way to compute the gradients of a network, whose layers' products it is given.
 
-    Parameters and errors are those of `DerivedGradients`.
+    The names are those of `study.Model`; an unknown one raises `BadInput`.
     """
 
     def __init__(
@@ -47,29 +46,14 @@ class Gradients:
         self.activation = ACTIVATION.resolve_as(activation, "activation", Activation)
         self.loss = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing)
         self.rule = BACKWARD.resolve_as(backward, "backward", BackwardRule)
+        self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
 
 class DerivedGradients(Gradients):
     """Computes gradients by the equations above.
 
     An instance keeps buffers between calls, so only one thread may use it at a time.
-
-    Parameters
-    ----------
-    layers
-        The functions that compute each layer's products.
-    activation, loss, backward, label_smoothing
-        As in `study.Model`.
-
-    Raises
-    ------
-    BadInput
-        A name is unknown.
     """
-
-    def __init__(self, layers: Sequence[Layer], **how: Any) -> None:
-        super().__init__(layers, **how)
-        self._buffers: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
 
     def __call__(
         self,

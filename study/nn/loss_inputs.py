@@ -13,12 +13,7 @@ from study.base.errors import BadInput
 def refuse_labels(labels: Tensor, scores: Tensor) -> None:
     """Raise unless there is one whole number from 0 to K - 1 for each row of p or z.
 
-    Parameters
-    ----------
-    labels
-        Labels; valid ones have shape [*batch].
-    scores
-        Probabilities or logits, [*batch, classes].
+    Valid labels have the shape [*batch] for scores [*batch, classes].
 
     Raises
     ------
@@ -40,12 +35,7 @@ def refuse_labels(labels: Tensor, scores: Tensor) -> None:
 
 
 def refuse_probabilities(z: Tensor) -> None:
-    """Raise if logits are probabilities, so that a fused loss would apply softmax twice.
-
-    Parameters
-    ----------
-    z
-        Logits, [*batch, classes].
+    """Raise if logits [*batch, classes] are probabilities: a fused loss would apply softmax twice.
 
     Raises
     ------

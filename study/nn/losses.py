@@ -90,10 +90,7 @@ def cross_entropy(
     87.3 in float32 and its gradient -y/p stays finite. If p_y has underflowed to 0, the derived
     Jacobian sends nothing to the logits, while the fused loss still sends p - y.
 
-    Raises
-    ------
-    BadInput
-        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
+    Labels are checked by `refuse_labels`.
 
     Examples
     --------
@@ -109,10 +106,7 @@ def squared_error(
 ) -> Float[Tensor, "*run"]:
     """Return each run's mean of the squared distance between p and y.
 
-    Raises
-    ------
-    BadInput
-        The labels are not one whole number from 0 to K - 1 for each row of ``p``.
+    Labels are checked by `refuse_labels`.
 
     Examples
     --------
@@ -128,13 +122,8 @@ def fused_cross_entropy(
 ) -> Float[Tensor, "*run"]:
     """Return each run's cross-entropy of logits, computed by log-softmax.
 
-    Raises
-    ------
-    BadInput
-        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
-    ValueError
-        ``z`` are already probabilities. After a second softmax the loss could not fall below
-        log(1 + (K - 1)/e), which is 1.4612 for 10 classes.
+    Labels are checked by `refuse_labels`, and ``z`` by `refuse_probabilities`: after a second
+    softmax the loss could not fall below log(1 + (K - 1)/e), which is 1.4612 for 10 classes.
     """
     refuse_labels(labels, z)
     refuse_probabilities(z)
@@ -146,12 +135,7 @@ def fused_squared_error(
 ) -> Float[Tensor, "*run"]:
     """Return each run's squared error of logits.
 
-    Raises
-    ------
-    BadInput
-        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
-    ValueError
-        ``z`` are already probabilities.
+    Labels are checked by `refuse_labels`, and ``z`` by `refuse_probabilities`.
     """
     refuse_labels(labels, z)
     refuse_probabilities(z)
@@ -167,12 +151,7 @@ def loss_of(
 ) -> Float[Tensor, "*run"]:
     """Return the loss that a run trains on, differentiable by its backward rule.
 
-    Parameters
-    ----------
-    z, labels
-        Logits and labels, with or without a leading run dimension.
-    loss, backward, label_smoothing
-        As in `study.Model`.
+    ``loss``, ``backward`` and ``label_smoothing`` are those of `study.Model`.
 
     Raises
     ------
@@ -195,20 +174,8 @@ def gradient_at_logits(
     """Return the gradient that a backward rule sends to the logits, as derived by hand.
 
     Cross-entropy has g = -y/p, and squared error has g = 2(p - y). The Jacobian turns -y/p into
-    p - y. The rule ``fused`` computes p - y directly, and ``identity`` sends g itself.
-
-    Parameters
-    ----------
-    p, labels
-        Probabilities and labels, with or without a leading run dimension.
-    loss, backward, label_smoothing
-        As in `study.Model`.
-
-    Raises
-    ------
-    BadInput
-        A name is unknown, or the labels are not one whole number from 0 to K - 1 for each row of
-        ``p``.
+    p - y. The rule ``fused`` computes p - y directly, and ``identity`` sends g itself. Arguments
+    and errors are those of `loss_of`.
     """
     which, rule = _resolved(loss, backward, label_smoothing)
     refuse_labels(labels, p)
@@ -221,7 +188,7 @@ def gradient_at_probabilities(
     loss: str,
     label_smoothing: float = 0.0,
 ) -> Float[Tensor, "*run batch classes"]:
-    """Return g = dL/dp; the errors raised are those of `gradient_at_logits`."""
+    """Return g = dL/dp; arguments and errors are those of `loss_of`."""
     which = LOSS.resolve_as(loss, "loss", Loss).smoothed(label_smoothing)
     refuse_labels(labels, p)
     return which.gradient_at(p, labels)
@@ -266,27 +233,8 @@ def _squared_error_gradient(p: Tensor, labels: Tensor, e: float = 0.0) -> Tensor
 
 LOSSES: dict[str, Loss] = {
     "cross_entropy": Loss(
-        _cross_entropy,
-        _cross_entropy_gradient,
-        _fused_cross_entropy,
-        _fused_cross_entropy_gradient,
+        *(_cross_entropy, _cross_entropy_gradient),
+        *(_fused_cross_entropy, _fused_cross_entropy_gradient),
     ),
     "squared_error": Loss(_squared_error, _squared_error_gradient),
 }
-
-
-def exact_metrics(
-    z: Float[Tensor, "batch classes"], labels: Int[Tensor, " batch"]
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """Return each example's cross-entropy and squared error, whichever loss was trained on.
-
-    Raises
-    ------
-    BadInput
-        The labels are not one whole number from 0 to K - 1 for each row of ``z``.
-    """
-    refuse_labels(labels, z)
-    # log_softmax is faster over a leading dimension, as in `probabilities`.
-    log_p = torch.log_softmax(z.mT.contiguous(), -2).mT
-    cross_entropy = -log_p.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    return cross_entropy, (log_p.exp() - one_hot(labels, z)).square_().sum(-1)

@@ -110,10 +110,8 @@ class StackedMLP(nn.Module):
 
     Parameters
     ----------
-    runs
-        Number of networks.
-    widths
-        Sizes of all layers, from features to classes.
+    runs, widths
+        Number of networks, and sizes of all layers, from features to classes.
     activation
         ``relu``, ``tanh``, ``gelu`` or ``sigmoid``, after each layer but the last.
 

@@ -28,27 +28,15 @@ PURPOSES = ("forward", "weights", "inputs", "evaluation")
 def blas(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """Return a @ b^T, with any leading dimensions, by torch's BLAS.
 
-    Parameters
-    ----------
-    a, b
-        Factors, [rows, inner] and [columns, inner].
-    out
-        A tensor to write to. It may be ignored, so use the returned tensor.
+    The factors are [rows, inner] and [columns, inner]. A product may ignore ``out``, a tensor to
+    write to, so use the returned tensor.
     """
     product: Tensor = torch.matmul(a, b.mT, out=out)
     return product
 
 
 def onednn(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return a @ b^T of two float32 matrices on a CPU, by oneDNN.
-
-    Parameters
-    ----------
-    a, b
-        Factors, [rows, inner] and [columns, inner].
-    out
-        Not used.
-    """
+    """Return a @ b^T of two float32 matrices on a CPU, by oneDNN, in a new tensor."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
     return product
 
@@ -117,16 +105,9 @@ def fastest_routes(
     choice: str = "auto",
     purposes: Sequence[str] = PURPOSES,
 ) -> dict[str, str]:
-    """Return a route for each product that is large enough to matter.
+    """Return a route for each product of some purposes that is large enough to matter.
 
-    Parameters
-    ----------
-    widths, batch
-        The network's layers and the size of a mini-batch.
-    choice
-        One route for all products, or ``auto`` to measure each shape once in a process.
-    purposes
-        The purposes of the products to choose a route for.
+    The choice is one route for all products, or ``auto`` to measure each shape once in a process.
     """
     everything = shapes(widths, batch)
     large = {

@@ -118,12 +118,7 @@ def through_jacobian(
 
 
 def softmax_jacobian(p: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes classes"]:
-    """Return the full Jacobian of softmax, delta_ik p_i - p_i p_k.
-
-    Parameters
-    ----------
-    p
-        Probabilities, softmax(z).
+    """Return the full Jacobian of softmax at p = softmax(z), delta_ik p_i - p_i p_k.
 
     Examples
     --------

@@ -8,15 +8,17 @@ does not matter in which stack the run was trained before.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 
 from study.base.errors import BadInput
-from study.base.files import sha256, write_whole
+from study.base.files import open_regular, refuse_link, sha256, write_whole
 from study.records.writing import safetensors, tensor_bytes
 from study.runs.progress import Progress
 from study.runs.run import Run
@@ -34,7 +36,7 @@ class Checkpoints:
     Parameters
     ----------
     folder
-        The study's folder.
+        The study's folder. Its ``checkpoints/`` must be no link: `BadInput`.
     say
         Shows a line, e.g. about a damaged file that is not used.
     engine
@@ -43,6 +45,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, say: Callable[[str], None], engine: str = "stack") -> None:
         self.folder, self.say, self.engine = folder / "checkpoints", say, engine
+        refuse_link(self.folder)
         self._next: dict[str, int] = {}
 
     def write(self, progress: Progress, state: Mapping[str, Tensor]) -> None:
@@ -82,6 +85,7 @@ class Checkpoints:
         """Return how far a checkpoint's run has come, and its tensors; None without a sound one."""
         path = self._path(run, turn)
         try:
+            open_regular(path).close()  # safe_open would wait for a FIFO
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict: it is not iterable
@@ -95,8 +99,10 @@ class Checkpoints:
             self.say(f"{path}: saved by the {metadata['engine']} engine; the run begins again")
             return None
         if sound and metadata.get("format") == FORMAT:
-            progress: dict[str, Any] = json.loads(text)
-            return progress, tensors
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                progress: dict[str, Any] = from_json(text)
+                if progress["epoch"] >= 0 and isinstance(progress["history"], list):
+                    return progress, tensors
         self.say(f"{path}: damaged, or no checkpoint of this version; not used")
         return None
 

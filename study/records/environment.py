@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import torch
 
 from study.base.errors import BadInput
-from study.base.files import sha256, write_first
+from study.base.files import files_in, read_json, sha256, write_first
+from study.records.hashes import HASHED
 from study.runs.events import Machine
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "scipy", "pandas", "pyarrow")
@@ -46,6 +47,7 @@ def environment(machine: Machine) -> dict[str, Any]:
         "matmul": matmul_backend(device),
         "engine": machine.engine,
         "routes": dict(machine.routes),
+        "record_hashes": HASHED,
         "stacking": "bitwise" if machine.tolerance == 0 else "tolerance",
         "tolerance": machine.tolerance,
     }
@@ -62,12 +64,14 @@ def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
     BadInput
         A damaged environment.
     """
-    for path in sorted((folder / "environment").glob("*.json")):
+    for path in files_in(folder / "environment", "*.json"):
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path, "an environment of this study")
             there = (found["processor"], found["device"], found["packages"]["torch"])
             routes = dict(found["routes"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except BadInput:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
             raise BadInput(str(path), "an environment of this study", str(error)) from None
         if there == (processor(), "cpu", _version("torch")) and routes.keys() == set(shapes):
             return routes
@@ -89,10 +93,8 @@ def agreed_routes(
     kind = sha256([json.dumps([processor(), _version("torch"), sorted(shapes)]).encode()])[:12]
     path = folder / "routes" / f"{kind}.json"
     if path.exists():
-        content = path.read_bytes()
-    else:
-        content = write_first(path, json.dumps(dict(measure())).encode())
-    return dict(json.loads(content))
+        return read_json(path, "how products are computed")
+    return dict(json.loads(write_first(path, json.dumps(dict(measure())).encode())))
 
 
 def _version(package: str) -> str | None:

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,29 +25,35 @@ from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
-from study.base.files import make_room, write_whole
+from study.base.errors import BadInput, LeftOut
+from study.base.files import files_in, make_room, open_regular, write_whole
 from study.runs.events import LiveStack, Observer
 from study.runs.progress import FAILED
 
 TRAINING, DONE, INTERRUPTED = "training", "done", "interrupted"
 FOLDER = "progress"
 LONGEST_TAIL = 2**26  # bytes
+LONGEST_LINE, LARGEST = 2**26, 2**31  # bytes
+MOST_EPOCHS = 2**31
+Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Counted = Annotated[int, Field(ge=0, lt=MOST_EPOCHS)]
+Word = Annotated[str, Field(max_length=300)]
 
 
 class Task(TypedDict):
     """What a task last wrote; see `tasks_of`."""
 
     task: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-    share: str
-    began: float
-    host: str
+    share: Word
+    began: Number
+    host: Word
     pid: int
-    job: str | None
-    state: str
-    runs: dict[str, int]
-    ended: int
-    epochs: int
-    seconds: float
+    job: Word | None
+    state: Word
+    runs: dict[Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")], Counted]
+    ended: Counted
+    epochs: Counted
+    seconds: Number
 
 
 TASK = TypeAdapter(Task)
@@ -159,19 +166,34 @@ def tasks_of(folder: Path) -> list[Task]:
     None), ``state``, ``runs`` (the epoch of each run that trains), ``ended`` and ``epochs`` (how
     many, so far) and ``seconds`` since its start. A file that is damaged is left out.
     """
-    found = []
-    for path in (folder / FOLDER).glob("*.jsonl"):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            with path.open("rb") as file:
-                start = from_json(file.readline())
-            found.append(TASK.validate_python({**NOT_BEGUN, **start, **_last(path)}))
+    found: list[Task] = []
+    for path in files_in(folder / FOLDER, "*.jsonl"):
+        with _left_out(path):
+            with open_regular(path) as file:
+                start = file.readline(LONGEST_LINE)
+            if start.endswith(b"\n"):  # otherwise the task has just begun
+                begun = from_json(start)
+                found.append(TASK.validate_python({**NOT_BEGUN, **begun, **_last(path)}))
     return sorted(found, key=lambda task: task["began"])
+
+
+@contextlib.contextmanager
+def _left_out(path: Path) -> Iterator[None]:
+    """Warn of a file that cannot be read, and go on without it."""
+    try:
+        yield
+    except FileNotFoundError:  # a task that has just begun, or removed its file
+        pass
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, BadInput) else f"{path}: no task's file"
+        warnings.warn(f"{why}; left out", LeftOut, stacklevel=3)
 
 
 def _last(path: Path) -> dict[str, Any]:
     """Return a file's last whole line but for its rows; {} when that is its first."""
-    size, tail = path.stat().st_size, 2**16
-    with path.open("rb") as file:
+    tail = 2**16
+    with open_regular(path) as file:
+        size = file.seek(0, os.SEEK_END)
         while True:
             file.seek(max(0, size - tail))
             lines = file.read(tail).split(b"\n")[1:-1]  # the first may be cut, the last is empty
@@ -185,16 +207,28 @@ def _last(path: Path) -> dict[str, Any]:
 
 def rows_of(folder: Path, but: Collection[str]) -> Iterator[dict[str, Any]]:
     """Yield the rows of history of all runs ``but`` those that are recorded."""
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        with contextlib.suppress(OSError):
+    for path in files_in(folder / FOLDER, "*.jsonl"):
+        with _left_out(path):
             yield from (row for row in _rows(path) if row["run"] not in but)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for line in file:
+    with open_regular(path, LARGEST) as file:
+        while line := file.readline(LONGEST_LINE):
             with contextlib.suppress(ValueError, TypeError, KeyError):
-                yield from from_json(line)["rows"] if line.endswith(b"\n") else ()
+                yield from filter(_is_row, from_json(line)["rows"] if line.endswith(b"\n") else ())
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    """Tell whether something is a row of history: a run, an epoch, and numbers."""
+    numbers = (value for name, value in row.items() if name != "run" and value is not None)
+    epoch = row["epoch"]
+    return (
+        isinstance(row["run"], str)
+        and type(epoch) is int
+        and 0 <= epoch < MOST_EPOCHS
+        and all(type(n) is float or (type(n) is int and abs(n) < 2**63) for n in numbers)
+    )
 
 
 def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:
@@ -203,7 +237,7 @@ def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:
     rows = list(_rows(path))
     kept = [row for row in rows if row["run"] not in of]
     if len(kept) < len(rows):
-        with path.open("rb") as file:
-            start = file.readline()
+        with open_regular(path) as file:
+            start = file.readline(LONGEST_LINE)
         last = json.dumps({**_last(path), "rows": kept}).encode()
         write_whole(path, start + last + b"\n")

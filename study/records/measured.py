@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from study.base.errors import BadInput
-from study.base.files import sha256, write_whole
+from study.base.files import files_in, write_whole
 from study.base.names import MEASURE
 from study.measures import Measure
 from study.records.columns import history_columns, run_columns
+from study.records.hashes import digest
 from study.records.parquet import as_table, each_part, parquet, read_part
+from study.records.sound import warn_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,17 +103,21 @@ def _lacking(table: pa.Table, measures: Mapping[str, Measure]) -> Lacking:
 
 
 def write_added(folder: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write some columns of the histories of runs that were recorded without them as a new part."""
+    """Write some columns of the histories of runs that were recorded without them as a new part.
+
+    The part's name is its content's hash.
+    """
     kept = [{name: row.get(name) for name in ("run", "epoch", *columns)} for row in rows]
     kept = [row for row in kept if any(row[column] is not None for column in columns)]
-    names = [*columns, *(str(row["run"]) for row in kept)]
-    name = sha256([text.encode() for text in names])[:16]
-    write_whole(folder / "measures" / f"{name}.parquet", parquet(as_table(kept)))
+    table = as_table(kept)
+    write_whole(folder / "measures" / f"{digest(table)}.parquet", parquet(table))
 
 
 def added(folder: Path) -> Iterator[pa.Table]:
     """Yield the parts of columns that were added later, in the order of their names."""
-    for path in sorted((folder / "measures").glob("*.parquet")):
+    for path in files_in(folder / "measures", "*.parquet"):
         table = read_part(path)
-        if table is not None:
+        if table is not None and {"run", "epoch"}.issubset(table.column_names):
             yield table
+        elif path.exists():
+            warn_of([path])

@@ -12,12 +12,14 @@ from __future__ import annotations
 import errno
 import io
 import json
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from study.base.errors import BadInput
-from study.base.files import sha256, unreadable, write_whole
+from study.base.errors import BadInput, LeftOut
+from study.base.files import open_regular, refuse_link, sha256, unreadable, write_whole
+from study.records.sound import is_sound, read_bounded
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
@@ -89,12 +91,15 @@ def part_names(folder: Path) -> list[str]:
         The folder cannot be listed.
     """
     found: set[str] = set()
+    refuse_link(folder / "runs")
     for _ in range(2):
         try:
             # Not by glob, which takes a folder that it may not list for an empty one.
             found.update(path.name for path in (folder / "runs").iterdir())
         except FileNotFoundError:
             continue
+        except NotADirectoryError:
+            raise BadInput(str(folder / "runs"), "a folder") from None
         except OSError as error:
             raise unreadable(folder / "runs", error) from None
     return sorted(name.removesuffix(".parquet") for name in found if name.endswith(".parquet"))
@@ -115,56 +120,11 @@ def each_part(folder: Path, known: Collection[str] = ()) -> Iterator[str]:
                 again = again or not (folder / "runs" / f"{name}.parquet").exists()
 
 
-def read_parts(
-    folder: Path,
-    kinds: Sequence[str] = ("runs", "history"),
-    holding: Collection[str] | None = None,
-) -> tuple[dict[str, list[pa.Table]], list[Path]]:
-    """Read a study's parts.
-
-    Parameters
-    ----------
-    folder
-        A study's folder.
-    kinds
-        What to read.
-    holding
-        Ids of runs: only the parts with one of them are read.
-
-    Returns
-    -------
-    tables
-        By kind, the tables of each part whose files of every kind asked for are whole.
-    damaged
-        The files that are torn or missing.
-
-    Raises
-    ------
-    BadInput, OSError
-        A part of another format, or a file that cannot be read.
-    """
-    tables: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
-    damaged = []
-    for name in each_part(folder):
-        path = folder / "runs" / f"{name}.parquet"
-        if holding is not None:
-            ids = read_part(path, ["run"])
-            if ids is not None and not set(holding).intersection(ids["run"].to_pylist()):
-                continue
-        found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in kinds}
-        torn = [kind for kind, table in found.items() if table is None]
-        if torn and path.exists():
-            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
-        elif not torn:
-            for kind, table in found.items():
-                tables[kind].append(table)
-    return tables, damaged
-
-
 def ended_runs(
     folder: Path,
     columns: Sequence[str] = ("run",),
     known: dict[str, list[tuple[Any, ...]]] | None = None,
+    damaged: list[Path] | None = None,
 ) -> list[tuple[Any, ...]]:
     """Return some columns of runs that have ended, a tuple a run, in the order of the parts.
 
@@ -176,6 +136,8 @@ def ended_runs(
         Columns of ``runs``.
     known
         The same by part, of parts read before; new ones are added.
+    damaged
+        Gets the parts that are torn or missing, by their files in runs/.
 
     Raises
     ------
@@ -190,6 +152,8 @@ def ended_runs(
         if rows is not None and history is not None:
             values = (rows[column].to_pylist() for column in columns)
             known[name] = list(zip(*values, strict=True))
+        elif damaged is not None and (path := folder / "runs" / f"{name}.parquet").exists():
+            damaged.append(path)
     return [row for rows in known.values() for row in rows]
 
 
@@ -220,19 +184,20 @@ def read_part(
         Any other reason of the system's that the file cannot be read: it may be whole.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # A file by itself: read_table looks for many, which takes longer than to read a small one.
         # Opened here, as pyarrow takes no path that the locale's encoding cannot read.
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            table = file.read(columns=columns)
+        with open_regular(path) as opened:
+            table = read_bounded(path, opened, columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return None
+    except BadInput as fault:  # no regular file, or one that promises too much
+        warnings.warn(f"{fault}; left out", LeftOut, stacklevel=2)
         return None
     except OSError as error:
         # Without a number the error is pyarrow's own, about the content. A merge may remove the
         # file while it is read, which shows as ENOENT, or on NFS as ESTALE.
-        if error.errno in (None, errno.ENOENT) or (
+        if error.errno in (None, errno.ENOENT, errno.ENOTDIR) or (
             error.errno == errno.ESTALE and not path.exists()
         ):
             return None
@@ -242,14 +207,15 @@ def read_part(
     found = (table.schema.metadata or {}).get(b"study.format")
     if found is None or not (some or set(columns or ()).issubset(table.column_names)):
         return None
-    if found.decode() != FORMAT:
+    if found != FORMAT.encode():
         raise BadInput(
             str(path),
             f"records of format {FORMAT}",
-            found.decode(),
+            found.decode(errors="replace"),
             "use the study version it names",
         )
-    return table.replace_schema_metadata(None)
+    kind = path.parent.name
+    return table.replace_schema_metadata(None) if is_sound(kind, table, columns) else None
 
 
 def concatenate(tables: list[pa.Table]) -> pa.Table:
@@ -261,7 +227,8 @@ def concatenate(tables: list[pa.Table]) -> pa.Table:
         for field in table.schema:
             found.setdefault(field.name, set()).add(field.type)
     for name, types in found.items():
-        if pa.string() in types and types - {pa.string(), pa.null()}:
+        mixed = pa.string() in types or pa.bool_() in types
+        if mixed and len(types - {pa.null()}) > 1:
             tables = [_as_text(table, name) for table in tables]
     return pa.concat_tables(tables, promote_options="permissive")
 

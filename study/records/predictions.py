@@ -9,6 +9,7 @@ and a probability two bytes. Earlier versions wrote predictions/<part>.parquet, 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +17,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study.base.errors import BadInput
-from study.records.parquet import each_part, read_part, read_parts
-from study.records.reading import read_config, warn_of
+from study.base.errors import BadInput, LeftOut
+from study.records.hashes import digest
+from study.records.once import KINDS_OF_PREDICTIONS, read_parts
+from study.records.parquet import each_part, read_part
+from study.records.reading import read_config
+from study.records.sound import LISTS, warn_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-KINDS_OF_PREDICTIONS = ("predictions", "answers")  # of the first format, and now
 LAST, FIT, BEST = "last", "fit", "best"
 AT = (LAST, FIT, BEST)
-LISTS = ("example", "label", "true_label", "said", "confidence", "label_probability")
 TYPES = {
     **dict.fromkeys(("run", "part", "at", "images"), "str"),
     **dict.fromkeys(("example", "label", "true_label", "said"), "int64"),
@@ -126,11 +128,54 @@ def load_predictions(
     for kind, long in zip(KINDS_OF_PREDICTIONS, (_of_format_1, _long), strict=True):
         parts, damaged = read_parts(folder, [kind], runs)
         warn_of([path for path in damaged if path.exists()])  # runs without any have no part
-        frames += [long(_of(table, runs), at) for table in parts[kind]]
+        for table in parts[kind]:
+            try:
+                frame = long(_of(table, runs), at)
+                frames += [frame[PREDICTION_COLUMNS].astype(TYPES)] if len(frame) else []
+            except (LookupError, TypeError, ValueError) as error:
+                warnings.warn(f"{folder / kind}: {error}; left out", LeftOut, stacklevel=2)
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     # Of one type, whatever a part happens to hold.
     whole = pd.concat(frames, ignore_index=True)[PREDICTION_COLUMNS].astype(TYPES)
     return whole.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
+
+
+def apart(recorded: pa.Table, again: pa.Table, rounded: bool) -> tuple[float, list[str]]:
+    """Return how far a network's predictions are from its recorded ones, and what was not compared.
+
+    Parameters
+    ----------
+    recorded, again
+        Both as they are written; the recorded ones may be of the first format.
+    rounded
+        Whether other rounding is allowed for: then only last epochs are compared, and an answer may
+        change where its probability hardly does.
+
+    Returns
+    -------
+    gap
+        The largest difference of two probabilities; infinite where anything else differs.
+    left_out
+        What was not compared, in words.
+    """
+    first_format = "at" not in recorded.column_names
+    if not first_format and digest(recorded) == digest(again):
+        return 0.0, []
+    frames = [_of_format_1(recorded, LAST) if first_format else _long(recorded, LAST)]
+    both = frames[0].merge(_long(again, LAST), on=["part", "example"], suffixes=("", "_again"))
+    pairs = {name: (both[name], both[f"{name}_again"]) for name in LISTS if name != "example"}
+    probabilities = [pairs.pop(name) for name in ("confidence", "label_probability")]
+    gaps = [abs(a.astype("f2") - b.astype("f2")).max() for a, b in probabilities]
+    gap = float(max(0.0, *(each for each in gaps if each == each)))  # nan: one has none
+    if rounded:
+        del pairs["said"]
+    if len(both) < len(frames[0]) or any((a != b).any() for a, b in pairs.values()):
+        return np.inf, []
+    if first_format:
+        return gap, ["images, and predictions that the first format does not have"]
+    if rounded:
+        return gap, ["predictions but for the last epoch"]
+    return gap or np.inf, []
 
 
 def _of(table: pa.Table, runs: Collection[str] | None) -> pa.Table:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
-from study.base.errors import BadInput
-from study.base.files import unreadable
-from study.base.text import plain
+from study.base.errors import BadInput, LeftOut
+from study.base.files import files_in, read_json, read_regular, unreadable
+from study.base.names import FILE
 from study.records.columns import history_columns, run_columns
+from study.records.facts import run_of
+from study.records.images import read_images
 from study.records.live import rows_of
 from study.records.measured import added
-from study.records.parquet import concatenate, read_parts
+from study.records.once import read_parts
+from study.records.parquet import concatenate
+from study.records.sound import warn_of
+from study.runs import yaml_text
+from study.runs.config import SUBJECTS
 from study.runs.progress import FAILED
 from study.runs.run import Run
+from study.runs.yaml_text import MOST_CHARACTERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,15 +41,26 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "study.yaml"
     try:
-        if not path.is_file():
-            raise BadInput(str(folder), "a study's folder", "no study.yaml in it", "check the path")
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = read_regular(path, MOST_CHARACTERS, top=True).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(
+            str(folder), "a study's folder", "no study.yaml in it", "check the path"
+        ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise BadInput(str(path), "a study's config", str(error)) from None
-    if not isinstance(config, dict) or "name" not in config:
+    config = yaml_text.load(text, str(path))
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
         raise BadInput(str(path), "a study's config", config)
+    for key in SUBJECTS:
+        if not isinstance(config.get(key, {}), dict):
+            raise BadInput(f"{path} {key}", "a mapping of keys to values", config[key])
+    lists = config.get("vary") or {}
+    sound = isinstance(lists, dict) and all(isinstance(each, list) for each in lists.values())
+    whole = lists.get("optimizer", []) if sound else []
+    if not sound or not all(isinstance(each, dict) and all(map(str, each)) for each in whole):
+        raise BadInput(f"{path} vary", "dotted keys, each with a list of values", lists)
     return config
 
 
@@ -58,6 +73,10 @@ class StudyRecords(NamedTuple):
 
 def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRecords:
     """Read a study's records.
+
+    A run that was recorded twice is read from one of its records, and a warning says so where they
+    disagree. Read is one that did not fail; of those one that has the hashes it was recorded with,
+    or else one without hashes; and of those the one whose row has the smallest hash.
 
     Parameters
     ----------
@@ -97,8 +116,6 @@ def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRe
         runs, history = (pd.DataFrame(columns=names()) for names in (run_columns, history_columns))
         return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
     runs, history = (concatenate(parts[kind]).to_pandas() for kind in ("runs", "history"))
-    # Of a run that failed and was trained again, the row that says what came out.
-    runs = runs.sort_values("status", key=lambda each: each == FAILED, kind="stable")
     runs = runs.drop_duplicates("run").sort_values(["seed", "run"])
     for key, value in Run.absent(optimizer="").items():  # of runs that are older than these facts
         if value is not None:
@@ -141,22 +158,15 @@ def _with_added(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
     return history.reset_index()
 
 
-def warn_of(damaged: Collection[Path]) -> None:
-    """Warn of files that are torn or missing."""
-    for path in damaged:
-        warnings.warn(
-            plain(f"{path}: not a whole part of a study's records; left out"), stacklevel=3
-        )
-
-
 def load_images(folder: str | os.PathLike[str]) -> dict[str, NDArray[np.uint8]]:
     """Read the images that predictions refer to, by name, each [example, feature]."""
-    import numpy as np
-
-    return {
-        path.stem: np.load(path, allow_pickle=False)
-        for path in sorted((Path(folder) / "images").glob("*.npy"))
-    }
+    found = {}
+    for path in files_in(Path(folder) / "images", "*.npy"):
+        try:
+            found[path.stem] = read_images(path)
+        except (BadInput, OSError) as error:
+            warnings.warn(f"{error}; left out", LeftOut, stacklevel=2)
+    return found
 
 
 def records_by_run(
@@ -164,7 +174,7 @@ def records_by_run(
 ) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Read each run's row and its history, in the order of its epochs, by its id.
 
-    A run that two tasks recorded has both from the first part that holds it.
+    A run with several records has both from one of them; see `study.records.once`.
 
     Parameters
     ----------
@@ -181,20 +191,18 @@ def records_by_run(
     parts, damaged = read_parts(folder, holding=runs)
     warn_of(damaged)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
-    failed: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
         epochs: dict[str, dict[int, dict[str, Any]]] = {}
         for entry in history.to_pylist():
             epochs.setdefault(entry["run"], {})[entry["epoch"]] = entry
         for row in rows.to_pylist():
             its = epochs.get(row["run"], {})
-            of = failed if row["status"] == FAILED else found
-            of.setdefault(row["run"], (row, [its[epoch] for epoch in sorted(its)]))
+            found[row["run"]] = (row, [its[epoch] for epoch in sorted(its)])
     for row in [row for table in added(folder) for row in table.to_pylist()]:
         for entry in found.get(row["run"], ({}, []))[1]:
             if entry["epoch"] == row["epoch"]:
                 entry.update({k: v for k, v in row.items() if entry.get(k) is None})
-    return {**failed, **found}
+    return found
 
 
 def recorded(
@@ -217,13 +225,11 @@ def recorded(
         No study's folder, or a row whose facts are not those of its id.
     """
     config = read_config(folder)
-    root = root or config.get("data", {}).get("root", "data")
+    root = root or str(config.get("data", {}).get("root", "data"))
     found = [each for each in records_by_run(folder).values() if each[0]["status"] != FAILED]
     result = []
     for row, history in sorted(found, key=lambda each: (each[0]["seed"], each[0]["run"])):
-        run = Run.of_record({**json.loads(row["facts"]), "data.root": root})
-        if run.id != row["run"]:
-            raise BadInput(f"{folder} run {row['run']}", "facts that give its id", run.id)
+        run = run_of(row, str(folder), **{"data.root": root})
         result.append((run, row, history))
     return result
 
@@ -236,13 +242,6 @@ def read_environment(folder: Path, name: str) -> dict[str, Any]:
     BadInput
         There is none, or it is damaged.
     """
-    path = folder / "environment" / f"{name}.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except PermissionError as error:
-        raise unreadable(path, error) from None
-    except (OSError, ValueError) as error:
-        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
-    if not isinstance(found, dict):
-        raise BadInput(str(path), "the environment of a recorded run", found)
-    return found
+    if not FILE.fullmatch(name):
+        raise BadInput(str(folder / "environment"), "the name of an environment", name)
+    return read_json(folder / "environment" / f"{name}.json", "the environment of a recorded run")

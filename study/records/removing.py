@@ -7,19 +7,15 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from study.records.checkpoints import Checkpoints, saved_runs
 from study.records.kept import record_files
 from study.records.live import drop_rows, tasks_of
 from study.records.measured import write_added
+from study.records.once import KINDS_OF_PREDICTIONS, without
 from study.records.parquet import KINDS, each_part, ended_runs, read_part, write_part
-from study.records.predictions import KINDS_OF_PREDICTIONS
 from study.runs.config import study_in
 from study.runs.run import Facts, Run
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def removable(folder: Path) -> dict[str, Facts]:
@@ -55,7 +51,7 @@ def remove(folder: Path, runs: Collection[str]) -> None:
             path.unlink()
     for path in record_files(folder, ("measures",)):
         table = read_part(path)
-        if table is not None and (left := _without(table, runs)).num_rows < table.num_rows:
+        if table is not None and (left := without(table, runs)).num_rows < table.num_rows:
             columns = [name for name in table.column_names if name not in ("run", "epoch")]
             if left.num_rows:
                 write_added(folder, left.to_pylist(), columns)
@@ -64,7 +60,7 @@ def remove(folder: Path, runs: Collection[str]) -> None:
     for name in list(each_part(folder)):
         tables = {kind: read_part(folder / kind / f"{name}.parquet") for kind in KINDS}
         whole = {kind: table for kind, table in tables.items() if table is not None}
-        left = {kind: _without(table, runs) for kind, table in whole.items()}
+        left = {kind: without(table, runs) for kind, table in whole.items()}
         if left["runs"].num_rows == whole["runs"].num_rows:
             continue
         if left["runs"].num_rows:
@@ -73,13 +69,6 @@ def remove(folder: Path, runs: Collection[str]) -> None:
             write_part(folder, kept, name)
         for kind in reversed(KINDS):
             (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
-
-
-def _without(table: pa.Table, runs: Collection[str]) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return table.filter(pc.invert(pc.is_in(table["run"], pa.array(list(runs), pa.string()))))
 
 
 def _remove_images(folder: Path, runs: Collection[str]) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,10 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput, NotPermitted
-from study.base.files import gone, sha256, write_first, write_whole
+from study.base.files import gone, read_json, read_regular, sha256, write_first, write_whole
 from study.measures import Measure
+from study.records.hashes import with_hashes
 from study.records.ledgers import FILE, statement
 from study.records.measured import Lacking, lacking
+from study.records.once import read_parts
 from study.records.parquet import as_table, concatenate, ended_runs, merge_parts, write_part
 from study.records.predictions import kind_of
 from study.records.reading import read_config
@@ -75,15 +78,16 @@ class Folder:
     def begin(self, config: str) -> None:
         """Create the folder and write the config; number and keep an earlier one that differs."""
         self.path.mkdir(parents=True, exist_ok=True)  # the only time: nobody makes it again
-        target = self.path / "study.yaml"
-        earlier = target.read_text(encoding="utf-8") if target.exists() else None
+        path = self.path.resolve()  # a link to the study's folder is the user's own, none below it
+        target = path / "study.yaml"
+        earlier = read_regular(target, top=True).decode() if os.path.lexists(target) else None
         if earlier == config:
             return
         if earlier is not None:
             number = 1
-            while (self.path / f"study.{number}.yaml").exists():
+            while os.path.lexists(path / f"study.{number}.yaml"):
                 number += 1
-            write_whole(self.path / f"study.{number}.yaml", earlier.encode())
+            write_whole(path / f"study.{number}.yaml", earlier.encode())
         write_whole(target, config.encode())
 
     def state(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
@@ -125,8 +129,8 @@ class Folder:
         path = self.path / "sources" / f"{dataset}.json"
         if not begin and not path.exists():
             return
-        content = write_first(path, json.dumps({"sha256": checksum}).encode())
-        first = json.loads(content)["sha256"]
+        write_first(path, json.dumps({"sha256": checksum}).encode())
+        first = str(read_json(path, "the checksum of a data set").get("sha256"))
         if first != checksum:
             raise BadInput(
                 "data.dataset",
@@ -152,12 +156,10 @@ class Folder:
 
     def write_images(self, images: NDArray[np.uint8]) -> str:
         """Keep some images and return their hash, by which predictions refer to them."""
-        content = io.BytesIO()
-        np.save(content, images)
-        name = sha256([content.getvalue()])[:12]
+        name, content = npy(images)
         path = self.path / "images" / f"{name}.npy"
         if not path.exists():
-            write_whole(path, content.getvalue())
+            write_whole(path, content)
         return name
 
     def write_part(
@@ -166,12 +168,13 @@ class Folder:
         history: Sequence[Mapping[str, Any]],
         predictions: Sequence[pa.Table] = (),
     ) -> None:
-        """Write the rows of runs that ended, their histories and their predictions as one part."""
+        """Write the rows of runs that ended, histories and predictions as one part, with hashes."""
         # A run that failed has no history, and a part always has one.
         epochs = as_table(history) if history else as_table([{"run": "", "epoch": 0}]).slice(1)
-        tables = {"history": epochs, "runs": as_table(rows)}
-        if predictions:
-            tables[kind_of(predictions[0])] = concatenate(list(predictions))
+        answers = concatenate(list(predictions)) if predictions else None
+        tables = {"history": epochs, "runs": with_hashes(as_table(rows), epochs, answers)}
+        if answers is not None:
+            tables[kind_of(answers)] = answers
         self._written.append(write_part(self.path, tables, self.writer))
 
     def merge(self) -> None:
@@ -213,9 +216,15 @@ class Folder:
         return self.ended() - self.unmeasured(measures).keys()
 
     def weights_hashes(self) -> dict[str, str]:
-        """Return the hash of the weights of each run that has ended, by its id."""
-        rows = ended_runs(self.path, ["run", "status", "weights_hash"])
-        return {run: weights for run, status, weights in rows if status != FAILED}
+        """Return the hash of the weights of each run that has ended, by its id.
+
+        Of a run with two records it is that of the one that is read, so that columns that are added
+        to a run's history belong to the same training.
+        """
+        columns = ["run", "status", "weights_hash"]
+        tables = [table.select(columns) for table in read_parts(self.path)[0]["runs"]]
+        rows = [row for table in tables for row in table.to_pylist()]
+        return {row["run"]: row["weights_hash"] for row in rows if row["status"] != FAILED}
 
 
 def check_folder(path: Path, name: str) -> None:
@@ -255,6 +264,13 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
+
+
+def npy(images: NDArray[np.uint8]) -> tuple[str, bytes]:
+    """Return some images' hash, by which they are named, and the content of their file."""
+    content = io.BytesIO()
+    np.save(content, images)
+    return sha256([content.getvalue()])[:12], content.getvalue()
 
 
 def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 from pydantic_core import to_jsonable_python
 
 from study.base.command import Parser
-from study.base.errors import named_folder
+from study.base.errors import BadInput, named_folder
+from study.base.files import results_folder_of
+from study.base.names import refuse_untrusted
 from study.runs import yaml_text
-from study.runs.config import flat, read_layer, refuse_twice, study_of, study_yaml
+from study.runs.config import find, flat, read_layer, refuse_twice, study_of, study_yaml
 from study.runs.declaring import expected, takes_text
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
@@ -38,6 +40,7 @@ OWN = (
     ("config", "a config file", "Or a shipped one's name; of several a later one overrides."),
     ("shard", "k/n", "Train the k-th of n shares of the runs, and nothing else."),
     ("wait", "", "Wait for the runs that other tasks train, and train those that they leave."),
+    ("trust", "", "Import what a config in a results folder names, as if you had written it."),
     ("plan", "", "Print what would be trained; stop."),
     ("print_config", "", "Print the whole config, to run again; stop."),
 )
@@ -72,10 +75,22 @@ def read(argv: Sequence[str] | None = None) -> Request:
     if own["print_config"]:
         sys.stdout.write(study_yaml(study, out=True))
         raise SystemExit(0)
+    if not own["trust"]:
+        _check_trusted(own["config"] or [], study, given)
     shard = parse(own["shard"][-1]) if own["shard"] else from_environment()
     out = named_folder(study.out or f"results/{study.name}", "out")
     wait, plan = bool(own["wait"]), bool(own["plan"])
     return Request(study, out, plan, shard, replaced, wait)
+
+
+def _check_trusted(configs: Sequence[str], study: Study, given: Mapping[str, Any]) -> None:
+    """Refuse what a config in a results folder, which anybody may have written, may not ask for."""
+    for config in configs:
+        if results_folder_of(find(config)):
+            refuse_untrusted(study.untrusted(), config)
+            if study.out is not None and "out" not in given:
+                hint = f"give --out {study.out!r} yourself, or --trust"
+                raise BadInput(config, "no out in a results folder", study.out, hint)
 
 
 def parser(argv: Sequence[str] = ()) -> Parser:

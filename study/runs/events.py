@@ -67,37 +67,29 @@ class LiveStack(Protocol):
     @property
     def taken_up(self) -> Sequence[Progress]:
         """All runs that have begun in this stack, including ended runs."""
-        ...
 
     @property
     def training(self) -> Sequence[Progress]:
         """The runs that have not ended."""
-        ...
 
     @property
     def ended(self) -> Sequence[Progress]:
         """The runs that ended in this epoch."""
-        ...
 
     def machine(self) -> Machine:
         """Measure and return the machine that trains the stack."""
-        ...
 
     def hashes(self, progress: Progress) -> tuple[str, str]:
         """Return the sha256 of a run's source of data, and of its examples and labels."""
-        ...
 
     def state(self, progress: Progress) -> Mapping[str, Tensor]:
         """Return copies of all tensors from which a run can go on."""
-        ...
 
     def outcome(self, progress: Progress) -> Outcome:
         """Return the results of a run that ended in this epoch."""
-        ...
 
     def stop(self) -> None:
         """Ask training to stop after this epoch."""
-        ...
 
 
 class Observer:

@@ -82,11 +82,8 @@ def plan(study: Study, runs: Sequence[Run]) -> list[StackPlan]:
     for group in by_program(runs):
         largest = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if run_bytes(group[0]) > largest:
-            raise BadInput(
-                "model.hidden",
-                f"a network that fits into this machine's {largest / 2**30:.0f} GiB of memory",
-                list(group[0].model.hidden),
-            )
+            most = f"a network that fits into this machine's {largest / 2**30:.0f} GiB of memory"
+            raise BadInput("model.hidden", most, list(group[0].model.hidden))
         if study.engine == "plain":
             size = 1
         elif isinstance(study.stack, int):

@@ -86,12 +86,13 @@ class Run(RunSettings):
 
     @classmethod
     @cache
-    def _no_facts(cls) -> set[str]:
+    def no_facts(cls) -> set[str]:
+        """Return the dotted keys of settings that are no facts."""
         return {key for key, field in cls.declared().items() if NO_FACT in field.metadata}
 
     def facts(self) -> Facts:
         """Return every fact under its dotted key, lists as lists."""
-        left_out, values = self._no_facts(), {"seed": self.seed, **self.values()}
+        left_out, values = self.no_facts(), {"seed": self.seed, **self.values()}
         return {key: value for key, value in values.items() if key not in left_out}
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:
@@ -159,6 +160,12 @@ class Run(RunSettings):
             key = "optimizer.schedule.class_path"
             kinds[key], facts[key] = SCHEDULE, self.optimizer.schedule.class_path
         return {k: (kinds[k], facts[k]) for k in kinds if kinds[k].is_outside(facts[k])}
+
+    def untrusted(self) -> set[str]:
+        """Return the names whose import runs code that neither this package nor torch has."""
+        named = {name for kind, name in self.outside().values() if kind.needs_trust(name)}
+        classes = (*self.trainer.callbacks, *self.trainer.logger)
+        return named | {each["class_path"] for each in classes}
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -161,6 +161,11 @@ class Study(RunSettings):
             except BadInput as fault:
                 raise fault if fault.key.startswith("data.") else fault.under("data") from None
 
+    def untrusted(self) -> set[str]:
+        """Return the names whose import runs code that neither this package nor torch has."""
+        measures = {name for name in self.measures if MEASURE.needs_trust(name)}
+        return measures.union(*(run.untrusted() for run in self._of_one_seed))
+
     @cached_property
     def varied(self) -> list[str]:
         """The dotted keys of the facts that vary."""

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from study.base.errors import BadInput
-from study.base.files import make_room, write_whole
+from study.base.files import make_room, read_regular, write_whole
 from study.sharing.locks import FOLDER, Locks
 
 NAME = "0" * 12
@@ -67,6 +67,6 @@ def _others(mine: Path) -> dict[Path, str]:
     """Return what the other processes' files hold."""
     found = {}
     for path in set(mine.parent.glob("*.json")) - {mine}:
-        with suppress(FileNotFoundError):
-            found[path] = path.read_text(encoding="utf-8")
+        with suppress(FileNotFoundError, BadInput):
+            found[path] = read_regular(path).decode(errors="replace")
     return found

@@ -20,10 +20,12 @@ import fcntl
 import os
 import struct
 import sys
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from study.base.errors import LeftOut
 from study.base.files import make_room
 
 FOLDER = "locks"
@@ -33,8 +35,10 @@ GET = fcntl.F_OFD_GETLK if PER_FILE else fcntl.F_GETLK
 # The system's struct flock, with its padding: l_type is first on Linux and last but one on macOS.
 MACOS = sys.platform == "darwin"
 FLOCK = struct.Struct("qqihh" if MACOS else "hhqqi0q")
+SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK  # the folder may come from somebody else
 TAKEN = (errno.EAGAIN, errno.EACCES)
 NOT_SUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENOTDIR, errno.EISDIR, errno.EBADF, errno.EINVAL)
 _SHARED: dict[Path, int] = {}
 
 
@@ -88,7 +92,7 @@ class Locks:
             return False
         try:
             # A file with locks of this process stays open, as closing it could release them.
-            file = self._files.get(path) or os.open(path, os.O_RDONLY)
+            file = self._files.get(path) or os.open(path, os.O_RDONLY | SAFELY)
             try:
                 answer = fcntl.fcntl(file, GET, _flock(fcntl.F_WRLCK, byte))
             finally:
@@ -97,6 +101,9 @@ class Locks:
         except FileNotFoundError:
             return False
         except OSError as error:
+            if error.errno in NO_FILE:
+                warnings.warn(f"{path}: no file to lock ({error.strerror})", LeftOut, stacklevel=2)
+                return False
             return self._refuse(error)
         return bool(FLOCK.unpack(answer)[3 if MACOS else 0] != fcntl.F_UNLCK)
 
@@ -118,7 +125,7 @@ class Locks:
         try:
             if path not in self._files:
                 make_room(self.folder)
-                self._files[path] = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                self._files[path] = os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o666)
             fcntl.fcntl(self._files[path], SET, _flock(kind, byte))
         except OSError as error:
             return error.errno not in TAKEN and not self._refuse(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import study
 from study.base.errors import BadInput
+from study.base.files import read_regular, refuse_link, write_whole
 from study.runs.packing import LARGEST_STACK, StackPlan, core_seconds
 
 WORTH_SECONDS = 900.0  # the least training time of a task, which takes 30 s to start
@@ -162,6 +163,7 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
 @contextlib.contextmanager
 def logs_folder(out: Path, *, dry: bool) -> Iterator[None]:
     """Make the folder of a study's logs before its job is submitted; take it back on failure."""
+    refuse_link(out / "slurm")
     made = [] if dry else [each for each in (out / "slurm", out) if not each.exists()]
     if made:
         (out / "slurm").mkdir(parents=True)
@@ -184,9 +186,9 @@ def queued(folder: Path, jobs: Sequence[str]) -> list[str]:
         Jobs of which a task is known, e.g. ``17_2_0``; all tasks of their arrays are looked for.
     """
     known = {job.partition("_")[0] for job in jobs}
-    with contextlib.suppress(OSError):
-        known |= set((folder / "slurm" / JOBS).read_text(encoding="utf-8").split())
-    known = {job for job in known if job.isdecimal()}
+    with contextlib.suppress(OSError, BadInput):
+        known |= set(read_regular(folder / "slurm" / JOBS).decode(errors="replace").split())
+    known = {job for job in known if job.isdecimal() and len(job) < 20}
     if not known:
         return []
     command = ["squeue", "--noheader", "--states=PENDING", "--format=%i"]
@@ -206,8 +208,9 @@ def queued(folder: Path, jobs: Sequence[str]) -> list[str]:
 
 def note_job(folder: Path, job: str) -> None:
     """Note a job that was submitted, for `queued`."""
-    with (folder / "slurm" / JOBS).open("a", encoding="utf-8") as file:
-        file.write(f"{job}\n")
+    path = folder / "slurm" / JOBS
+    earlier = read_regular(path) if path.exists() else b""
+    write_whole(path, earlier + f"{job}\n".encode())
 
 
 def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) -> tuple[int, str]:

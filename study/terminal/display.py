@@ -27,16 +27,9 @@ Arm = tuple[str, ...]
 
 
 class Display(Observer):
-    """Shows epochs, runs by status, accuracy by arm, and the time left.
+    """Shows epochs, runs by status, accuracy by arm, and the time left of what it may train.
 
-    Parameters
-    ----------
-    study
-        The study.
-    runs
-        The runs that this process may train.
-    console
-        The console to print on; a terminal gets live tables.
+    A console that is a terminal gets live tables.
     """
 
     def __init__(self, study: Study, runs: Sequence[Run], console: Console) -> None:
@@ -94,13 +87,11 @@ class Display(Observer):
 
     def forecast(self) -> Forecast:
         """Estimate the work that is left."""
-        arms = (
-            (
-                [self._taken_up[run.id] for run in runs if run.id in self._taken_up],
-                [run for run in runs if run.id not in self._taken_up],
-            )
+        begun = self._taken_up
+        arms = [
+            ([begun[r.id] for r in runs if r.id in begun], [r for r in runs if r.id not in begun])
             for runs in self._arms.values()
-        )
+        ]
         return forecast(arms, self._batches)
 
     def time_left(self, foreseen: Forecast) -> str:

@@ -26,10 +26,8 @@ class Column(NamedTuple):
 
     Attributes
     ----------
-    heading
-        The column's heading.
-    cells
-        The text of each row.
+    heading, cells
+        The text above the column, and that of each row.
     style
         Rich style of highlighted cells.
     outstanding
@@ -63,16 +61,8 @@ class Column(NamedTuple):
 class Tables:
     """Labelled rows in as few tables as the width of the console allows.
 
-    Parameters
-    ----------
-    heading
-        The heading of the labels.
-    labels
-        The parts of each row's label.
-    groups
-        Groups of columns; a group stays in one table if it fits.
-    separator
-        The text between a label's parts.
+    A row's label has parts, with a separator between them. A group of columns stays in one table
+    if it fits.
     """
 
     def __init__(

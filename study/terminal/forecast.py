@@ -27,14 +27,10 @@ EPOCHS_TO_TELL = 3
 
 
 class Forecast(NamedTuple):
-    """The cost of runs, in seconds of one core or any other unit.
+    """The cost of the epochs trained in this process and of those left, in seconds of one core.
 
     Attributes
     ----------
-    done
-        The cost of the epochs trained in this process.
-    left
-        The cost of the epochs still to be trained.
     at_most
         Whether ``left`` is only an upper bound.
     """
@@ -51,21 +47,13 @@ class Forecast(NamedTuple):
 def forecast(
     arms: Iterable[tuple[Sequence[Progress], Sequence[Run]]], share: float = 0.0
 ) -> Forecast:
-    """Estimate the cost left for the runs of some arms.
+    """Estimate the cost left for arms, each with runs that have begun and runs that wait.
 
-    Parameters
-    ----------
-    arms
-        Each arm's runs that have begun, and its runs that wait.
-    share
-        The share of the present epoch that is done.
+    ``share`` of the present epoch is done.
     """
     parts = [_of_arm(*arm, share) for arm in arms]
-    return Forecast(
-        sum(part.done for part in parts),
-        sum(part.left for part in parts),
-        any(part.at_most for part in parts),
-    )
+    done, left = sum(part.done for part in parts), sum(part.left for part in parts)
+    return Forecast(done, left, any(part.at_most for part in parts))
 
 
 def _of_arm(runs: Sequence[Progress], waiting: Sequence[Run], share: float) -> Forecast:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 from torch import Tensor
@@ -12,62 +12,25 @@ from study.runs.events import Machine, Observer, Outcome
 from study.runs.progress import PREDICTIONS, Progress
 from study.training.engine.neighbours import neighbours_felt
 from study.training.kept import images_of, rows_of
-from study.training.stack import Stack
-from study.training.stack_evaluation import RunsData
+from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
 
-
-class Saving(Protocol):
-    """What an `Emitter` asks of an engine."""
-
-    @property
-    def routes(self) -> Mapping[str, str]:
-        """How large products are computed."""
-        ...
-
-    def save(self, slot: int) -> dict[str, Tensor]:
-        """Return copies of all tensors that a slot's run needs to go on."""
-        ...
-
-
-class Trained(Protocol):
-    """What an `Emitter` asks of a module: a `StackModule`, or one run of the plain module."""
-
-    @property
-    def stack(self) -> Stack:
-        """The runs."""
-        ...
-
-    @property
-    def engine(self) -> Saving:
-        """Their networks."""
-        ...
-
-    @property
-    def trainer(self) -> pl.Trainer:
-        """Who trains."""
-        ...
+if TYPE_CHECKING:
+    from study.training.plain_loop import OneRun
 
 
 class Emitter(pl.callbacks.Checkpoint):
-    """Tells observers what happens to a stack; is the `LiveStack` that they see.
+    """Tells observers, in their order, what happens to a stack; is the `LiveStack` that they see.
 
     A Lightning `Checkpoint`, because those are called after the module's own end of an epoch.
-
-    Parameters
-    ----------
-    data
-        The data of the stack.
-    observers
-        Whom to tell, in this order.
     """
 
-    module: Trained
+    module: StackModule | OneRun
 
-    def __init__(self, data: RunsData, observers: Sequence[Observer]) -> None:
+    def __init__(self, data: StackData | OneRun, observers: Sequence[Observer]) -> None:
         self.data, self.observers = data, list(observers)
         self._told: set[str] = set()
-        self._ended: list[Progress] = []
+        self.ended: Sequence[Progress] = []  # in this epoch
 
     # What observers see.
 
@@ -81,11 +44,6 @@ class Emitter(pl.callbacks.Checkpoint):
         """The runs that have not ended."""
         stack = self.module.stack
         return [stack.slots[index] for index in stack.training]
-
-    @property
-    def ended(self) -> Sequence[Progress]:
-        """The runs that ended in this epoch."""
-        return self._ended
 
     def machine(self) -> Machine:
         """Measure and return where the stack is trained."""
@@ -125,7 +83,7 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that an epoch begins."""
-        self._ended = []
+        self.ended = []
         for observer in self.observers:
             observer.epoch_began(self)
 
@@ -142,8 +100,8 @@ class Emitter(pl.callbacks.Checkpoint):
         stack = self.module.stack
         # A run that failed at once may have given its slot to another already.
         ended = dict.fromkeys(s for s in (*stack.failed, *stack.slots) if not s.training)
-        self._ended = [s for s in ended if s.run.id not in self._told]
-        self._told.update(progress.run.id for progress in self._ended)
+        self.ended = [s for s in ended if s.run.id not in self._told]
+        self._told.update(progress.run.id for progress in self.ended)
         for observer in self.observers:
             observer.epoch_ended(self)
 

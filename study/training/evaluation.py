@@ -10,23 +10,13 @@ from study.measures.network import Network
 from study.nn.products import EVALUATED_AT_ONCE
 from study.training.stack_data import RunTensors
 
-__all__ = ["FitCheck", "Network", "evaluate", "metrics"]
-
 PROBED = 100  # examples that `FitCheck` looks at first
 EVALUATED_ON_A_GPU = 10_000  # examples at once
 
 
 @torch.no_grad()
 def evaluate(network: Network, data: RunTensors) -> dict[str, float]:
-    """Return a network's metrics, as a row of ``history`` has them.
-
-    Parameters
-    ----------
-    network
-        Gives logits [batch, classes] for images [batch, feature].
-    data
-        The run's data.
-    """
+    """Return a network's metrics, as a row of ``history`` has them."""
     train = torch.cat([network(data.train_part(part)) for part in parts_of(data.labels)])
     of_train = metrics(train, data.labels)
     of_train |= accuracies_under_noise(train, data.labels, data.true_labels, data.redrawn)

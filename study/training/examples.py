@@ -50,12 +50,7 @@ class Loader(DataLoader[Batch]):
 class Examples(Dataset[Batch]):
     """Images and labels that a `DataLoader` takes a batch at a time, by one look-up.
 
-    Parameters
-    ----------
-    images
-        Gives the images of some examples, [batch, feature].
-    labels
-        All examples' labels.
+    ``images`` gives those of some examples, [batch, feature].
     """
 
     def __init__(self, images: Callable[[Tensor], Tensor], labels: Int[Tensor, " example"]) -> None:
@@ -115,16 +110,8 @@ def sorting_order(words: NDArray[np.uint64], device: torch.device) -> Int[Tensor
 class ExampleOrder(DistributedSampler[int]):
     """The order of a run's examples, a pure function of (seed, epoch); or a process's share of it.
 
-    Lightning puts no other sampler in place of a `DistributedSampler`.
-
-    Parameters
-    ----------
-    seed
-        The run's seed.
-    examples, batch_size
-        The examples, and how many of them all processes see in a step.
-    processes, rank
-        How many processes train one network, and which of them this is.
+    A batch is what all processes see in a step. Lightning puts no other sampler in place of a
+    `DistributedSampler`.
 
     Raises
     ------

@@ -6,8 +6,10 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 
 from study.base.errors import BadInput
 from study.base.interrupt import StoppedAtOnce
@@ -17,8 +19,9 @@ from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.emitter import Emitter, weights_of
 from study.training.failures import of_callback, of_shared_code, out_of_memory
+from study.training.kept import images_of, rows_of
 from study.training.stack import Stack
-from study.training.stack_data import StackData
+from study.training.stack_data import RunTensors, StackData
 from study.training.stack_module import StackModule
 from study.training.trainer import make_trainer
 
@@ -39,16 +42,10 @@ def train_stack(
 
     Parameters
     ----------
-    more
-        The runs; each is asked for when a slot of the stack is about to be free.
-    size
-        How many are trained at once.
-    cache
-        The data of the runs.
+    more, size
+        The runs, each asked for when a slot of the stack is about to be free, and its slots.
     routes
         Gives how a run's matrix products are to be computed on a CPU.
-    observers
-        Hear what happens.
     measures, keep_predictions
         As of `study.Study`.
 
@@ -69,12 +66,8 @@ def train_stack(
     data = StackData(stack, cache)
     trainer = make_trainer(stack.first, [Emitter(data, observers)])
     on_cpu = trainer.strategy.root_device.type == "cpu"
-    module = StackModule(
-        stack,
-        routes(stack.first) if on_cpu else {},
-        measures,
-        keep_predictions=keep_predictions,
-    )
+    how = (routes(stack.first) if on_cpu else {}, measures)
+    module = StackModule(stack, *how, keep_predictions=keep_predictions)
     fit(trainer, module, data, stack.first)
     return stack.done
 
@@ -102,16 +95,7 @@ def fit(
 
 
 def in_memory(train: Callable[[int], None], size: int, say: Callable[[str], None]) -> None:
-    """Train a stack, in smaller ones when it does not fit the memory.
-
-    Parameters
-    ----------
-    train
-        Trains so many runs at once.
-    size
-        How many to try first.
-    say
-        Shows a line.
+    """Train so many runs at once, and fewer, with a line, when they do not fit the memory.
 
     Raises
     ------
@@ -135,17 +119,37 @@ def in_memory(train: Callable[[int], None], size: int, say: Callable[[str], None
 
 
 class Retrained(NamedTuple):
-    """What training a run again gave: weights, history, and the hashes of its data."""
+    """What training a run again gave.
+
+    Attributes
+    ----------
+    weights
+        The network's tensors by name.
+    progress
+        The run's history, and how it ended.
+    hashes
+        The sha256 of its data and of its labels.
+    answers, images
+        As of `study.runs.events.Outcome`.
+    """
 
     weights: Mapping[str, torch.Tensor]
-    history: list[dict[str, Any]]
+    progress: Progress
     hashes: tuple[str, str]
+    answers: list[dict[str, Any]]
+    images: NDArray[np.uint8]
 
 
 def retrain(run: Run, routes: Mapping[str, str], measures: Sequence[str]) -> Retrained:
     """Train one run alone, recording nothing."""
     stack = Stack([Progress(run)])
-    module, data = StackModule(stack, routes, measures), StackData(stack)
+    module = StackModule(stack, routes, measures, keep_predictions=True)
+    data = StackData(stack)
     make_trainer(run, []).fit(module, data)
     (slot,) = stack.slots
-    return Retrained(weights_of(module.engine.save(0)), slot.history, data.tensors(slot).hashes)
+    return retrained(slot, weights_of(module.engine.save(0)), data.tensors(slot))
+
+
+def retrained(slot: Progress, weights: Mapping[str, torch.Tensor], data: RunTensors) -> Retrained:
+    """Return what training a run again gave."""
+    return Retrained(weights, slot, data.hashes, rows_of(slot, data), images_of(data))

@@ -49,22 +49,14 @@ def make_optimizer(settings: Optimizer, parameters: Iterable[Tensor]) -> torch.o
     try:
         return make(list(parameters), **settings.init_args)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInput(
-            "optimizer", f"arguments that {settings.class_path} takes", str(error)
-        ) from None
+        expected = f"arguments that {settings.class_path} takes"
+        raise BadInput("optimizer", expected, str(error)) from None
 
 
 class RunOptimizer:
-    """A run's optimizer and the schedule of its learning rate.
+    """A run's optimizer and the schedule of its learning rate, for parameters in layer order.
 
-    Parameters
-    ----------
-    settings
-        Which ones.
-    parameters
-        The run's weights and biases, in layer order.
-    state
-        What `save` returned; None starts anew. The parameters stay what they are.
+    ``state`` is what `save` returned; None starts anew. The parameters stay what they are.
 
     Raises
     ------
@@ -203,14 +195,7 @@ def joined(optimizers: Sequence[RunOptimizer]) -> torch.optim.Optimizer:
 
 
 def try_optimizer(settings: Optimizer, epochs: int, steps: int) -> None:
-    """Take one step on a scrap, and all steps of the schedule.
-
-    Parameters
-    ----------
-    settings
-        Which optimizer and schedule.
-    epochs, steps
-        How long they are needed: epochs at most, and steps in each.
+    """Take one step on a scrap, and all steps of the schedule: so many in each epoch.
 
     Raises
     ------

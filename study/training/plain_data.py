@@ -14,7 +14,9 @@ from study.base.errors import BadInput
 from study.data.prepare import DataCache
 from study.runs.run import Facts, Run
 from study.training.examples import ExampleOrder, Examples, Loader
-from study.training.stack_data import TESTED_AT_ONCE, RunTensors
+from study.training.stack_data import RunTensors
+
+TESTED_AT_ONCE = 2_000
 
 
 class StudyData(pl.LightningDataModule):

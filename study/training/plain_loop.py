@@ -22,8 +22,7 @@ from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.emitter import Emitter, weights_of
 from study.training.engine import Running
-from study.training.evaluation import FitCheck
-from study.training.loop import Retrained, fit
+from study.training.loop import Retrained, fit, retrained
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
 from study.training.plain_module import StudyModule
@@ -39,15 +38,6 @@ class OneRun(pl.Callback):
     """Evaluates the run of a plain module, as a stack evaluates its runs, and judges its progress.
 
     To an `Emitter` it is the module and the engine of a stack of one run.
-
-    Parameters
-    ----------
-    progress
-        How far the run has come.
-    cache
-        Data sets loaded before.
-    measures, keep_predictions
-        As of `study.Study`.
     """
 
     routes: Mapping[str, str] = {}
@@ -63,7 +53,7 @@ class OneRun(pl.Callback):
         self.stack, self.progress = Stack([progress], keep_going=True), progress
         self.module, self.data = StudyModule(progress.run), StudyData(progress.run, cache)
         taken = {name: MEASURE.resolve_as(name, "measures", Measure) for name in measures}
-        parts = (self.stack, self, self, dict[str, FitCheck](), taken)
+        parts = (self.stack, self, self, taken)
         self.evaluation = StackEvaluation(*parts, keep_predictions=keep_predictions)
         self.engine = self
         self.running = Running.zeros(1, torch.device("cpu"))
@@ -164,15 +154,7 @@ class OneRun(pl.Callback):
 
 
 class PlainEmitter(Emitter):
-    """Tells observers what happens to a run of the plain module.
-
-    Parameters
-    ----------
-    one
-        The run.
-    observers
-        Whom to tell, in this order.
-    """
+    """Tells observers what happens to a run of the plain module."""
 
     def __init__(self, one: OneRun, observers: Sequence[Observer]) -> None:
         super().__init__(one, observers)
@@ -225,6 +207,6 @@ def _train(one: OneRun, observers: Sequence[Observer]) -> None:
 
 def retrain_plain(run: Run, measures: Sequence[str]) -> Retrained:
     """Train one run with the plain module, recording nothing."""
-    one = OneRun(Progress(run), DataCache(), measures)
+    one = OneRun(Progress(run), DataCache(), measures, keep_predictions=True)
     _train(one, [])
-    return Retrained(weights_of(one.save(0)), one.progress.history, one.data.tensors.hashes)
+    return retrained(one.progress, weights_of(one.save(0)), one.data.tensors)

@@ -12,12 +12,12 @@ from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLR
 from torch import Tensor
 
 from study.base.errors import BadInput
+from study.measures.metrics import metrics
 from study.nn.dropout import PlainDropout
 from study.nn.losses import loss_of
 from study.nn.mlp import sequential
 from study.nn.softmax import probabilities
 from study.runs.run import Facts, Run
-from study.training.evaluation import metrics
 from study.training.examples import Batch
 from study.training.optimizers import make_optimizer
 from study.training.plain_data import StudyData, run_of

@@ -43,14 +43,7 @@ FLAGS = (
 
 
 def check_trainer(trainer: pl.Trainer, run: Run) -> None:
-    """Refuse a Trainer that would train a stack otherwise than its runs say.
-
-    Parameters
-    ----------
-    trainer
-        Lightning's Trainer, about to fit, validate, test or predict.
-    run
-        Any run of the stack.
+    """Refuse a Trainer that would train a stack otherwise than its runs say, such as ``run``.
 
     Raises
     ------
@@ -82,13 +75,6 @@ def check_trainer(trainer: pl.Trainer, run: Run) -> None:
 
 def check_callback(callback: pl.Callback, key: str) -> None:
     """Refuse a callback that can stop or change a run; its hooks and its code tell.
-
-    Parameters
-    ----------
-    callback
-        Any callback.
-    key
-        Where it was named.
 
     Raises
     ------

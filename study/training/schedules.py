@@ -24,13 +24,6 @@ def make_schedule(settings: Optimizer, optimizer: torch.optim.Optimizer) -> LRSc
     Its step is to be called once every ``settings.schedule.interval``, as Lightning does with
     ``{"scheduler": make_schedule(settings, optimizer), "interval": settings.schedule.interval}``.
 
-    Parameters
-    ----------
-    settings
-        Which schedule.
-    optimizer
-        Whose learning rate it sets.
-
     Raises
     ------
     BadInput

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from study.base.errors import BadInput
@@ -17,9 +16,7 @@ class Stack:
     Parameters
     ----------
     slots
-        Runs and how far they have come.
-    size
-        How many are trained at once; None takes all.
+        The runs that begin, each in its slot.
     more
         Runs that come after those, each asked for when a slot is about to be free.
     keep_going
@@ -39,7 +36,6 @@ class Stack:
     def __init__(
         self,
         slots: Sequence[Progress],
-        size: int | None = None,
         more: Iterable[Progress] = (),
         *,
         keep_going: bool = False,
@@ -51,10 +47,8 @@ class Stack:
             if slot.run.program != first.program:
                 differing = set(slot.run.program) ^ set(first.program)
                 raise BadInput("runs", "runs that share a program", ", ".join(sorted(differing)))
-        size = min(size or len(slots), len(slots))
-        self.slots = list(slots[:size])
-        self.all = list(slots)
-        self._waiting = itertools.chain(slots[size:], self._noted(more))
+        self.slots, self.all = list(slots), list(slots)
+        self._waiting = self._noted(more)
         self._next = next(self._waiting, None)
         self.keep_going, self.failed = keep_going, list[Progress]()
 

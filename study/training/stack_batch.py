@@ -8,6 +8,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from study.nn.mlp import aligned_stack
+
 # A mini-batch: images, labels, and its number in the run's training, which addresses its dropout.
 Numbered: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
@@ -40,6 +42,13 @@ class StackBatch:
         # Of the part's mini-batches, were the epoch's first number 0.
         begin, end, _ = part.indices(len(next(iter(epoch.values()))[1]))
         self.numbers = torch.arange(begin, end, self.size, device=buffers.device) // self.size
+
+    @classmethod
+    def of_tensors(cls, images: Tensor, labels: Tensor, number: int = 0) -> StackBatch:
+        """Return one mini-batch of every run: images [run, batch, feature], labels [run, batch]."""
+        order = torch.arange(labels.shape[1], device=labels.device)
+        epoch = {slot: (images[slot], order, labels[slot], number) for slot in range(len(labels))}
+        return cls(epoch, aligned_stack(len(labels), images.shape[1:], images), slice(None))
 
     def of(self, slot: int) -> Iterator[Numbered]:
         """Yield a slot's images [batch, feature], in a buffer used again, labels and number."""
@@ -77,28 +86,3 @@ class StackBatch:
                 for slot, (images, *_) in self.epoch.items():
                     torch.index_select(images, 0, now[slot], out=out[slot])
             yield out, their_labels, its_numbers
-
-
-class WholeBatch:
-    """One mini-batch of every run, given as tensors.
-
-    Parameters
-    ----------
-    images, labels
-        Each run's, [run, batch, feature] and [run, batch].
-    number
-        The batch's number in each run's training, which addresses its masks of dropout.
-    """
-
-    def __init__(self, images: Tensor, labels: Tensor, number: int = 0) -> None:
-        numbers = torch.full(labels.shape[:1], number, device=labels.device)
-        self.batch = (images, labels, numbers)
-
-    def of(self, slot: int) -> Iterator[Numbered]:
-        """Yield a slot's images [batch, feature], labels [batch] and number."""
-        images, labels, numbers = self.batch
-        yield images[slot], labels[slot], numbers[slot]
-
-    def of_all(self) -> Iterator[Numbered]:
-        """Yield all slots' images, labels and numbers."""
-        yield self.batch

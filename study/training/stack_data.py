@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -24,7 +23,6 @@ from study.training.stack import Stack
 from study.training.stack_batch import StackBatch
 
 STEPS_AT_ONCE = 1_000
-TESTED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -95,61 +93,11 @@ class StackBatches:
             yield StackBatch(epoch, self.buffers, slice(start, start + self.at_once))
 
 
-class HeldOutBatches:
-    """The test or the validation set of a stack, with true labels.
-
-    Images are [batch, feature] and labels [batch] where all runs have the same ones; else both have
-    a leading run dimension.
-
-    Parameters
-    ----------
-    data
-        The data of the stack.
-    which
-        ``test`` or ``validation``.
-    """
-
-    def __init__(self, data: StackData, which: str) -> None:
-        self.data, self.which = data, which
-
-    def __len__(self) -> int:
-        return len(self._parts())
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # Asked for anew each time, since slots change hands.
-        sets = self._sets()
-        for part in self._parts():
-            images, labels = [each(part) for each, _ in sets], [each[part] for _, each in sets]
-            yield (
-                (images[0], labels[0])
-                if len(sets) == 1
-                else (torch.stack(images), torch.stack(labels))
-            )
-
-    def _sets(self) -> list[tuple[Callable[[slice | Tensor], Tensor], Tensor]]:
-        """Return each run's set, or only the first run's where all have the same."""
-        every = [self.data.tensors(slot) for slot in self.data.stack.slots]
-        same = all(each.test_images is every[0].test_images for each in every)
-        shared = self.which == "test" and same
-        return [each.held_out(self.which) for each in (every[:1] if shared else every)]
-
-    def _parts(self) -> list[slice]:
-        sets = self._sets()
-        at_once = max(TESTED_AT_ONCE // len(sets), 1)
-        return [slice(at, at + at_once) for at in range(0, len(sets[0][1]), at_once)]
-
-
 class StackData(pl.LightningDataModule):
-    """Images and labels of a run, or of all runs of a stack.
+    """Images and labels of a run, of several that share a program, or of a stack.
 
-    Its batches are for a `StackModule`; `StudyData` has ordinary ones of a single run.
-
-    Parameters
-    ----------
-    runs
-        A run, several that share a program, or a stack.
-    cache
-        Data sets loaded before, to share.
+    Its batches are for a `StackModule`; `StudyData` has ordinary ones of a single run. ``cache``
+    has data sets loaded before, to share.
 
     Raises
     ------
@@ -220,15 +168,3 @@ class StackData(pl.LightningDataModule):
     def train_dataloader(self) -> StackBatches:
         """Return one epoch's training batches, each run's in the epoch's own order."""
         return StackBatches(self)
-
-    def test_dataloader(self) -> HeldOutBatches:
-        """Return the test images, as each run sees them, with their true labels."""
-        return HeldOutBatches(self, "test")
-
-    def val_dataloader(self) -> HeldOutBatches | list[Tensor]:
-        """Return the validation images with their true labels; nothing without a split."""
-        if self.stack.first.data.validation_examples:
-            return HeldOutBatches(self, "validation")
-        # Lightning warns where a module could be validated and is not.
-        warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
-        return []

@@ -4,82 +4,47 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
 from study.base.streams import Stream
 from study.measures import Measure
-from study.measures.network import MeasuredNetwork
+from study.measures.network import MeasuredNetwork, Network
 from study.nn.mlp import StackedMLP
-from study.runs.progress import FAILED, Progress
+from study.runs.progress import FAILED
 from study.runs.run import Run
 from study.training import kept
-from study.training.engine import Running
-from study.training.evaluation import FitCheck, Network, evaluate
+from study.training.engine import Engine, Running
+from study.training.evaluation import FitCheck, evaluate
 from study.training.stack import Stack
-from study.training.stack_data import RunTensors
+from study.training.stack_data import RunTensors, StackData
+
+if TYPE_CHECKING:
+    from study.training.plain_loop import OneRun
 
 T = TypeVar("T")
 
 
-class Networks(Protocol):
-    """The networks of a stack: an engine, or a plain module."""
-
-    @property
-    def rows(self) -> Sequence[Sequence[Tensor]]:
-        """Each network's weights and biases in layer order."""
-        ...
-
-    def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
-        """Do a task for each slot and return what they return."""
-        ...
-
-    def logits(self, slot: int, images: Tensor) -> Tensor:
-        """Return what a slot's network makes of many images."""
-        ...
-
-
-class RunsData(Protocol):
-    """The data of a stack's runs."""
-
-    def tensors(self, slot: Progress) -> RunTensors:
-        """Return the data of a slot's run."""
-        ...
-
-
 class StackEvaluation:
-    """Evaluates the runs of a stack.
+    """Evaluates the runs of a stack, whose engine has their networks.
 
-    Parameters
-    ----------
-    stack
-        The runs.
-    engine
-        Their networks.
-    data
-        Their data.
-    checks
-        What tells whether a run fits its labels, by its id; what is new is added.
-    measures
-        What is computed of the networks beside losses and accuracies, by name.
-    keep_predictions
-        Whether what the networks answer is kept.
+    A run of the plain module is its own engine and data.
     """
 
     def __init__(
         self,
         stack: Stack,
-        engine: Networks,
-        data: RunsData,
-        checks: dict[str, FitCheck],
+        engine: Engine | OneRun,
+        data: StackData | OneRun,
         measures: Mapping[str, Measure],
         *,
         keep_predictions: bool,
     ) -> None:
-        self.stack, self.engine, self.data, self.checks = stack, engine, data, checks
+        self.stack, self.engine, self.data = stack, engine, data
         self.measures, self.keep_predictions = measures, keep_predictions
+        self.checks: dict[str, FitCheck] = {}  # by run
 
     def judge(self, indices: Sequence[int], running: Running) -> list[dict[str, float]]:
         """Evaluate the runs in some slots, add each row to its run's history, and return the rows.

@@ -9,22 +9,18 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from study.base.errors import BadInput
 from study.base.names import MEASURE
 from study.measures import DEFAULT, Measure
 from study.nn.mlp import StackedMLP
-from study.runs.packing import steps
 from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training.engine import Running, chosen_routes, make_engine
-from study.training.evaluation import FitCheck, metrics
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 from study.training.stack_data import StackData
 from study.training.stack_evaluation import StackEvaluation
 
@@ -80,7 +76,6 @@ class StackModule(pl.LightningModule):
         self._held = list(self.stack.slots)
         self._stopped = False
         self._began = 0.0
-        self._checks: dict[str, FitCheck] = {}
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Refuse a Trainer that a stack cannot honour, before anything is set up; add nothing.
@@ -99,14 +94,17 @@ class StackModule(pl.LightningModule):
         Raises
         ------
         BadInput
-            Data of other runs than the module's.
+            The data are no `StackData`, or those of other runs than the module's.
         """
-        data = self.stack_data
-        if data is not None and data.stack is not self.stack:
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, StackData):
+            raise BadInput("StackModule", "study.StackData of its runs", type(data).__name__)
+        if data.stack is not self.stack:
             ours, theirs = ([slot.run.id for slot in s.slots] for s in (self.stack, data.stack))
             if ours != theirs:
                 raise BadInput("StackData", f"data of the module's runs {ours}", theirs)
             data.stack = self.stack
+        self.data = data
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the engine; what is returned counts steps and shows each run's numbers."""
@@ -116,6 +114,8 @@ class StackModule(pl.LightningModule):
         runs = [slot.run for slot in self.stack.slots]
         self.engine = make_engine(self.network, runs, routes=self.routes)
         self._running = Running.zeros(len(self.stack.slots), self.device)
+        parts = (self.stack, self.engine, self.data, self.measures)
+        self._evaluation = StackEvaluation(*parts, keep_predictions=self.keep_predictions)
         return self.engine.optimizer
 
     def on_fit_start(self) -> None:
@@ -128,10 +128,6 @@ class StackModule(pl.LightningModule):
         self._put_off_stop()
 
     def on_train_batch_end(self, *_: object) -> None:
-        """See whether a callback has stopped the training."""
-        self._put_off_stop()
-
-    def on_validation_end(self) -> None:
         """See whether a callback has stopped the training."""
         self._put_off_stop()
 
@@ -179,12 +175,6 @@ class StackModule(pl.LightningModule):
         for slot, each in zip(self.stack.slots, saved, strict=True):
             slot.resume(each["progress"], each["state"])
 
-    @property
-    def stack_data(self) -> StackData | None:
-        """The trainer's data, if they are a study's."""
-        data = getattr(self.trainer, "datamodule", None)
-        return data if isinstance(data, StackData) else None
-
     def on_train_epoch_start(self) -> None:
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
         self._put_off_stop()
@@ -202,16 +192,16 @@ class StackModule(pl.LightningModule):
         for index in new:
             self._load(index)
         self.engine.note_weights()
-        self._evaluate_all([i for i in new if slots[i].training and slots[i].epoch == 0])
-        self._conclude(new)
+        begun = [i for i in new if slots[i].training and slots[i].epoch == 0]
+        self._evaluation.judge(begun, self._running)
+        self._evaluation.conclude(new)
         return self.stack.waits and any(slots[i].status == FAILED for i in new)
 
     def _load(self, index: int) -> None:
         """Put a newcomer's weights and state into its slot."""
         slot = self.stack.slots[index]
         try:
-            if self.stack_data is not None:
-                self.stack_data.tensors(slot)
+            self.data.tensors(slot)
             held = self._held[index] is slot
             self.engine.load(index, slot.run, slot.state, keep_weights=held)
         except Exception as error:  # whatever code that the run names raises
@@ -219,15 +209,9 @@ class StackModule(pl.LightningModule):
         self._loaded[index] = self._held[index] = slot
         slot.state = None
 
-    def training_step(self, batch: StackBatch | Sequence[Tensor], batch_idx: int) -> None:
+    def training_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Take the batch's steps of every run that trains."""
-        if isinstance(batch, StackBatch):
-            given: StackBatch | WholeBatch = batch
-        else:  # an ordinary batch of a single run
-            slot = self.stack.slots[0]
-            images, labels = (part.unsqueeze(0) for part in batch)
-            given = WholeBatch(images, labels, slot.epoch * steps(slot.run) + batch_idx)
-        self._running += self.engine.steps(given, self.stack.training)
+        self._running += self.engine.steps(batch, self.stack.training)
         for index in list(self.engine.failed):
             self.stack.fail(self.stack.slots[index], self.engine.failed.pop(index))
         optimizer = self.optimizers()
@@ -245,16 +229,15 @@ class StackModule(pl.LightningModule):
             self.stack.slots[index].epoch += 1
         self.engine.end_epoch(training)
         due = {index for index in training if self.stack.slots[index].due or not finite[index]}
-        if self._evaluation:
-            due |= self._evaluation.just_fitted(set(training) - due)
-        rows = self._evaluate_all(sorted(due))
+        due |= self._evaluation.just_fitted(set(training) - due)
+        rows = self._evaluation.judge(sorted(due), self._running)
         share = (time.perf_counter() - self._began) / max(len(training), 1)
         for index in training:
             slot = self.stack.slots[index]
             slot.seconds += share
             if not finite[index] and slot.status != FAILED:
                 slot.status = DIVERGED
-        self._conclude(training)
+        self._evaluation.conclude(training)
         for name in rows[0] if rows else ():
             # A value may be missing: a run without noise has no redrawn labels to be right about.
             values = [row[name] for row in rows if not math.isnan(row[name])]
@@ -262,39 +245,3 @@ class StackModule(pl.LightningModule):
                 self.log(name, sum(values) / len(values), batch_size=1)
         if self.stack.done or self._stopped:
             self.trainer.should_stop = True
-
-    @property
-    def _evaluation(self) -> StackEvaluation | None:
-        """What evaluates the runs; None where the data are not a study's."""
-        data = self.stack_data
-        if data is None:
-            return None
-        parts = (self.stack, self.engine, data, self._checks, self.measures)
-        return StackEvaluation(*parts, keep_predictions=self.keep_predictions)
-
-    def _conclude(self, indices: Sequence[int]) -> None:
-        if self._evaluation:
-            self._evaluation.conclude(indices)
-
-    def _evaluate_all(self, indices: Sequence[int]) -> list[dict[str, float]]:
-        return self._evaluation.judge(indices, self._running) if self._evaluation else []
-
-    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
-        """Log the runs' mean metrics on their validation examples, as ``val_…``."""
-        self._log_metrics("val", *batch)
-
-    def test_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
-        """Log the runs' mean metrics on ordinary batches, as ``test_…``."""
-        self._log_metrics("test", *batch)
-
-    def _log_metrics(
-        self,
-        part: str,
-        images: Float[Tensor, "*run batch feature"],
-        labels: Int[Tensor, "*run batch"],
-    ) -> None:
-        logits = self.network(images)
-        rows = [metrics(*each) for each in zip(logits, labels.expand(len(logits), -1), strict=True)]
-        for name in rows[0]:
-            value = sum(row[name] for row in rows) / len(rows)
-            self.log(f"{part}_{name}", value, batch_size=labels.shape[-1])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
@@ -18,7 +20,6 @@ from study.nn.products import available
 from study.runs.packing import steps
 from study.runs.run import Run
 from study.runs.study import Study
-from study.training.devices import own_devices
 from study.training.optimizers import try_optimizer
 from study.training.refusals import check_callback
 
@@ -26,14 +27,7 @@ from study.training.refusals import check_callback
 def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: str) -> list[Any]:
     """Make the callbacks or loggers that a config names.
 
-    Parameters
-    ----------
-    specifications
-        For each, its ``class_path`` and ``init_args``.
-    kind
-        The class that each is to be a subclass of; nothing else is called.
-    key
-        Where the config names them.
+    Each has a ``class_path`` and ``init_args``. Only subclasses of ``kind`` are called.
 
     Raises
     ------
@@ -55,24 +49,6 @@ def instantiate(specifications: Sequence[Mapping[str, Any]], kind: type, key: st
             expected = "a class and the arguments it takes"
             raise BadInput(f"{key}[{number}]", expected, path, why) from None
         raise BadInput(f"{key}[{number}]", f"a Lightning {kind.__name__}", path)
-    return made
-
-
-def make_callbacks(run: Run) -> list[pl.Callback]:
-    """Make the callbacks that a run's config names.
-
-    Raises
-    ------
-    BadInput
-        One that cannot be made, that draws a progress bar, or that can stop or change a run.
-    """
-    made: list[pl.Callback] = instantiate(run.trainer.callbacks, pl.Callback, "trainer.callbacks")
-    for number, callback in enumerate(made):
-        key = f"trainer.callbacks[{number}]"
-        if isinstance(callback, pl.callbacks.ProgressBar):
-            expected = "no progress bar, as study.fit shows one for all runs"
-            raise BadInput(key, expected, type(callback).__name__, "remove it")
-        check_callback(callback, key)
     return made
 
 
@@ -112,12 +88,24 @@ def check_classes(study: Study, runs: Sequence[Run]) -> None:
         raise BadInput("trainer.callbacks", expected, names, str(error)) from None
 
 
-def make_trainer(
-    run: Run, callbacks: Sequence[pl.Callback], loggers: Sequence[Logger] = ()
-) -> pl.Trainer:
-    """Return Lightning's Trainer as a study uses it: the stack says when it is done."""
+def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    """Return Lightning's Trainer as a study uses it: the stack says when it is done.
+
+    Raises
+    ------
+    BadInput
+        A callback or logger that the run names cannot be made; or a callback draws a progress bar,
+        or can stop or change a run.
+    """
     wanted = run.trainer
-    everyone = [*make_callbacks(run), *callbacks]
+    own: list[pl.Callback] = instantiate(wanted.callbacks, pl.Callback, "trainer.callbacks")
+    for number, callback in enumerate(own):
+        key = f"trainer.callbacks[{number}]"
+        if isinstance(callback, pl.callbacks.ProgressBar):
+            expected = "no progress bar, as study.fit shows one for all runs"
+            raise BadInput(key, expected, type(callback).__name__, "remove it")
+        check_callback(callback, key)
+    everyone = [*own, *callbacks]
     return pl.Trainer(
         accelerator=wanted.accelerator,
         devices=own_devices(wanted.accelerator),
@@ -126,7 +114,7 @@ def make_trainer(
         precision=wanted.precision,
         max_epochs=-1,
         callbacks=everyone,
-        logger=[*instantiate(wanted.logger, Logger, "trainer.logger"), *loggers] or False,
+        logger=instantiate(wanted.logger, Logger, "trainer.logger") or False,
         limit_val_batches=0,
         num_sanity_val_steps=0,
         # Otherwise Lightning adds a checkpoint of its own, in the working directory.
@@ -134,3 +122,25 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=any(isinstance(c, pl.callbacks.ModelSummary) for c in everyone),
     )
+
+
+def own_devices(
+    accelerator: str = "auto", environment: Mapping[str, str] = os.environ
+) -> list[int] | int:
+    """Return Lightning's ``devices`` for this process: the number of one GPU, or one of any kind.
+
+    Slurm shows a task its own GPU alone (``--gpus-per-task=1``), which is then number 0, or all
+    GPUs of the node (``--gpus-per-node=4``). Among all, task k of the node takes GPU k modulo their
+    number.
+
+    Examples
+    --------
+    >>> own_devices("cpu", {"SLURM_LOCALID": "1"})
+    1
+    """
+    # Counts what CUDA_VISIBLE_DEVICES leaves visible, and does not start CUDA.
+    visible = 0 if accelerator == "cpu" else torch.cuda.device_count()
+    if not visible:
+        return 1
+    local = environment.get("SLURM_LOCALID", "0")
+    return [int(local) % visible if local.isdecimal() else 0]

@@ -26,7 +26,7 @@ from study.training.engine import RowEngine, make_engine
 from study.training.engine.graph import EAGER_STEPS
 from study.training.engine.neighbours import neighbours_felt
 from study.training.examples import epoch_order, sorting_order
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 needs_cuda = [
     pytest.mark.gpu,
@@ -90,10 +90,10 @@ def test_steps_do_not_wait_for_the_gpu() -> None:
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(EAGER_STEPS):
-            made.steps(WholeBatch(images, labels), range(checks.RUNS))
+            made.steps(StackBatch.of_tensors(images, labels), range(checks.RUNS))
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    made.steps(WholeBatch(images, labels), range(checks.RUNS))
+    made.steps(StackBatch.of_tensors(images, labels), range(checks.RUNS))
     (recorded,) = made._recorded.values()
     assert recorded.replay is not None
 

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
+from study import BadInput
 from study.measures.metrics import accuracies_under_noise, metrics
+from study.nn.losses import fused_cross_entropy, fused_squared_error
 
 
 def test_losses_and_accuracy_by_hand() -> None:
@@ -18,6 +20,17 @@ def test_losses_and_accuracy_by_hand() -> None:
     )
     assert found["squared_error"] == pytest.approx((2 / 16 + 2 / 4 + 2 * 9 / 16) / 3, rel=1e-6)
     assert found["accuracy"] == 2 / 3
+
+
+def test_losses_are_those_that_are_trained_on() -> None:
+    generator = torch.Generator().manual_seed(1)
+    z = 3 * torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    labels = torch.randint(4, (6,), generator=generator)
+    found = metrics(z, labels)
+    assert found["cross_entropy"] == pytest.approx(fused_cross_entropy(z, labels).item())
+    assert found["squared_error"] == pytest.approx(fused_squared_error(z, labels).item())
+    with pytest.raises(BadInput, match="labels: expected numbers from 0 to 3, found 4"):
+        metrics(z, torch.full_like(labels, 4))
 
 
 def test_accuracies_on_redrawn_and_untouched_examples() -> None:

@@ -14,7 +14,6 @@ from torch.nn import functional
 from study.nn.losses import LOSSES as TABLE
 from study.nn.losses import (
     cross_entropy,
-    exact_metrics,
     fused_cross_entropy,
     fused_squared_error,
     loss_of,
@@ -99,15 +98,6 @@ def test_losses_on_probabilities_pass_gradcheck(loss: Loss) -> None:
     z, labels = batch(2, 3, 4)
     p = torch.softmax(z, -1).requires_grad_()
     assert torch.autograd.gradcheck(lambda p: loss(p, labels), p)
-
-
-def test_exact_metrics_are_each_examples_losses() -> None:
-    z, labels = batch(6, 4)
-    each_cross_entropy, each_squared_error = exact_metrics(z, labels)
-    for i in range(6):
-        one = z[i : i + 1], labels[i : i + 1]
-        assert each_cross_entropy[i].item() == pytest.approx(fused_cross_entropy(*one).item())
-        assert each_squared_error[i].item() == pytest.approx(fused_squared_error(*one).item())
 
 
 @some

@@ -15,7 +15,6 @@ from torch.nn import functional
 from study.base.errors import BadInput
 from study.nn.losses import (
     cross_entropy,
-    exact_metrics,
     fused_cross_entropy,
     fused_squared_error,
     gradient_at_logits,
@@ -78,7 +77,6 @@ ON_LOGITS: dict[str, Loss] = {
     "squared_error": lambda z, labels: squared_error(torch.softmax(z, -1), labels),
     "fused_cross_entropy": fused_cross_entropy,
     "fused_squared_error": fused_squared_error,
-    "exact_metrics": lambda z, labels: exact_metrics(z, labels)[0],
     **{
         f"loss_of {loss} {backward}": (
             lambda z, labels, loss=loss, backward=backward: loss_of(z, labels, loss, backward)

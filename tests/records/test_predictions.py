@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import study
-from study.records.parquet import concatenate, read_part, read_parts
+from study.records.once import read_parts
+from study.records.parquet import concatenate, read_part
 from study.records.predictions import answers_table, kind_of, load_predictions, pictured
 from study.records.writing import Folder
 

@@ -6,13 +6,16 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import study
 from study.base.errors import BadInput
 from study.base.files import take_leftovers_away, write_whole
+from study.records.predictions import LISTS, answers_table, load_predictions
 from study.records.reading import recorded
 from study.records.writing import Folder
 from study.runs.run import Run
@@ -64,21 +67,78 @@ def test_a_row_whose_facts_were_changed_by_hand_is_noticed(folder: Folder) -> No
 def test_a_run_recorded_by_two_processes_counts_once(folder: Folder) -> None:
     first, second = Run(seed=0), Run(seed=1)
     add(folder, first)
-    folder.write_part(
-        [row(first), row(second)], [{"run": r.id, "epoch": 0, "x": 0.0} for r in (first, second)]
-    )
-    runs, history = study.load(folder.path)
+    epochs = [{"run": r.id, "epoch": e, "x": e / 2} for r in (first, second) for e in (0, 1)]
+    folder.write_part([row(first, seconds=9.0), row(second)], epochs)
+    runs, history = study.load(folder.path)  # the same results: nothing to warn of
     assert runs["run"].tolist() == [first.id, second.id]
     assert not history.duplicated(["run", "epoch"]).any()
 
 
-def test_a_run_recorded_twice_has_the_row_and_history_of_one_part(folder: Folder) -> None:
-    runs = [Run(seed=0), Run(seed=1)]
-    for seconds, epochs, ended in ((1.0, (0, 1), runs[:1]), (2.0, (0, 1, 2), runs)):
-        rows = [row(run, seconds=seconds) for run in ended]
-        folder.write_part(rows, [{"run": run.id, "epoch": e} for run in ended for e in epochs])
-    (_, its_row, history), _ = recorded(folder.path)
-    assert len(history) == its_row["seconds"] + 1
+def twice(folder: Folder, *, second: str = "b") -> Run:
+    """Record one run on two machines, with other results, epochs and answers."""
+    run = Run()
+    for number, writer in enumerate(["a", second]):
+        machine = {"processor": f"processor {writer}", "device": "cpu", "packages": {"torch": "2"}}
+        environment = folder.write_environment(machine)
+        epochs = [{"run": run.id, "epoch": e, "x": float(number)} for e in range(2 + number)]
+        tested: dict[str, object] = {name: np.full(3, number, np.uint8) for name in LISTS}
+        tested |= {"example": np.arange(3), "part": "test", "at": "last", "epoch": 1 + number}
+        folder.writer = writer
+        results = {"epochs": 1 + number, "weights_hash": f"weights {number}"}
+        its = row(run, environment=environment, **results)
+        folder.write_part([its], epochs, [answers_table(run.id, [tested], None)])
+    return run
+
+
+def test_records_that_disagree_are_never_mixed_and_said_with_both_environments(
+    folder: Folder,
+) -> None:
+    run = twice(folder)
+    with pytest.warns(UserWarning, match="records that disagree") as caught:
+        runs, history = study.load(folder.path)
+    (line,) = [str(each.message) for each in caught]
+    assert f"run {run.id} has records that disagree; read is the one of environment" in line
+    assert "(processor a, cpu, torch 2)" in line
+    assert "(processor b, cpu, torch 2)" in line
+    assert len(runs) == 1
+    number = runs["epochs"][0] - 1
+    assert runs["x"].tolist() == [number]
+    assert history["x"].tolist() == [number] * (2 + number)
+    with pytest.warns(UserWarning, match="records that disagree"):
+        assert load_predictions(folder.path)["said"].tolist() == [number] * 3
+    with pytest.warns(UserWarning, match="records that disagree"):
+        assert folder.weights_hashes() == {run.id: runs["weights_hash"][0]}
+    with pytest.warns(UserWarning, match="records that disagree"):
+        (_, its_row, its_history), *others = recorded(folder.path)
+    assert (its_row["epochs"], len(its_history), others) == (1 + number, 2 + number, [])
+
+
+def test_which_record_is_read_follows_from_the_records_not_from_their_parts_names(
+    folder: Folder, tmp_path: Path
+) -> None:
+    found = []
+    for number, second in enumerate(["b", "c", "d", "e"]):
+        other = Folder(tmp_path / f"other {number}", "study")
+        other.begin("name: study\n")
+        other.write_environment = lambda environment: "e"  # type: ignore[method-assign]
+        twice(other, second=second)
+        with pytest.warns(UserWarning, match="records that disagree"):
+            found.append(study.load(other.path).runs["epochs"][0])
+    assert len(set(found)) == 1
+
+
+def test_a_record_that_was_edited_gives_way_to_one_that_was_not(folder: Folder) -> None:
+    twice(folder)
+    for path in (folder.path / "history").iterdir():
+        before = path.read_bytes()
+        table = pq.read_table(path)
+        changed = pa.array([9.0] * len(table))
+        pq.write_table(table.set_column(table.column_names.index("x"), "x", changed), path)
+        with pytest.warns(UserWarning, match=r"which was edited \(history\)"):
+            runs, history = study.load(folder.path)
+        assert 9 not in set(history["x"])
+        assert len(history) == runs["epochs"][0] + 1
+        path.write_bytes(before)
 
 
 def test_a_history_without_its_runs_does_not_count(folder: Folder) -> None:

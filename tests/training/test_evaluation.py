@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from helpers import small_run
@@ -18,6 +20,7 @@ from study.training.stack import Stack
 from study.training.stack_data import RunTensors, StackData
 
 
+@functools.cache
 def tensors(examples: int = 300) -> RunTensors:
     """Return a small run's data."""
     stack = Stack.of([small_run(noise=0.5, **{"data.train_examples": examples})])

@@ -63,16 +63,6 @@ def test_a_stop_that_no_look_at_the_code_finds_ends_whole_epochs_with_one_clear_
         assert same(slot.history, other.history)
 
 
-def test_a_stop_on_validation_ends_the_epoch_as_a_whole() -> None:
-    run = small_run(**{"trainer.max_epochs": 6, "data.validation_examples": 50})
-    module = StackModule(run)
-    sly = {"callbacks": [Sly("on_validation_end")], "enable_checkpointing": True}
-    trainer = quiet_trainer(**sly, limit_val_batches=1, num_sanity_val_steps=0)
-    with pytest.raises(BadInput, match="should_stop was set"):
-        trainer.fit(module, StackData(run))
-    assert module.stack.slots[0].epoch == 2
-
-
 def test_a_stop_when_all_runs_have_ended_changes_nothing() -> None:
     run = small_run(**{"trainer.max_epochs": 2})
     module = StackModule(run)

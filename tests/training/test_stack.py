@@ -101,19 +101,19 @@ def test_evaluation_keeps_its_schedule_and_never_misses_the_last_epoch() -> None
 
 @pytest.mark.parametrize("accuracy", [None, 0.93, 1.0])
 def test_epochs_to_fit_do_not_depend_on_how_often_is_evaluated(accuracy: float | None) -> None:
-    facts = {"stop.train_accuracy": accuracy, "trainer.max_epochs": 60, "optimizer.lr": 0.02}
-    seldom = [small_run(seed, 0.1, **facts, evaluate_every=17) for seed in range(3)]
+    facts = {"stop.train_accuracy": accuracy, "trainer.max_epochs": 42, "optimizer.lr": 0.05}
+    seldom = [small_run(seed, 0.1, **facts, evaluate_every=16) for seed in range(3)]
     always = [small_run(seed, 0.1, **facts) for seed in range(3)]
     slots = [*train_stack(seldom)[1].slots, *train_stack(always)[1].slots]
     for one, other in zip(slots[:3], slots[3:], strict=True):
         assert one.epochs_to_fit == other.epochs_to_fit
         assert one.epochs_to_fit is not None
-        assert one.epochs_to_fit % 17
+        assert one.epochs_to_fit % 16
         assert (one.status, one.epoch) == (other.status, other.epoch)
         rows = {row["epoch"]: row for row in other.history}
         found = [{**row, "run": ""} for row in one.history]
         assert same(found, [{**rows[row["epoch"]], "run": ""} for row in one.history])
-        scheduled = [epoch for epoch in (*range(0, 60, 17), 60) if epoch <= one.epoch]
+        scheduled = [epoch for epoch in (*range(0, 42, 16), 42) if epoch <= one.epoch]
         assert {row["epoch"] for row in found} == {*scheduled, one.epochs_to_fit}
 
 

@@ -10,49 +10,35 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from helpers import YOUNGER, quiet_trainer, same, small_run, train_stack
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import CSVLogger
 
 from study import BadInput, StackData, StackModule, StudyData
 from study.nn.mlp import StackedMLP
-from study.runs.progress import Progress
 from study.training.evaluation import evaluate
-from study.training.stack import Stack
 
 
 @pytest.mark.parametrize("facts", [YOUNGER, {**YOUNGER, "model.gradients": "autograd"}])
 def test_a_plain_trainer_gives_the_bits_that_a_stack_gives(facts: dict[str, Any]) -> None:
     run = small_run(**facts)
     module = StackModule(run)
-    trainer = quiet_trainer(max_epochs=3, limit_val_batches=None)
+    trainer = quiet_trainer(max_epochs=3)
     trainer.fit(module, StackData(run))
     assert same(module.stack.slots[0].history, train_stack([run])[1].slots[0].history)
     assert trainer.global_step == 3  # one an epoch
     last = module.stack.slots[0].history[-1]
     logged = trainer.callback_metrics
     assert float(logged["train_accuracy"]) == pytest.approx(last["train_accuracy"])
-    assert float(logged["val_accuracy"]) == pytest.approx(last["validation_accuracy"])
+    assert float(logged["validation_accuracy"]) == pytest.approx(last["validation_accuracy"])
     assert last["validation_accuracy"] != last["test_accuracy"]
 
 
-def test_without_a_split_nothing_is_called_validation() -> None:
+def test_lightning_s_other_loops_are_refused_as_the_history_has_what_they_would_log() -> None:
     run = small_run()
-    trainer = quiet_trainer(max_epochs=1, limit_val_batches=None)
-    module, data = StackModule(run), StackData(run)
-    trainer.fit(module, data)
-    assert not [name for name in trainer.callback_metrics if name.startswith("val")]
-    assert not [name for name in module.stack.slots[0].history[-1] if name.startswith("val")]
-    assert not trainer.validate(module, data, verbose=False)
-
-
-def test_lightning_s_test_loop_reports_the_test_metrics() -> None:
-    run = small_run(noise=0)
-    module, data = StackModule(run), StackData(run)
-    trainer = quiet_trainer(max_epochs=2)
-    trainer.fit(module, data)
-    (result,) = trainer.test(module, data, verbose=False)
-    assert result["test_accuracy"] == pytest.approx(
-        module.stack.slots[0].history[-1]["test_accuracy"]
-    )
+    with pytest.raises(MisconfigurationException, match="No `test_step"):
+        quiet_trainer().test(StackModule(run), StackData(run), verbose=False)
+    with pytest.raises(BadInput, match=r"study\.StackData of its runs, found 'StudyData'"):
+        quiet_trainer().fit(StackModule(run), StudyData(run))
 
 
 def test_lightning_s_callbacks_and_loggers_see_the_runs(tmp_path: Path) -> None:
@@ -178,8 +164,8 @@ def test_data_of_other_runs_and_another_precision_are_refused() -> None:
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true"])
 def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str) -> None:
-    facts = {"trainer.precision": precision, "data.validation_examples": 200}
-    runs = [small_run(seed, **facts, **{"model.init_scale": 2.0}) for seed in (5, 2)]
+    facts = {"trainer.precision": precision, "model.init_scale": 2.0}
+    runs = [small_run(seed, **facts) for seed in (5, 2)]
     module = StackModule(runs)
     dtype = torch.float64 if precision == "64-true" else torch.float32
     for index, run in enumerate(runs):
@@ -187,10 +173,6 @@ def test_before_fit_the_module_holds_each_run_s_own_first_weights(precision: str
         expected.initialize(0, run.seed, scale=2.0)
         rows = zip(module.network.rows(index), expected.rows(0), strict=True)
         assert all(torch.equal(row, other) for row, other in rows)
-    trainer = quiet_trainer(limit_val_batches=None, precision=precision)
-    (result,) = trainer.validate(module, StackData(runs), verbose=False)
-    first = [slot.history[0]["validation_accuracy"] for slot in train_stack(runs)[1].slots]
-    assert result["val_accuracy"] == pytest.approx(sum(first) / 2)
 
 
 def test_weights_loaded_before_fit_are_trained_on_from() -> None:
@@ -207,36 +189,3 @@ def test_weights_loaded_before_fit_are_trained_on_from() -> None:
     assert all(
         torch.equal(value, taught.state_dict()[name]) for name, value in module.state_dict().items()
     )
-
-
-def test_validation_and_test_give_each_run_of_a_stack_its_own_images() -> None:
-    facts = {"data.inputs": "shuffled_pixels", "data.validation_examples": 250}
-    runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
-    module, data = StackModule(runs), StackData(runs)
-    trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
-    trainer.fit(module, data)
-    last = [slot.history[-1] for slot in module.stack.slots]
-    means = {k: sum(row[k] for row in last) / 3 for k in ("validation_accuracy", "test_accuracy")}
-    assert min(means.values()) > 0.2
-    logged = float(trainer.callback_metrics["val_accuracy"])
-    assert logged == pytest.approx(means["validation_accuracy"])
-    (result,) = trainer.test(module, data, verbose=False)
-    assert result["test_accuracy"] == pytest.approx(means["test_accuracy"])
-
-
-def test_validation_follows_the_runs_that_take_over_a_slot() -> None:
-    facts = {"data.inputs": "shuffled_pixels", "data.validation_examples": 250}
-    runs = [small_run(seed, noise=0, **facts) for seed in range(3)]
-    stack = Stack([Progress(run) for run in runs], size=1)
-    module = StackModule(stack)
-    trainer = quiet_trainer(limit_val_batches=None, num_sanity_val_steps=0)
-    trainer.fit(module, StackData(stack))
-    last = stack.slots[0].history[-1]["validation_accuracy"]
-    assert float(trainer.callback_metrics["val_accuracy"]) == pytest.approx(last)
-
-
-def test_data_of_other_runs_are_refused_for_validation_too() -> None:
-    with pytest.raises(BadInput, match="data of the module's runs"):
-        quiet_trainer(limit_val_batches=None).validate(
-            StackModule(small_run(0)), StackData(small_run(1)), verbose=False
-        )

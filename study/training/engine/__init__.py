@@ -26,19 +26,16 @@ def make_engine(
     batched: bool | None = None,
     routes: Mapping[str, str] | None = None,
 ) -> Engine:
-    """Return the engine for a stack.
+    """Return the engine for the networks of a stack, on the device they are trained on.
 
     Parameters
     ----------
-    network
-        The networks, on the device they are trained on.
-    runs
-        The run in each slot; they share a program.
+    network, runs
+        As of `Engine`.
     batched
         Take all runs at once; by default on anything but a CPU.
     routes
-        How large products are computed on a CPU, as `chosen_routes` gives it; by default all by
-        torch's BLAS.
+        As `chosen_routes` gives them; by default all large products go by torch's BLAS.
     """
     if batched is None:
         batched = network.weights[0].device.type != "cpu"
@@ -46,14 +43,9 @@ def make_engine(
 
 
 def chosen_routes(run: Run, choice: str = "auto") -> dict[str, str]:
-    """Return how a run's large products are computed on this machine's CPU.
+    """Return how a run's large products, and those of its program, are computed on this CPU.
 
-    Parameters
-    ----------
-    run
-        Any run of the program.
-    choice
-        ``auto``, the fastest by measurement, or a route of `study.nn.products` for them all.
+    The choice is ``auto``, the fastest by measurement, or a route of `study.nn.products` for all.
     """
     if run.trainer.precision != "32-true":
         return {}

@@ -20,7 +20,7 @@ from study.nn.gradients import METHODS, AutogradGradients, DerivedGradients
 from study.nn.mlp import Activation, StackedMLP, aligned_stack
 from study.runs.run import Run
 from study.training.optimizers import RunOptimizer, StackOptimizer, load_weights
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 T = TypeVar("T")
 
@@ -48,17 +48,7 @@ class Running:
 
 
 class Engine(ABC):
-    """Trains the networks of a stack.
-
-    Parameters
-    ----------
-    network
-        The networks, on the device they are trained on.
-    runs
-        The run in each slot; they share a program.
-    routes
-        How large products are computed.
-    """
+    """Trains the networks of a stack, with the run in each slot; they share a program."""
 
     def __init__(self, network: StackedMLP, runs: Sequence[Run], routes: Mapping[str, str]) -> None:
         self.network, self.runs, self.routes = network, list(runs), dict(routes)
@@ -105,16 +95,9 @@ class Engine(ABC):
         *,
         keep_weights: bool = False,
     ) -> None:
-        """Put a run into a slot: its saved state, or the weights its seed gives.
+        """Put a run into a slot: the state that `save` returned, or the weights its seed gives.
 
-        Parameters
-        ----------
-        slot, run
-            Where, and which.
-        state
-            What `save` returned; None starts anew.
-        keep_weights
-            The network holds the run's weights already.
+        With ``keep_weights`` the network holds the run's weights already.
         """
         if not keep_weights and state is None:
             self.network.initialize(slot, run.seed, run.model.init_scale)
@@ -152,7 +135,7 @@ class Engine(ABC):
         return self.optimizers[slot].save()
 
     @abstractmethod
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps for the slots in ``training``; return the sums over its examples."""
 
     @abstractmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from study.runs.run import Run
 from study.training.engine.base import Engine, Running
 from study.training.engine.graph import Recorded, can_record
 from study.training.optimizers import RunOptimizer, joined, numbers
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 T = TypeVar("T")
 
@@ -26,11 +26,6 @@ class BatchedEngine(Engine):
     On a CUDA device a step is recorded once and replayed, see `study.training.engine.graph`: its
     fifty small kernels take less time than launching them. For the same reason runs with equal
     numbers are updated by one optimizer.
-
-    Parameters
-    ----------
-    network, runs
-        As of `Engine`.
     """
 
     def __init__(self, network: StackedMLP, runs: Sequence[Run]) -> None:
@@ -41,16 +36,9 @@ class BatchedEngine(Engine):
         # Cross-entropies, right answers and examples: written where a recorded step finds them.
         self._sums = torch.zeros(3, network.runs, dtype=torch.float64, device=self.whole[0].device)
 
-    def load(
-        self,
-        slot: int,
-        run: Run,
-        state: Mapping[str, Tensor] | None = None,
-        *,
-        keep_weights: bool = False,
-    ) -> None:
+    def load(self, slot: int, run: Run, *args: Any, **kwargs: Any) -> None:
         """Put a run into a slot; what was recorded and joined knew another optimizer state."""
-        super().load(slot, run, state, keep_weights=keep_weights)
+        super().load(slot, run, *args, **kwargs)
         self._recorded.clear()
         self._joined.clear()
 
@@ -59,7 +47,7 @@ class BatchedEngine(Engine):
         return [task(slot) for slot in slots]
 
     @torch.no_grad()
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps, each for all slots at once."""
         self._sums.zero_()
         for images, labels, number in batch.of_all():
@@ -69,8 +57,7 @@ class BatchedEngine(Engine):
     def _step(
         self, training: tuple[int, ...], images: Tensor, labels: Tensor, number: Tensor
     ) -> None:
-        whole_batch = images.shape[1] == self.runs[0].data.batch_size
-        if not whole_batch:
+        if images.shape[1] != self.runs[0].data.batch_size:
             self._take(training, images, labels, number)
             return
         if training not in self._recorded:

@@ -35,13 +35,8 @@ class Recorded:
     """Takes a step a few times as it is, then records it and replays the record.
 
     Every call is exactly one step. Should recording fail, steps go on as they are, with a warning.
-
-    Parameters
-    ----------
-    step
-        Takes images, labels and numbers, always of the same shapes, and works on tensors that stay
-        where they are: it reads and writes them, waits for none of their values, and returns
-        nothing.
+    A step takes images, labels and numbers, always of the same shapes. It reads and writes tensors
+    that stay where they are, waits for none of their values, and returns nothing.
     """
 
     def __init__(self, step: Callable[..., None]) -> None:

@@ -9,7 +9,7 @@ import torch
 from study.nn.mlp import StackedMLP
 from study.runs.run import Run
 from study.training.engine import make_engine
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 
 def neighbours_felt(
@@ -21,17 +21,15 @@ def neighbours_felt(
 ) -> float:
     """Measure how much a run's weights depend on its stack: 0.0 when not by a bit.
 
-    The run takes three steps on random images, alone and among others; the largest relative
-    difference of any weight is returned.
+    The run takes three steps on random images, alone and among others, which are alike but for
+    their weights and images; the largest relative difference of any weight is returned.
 
     Parameters
     ----------
-    run
-        The run; all of the stack are alike but for their weights and images.
+    run, device
+        The run, and where it is trained.
     batched, routes
         As of `make_engine`.
-    device
-        Where they are trained.
     runs
         How many there are in the stack: batched products may round otherwise in another number.
     """
@@ -48,7 +46,7 @@ def neighbours_felt(
             network.initialize(slot, seed, run.model.init_scale)
         for step in range(3):
             x, y = (each[step][slots].to(device) for each in (images, labels))
-            batch = WholeBatch(x, y, step)
+            batch = StackBatch.of_tensors(x, y, step)
             engine.steps(batch, range(len(slots)))
         results.append(engine.save(slots.index(1)))
     alone, stacked = results

@@ -19,7 +19,7 @@ from study.nn.mlp import StackedMLP
 from study.nn.targets import chosen_probabilities
 from study.runs.run import Run
 from study.training.engine.base import Engine, Running
-from study.training.stack_batch import Numbered, StackBatch, WholeBatch
+from study.training.stack_batch import Numbered, StackBatch
 
 T = TypeVar("T")
 
@@ -32,13 +32,7 @@ def one_core_threads(number: int) -> ThreadPoolExecutor:
 
 
 class RowEngine(Engine):
-    """Trains the runs of a stack side by side, each by itself.
-
-    Parameters
-    ----------
-    network, runs, routes
-        As of `Engine`.
-    """
+    """Trains the runs of a stack side by side, each by itself."""
 
     def __init__(self, network: StackedMLP, runs: Sequence[Run], routes: Mapping[str, str]) -> None:
         super().__init__(network, runs, routes)
@@ -59,7 +53,7 @@ class RowEngine(Engine):
 
         return list(self.pool.map(isolated, slots))
 
-    def steps(self, batch: StackBatch | WholeBatch, training: Sequence[int]) -> Running:
+    def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Let every worker take the run that has waited longest for a few steps, until none waits.
 
         A run is with one worker at a time, so it makes no difference which.

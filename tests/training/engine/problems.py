@@ -14,7 +14,7 @@ from study.nn.products import available, shapes
 from study.runs.run import Run
 from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import Engine, make_engine
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 BACKWARDS = ["jacobian", "identity", "autograd", "fused"]
 LOSSES = ["cross_entropy", "squared_error"]
@@ -26,7 +26,7 @@ def step(
     engine: Engine, images: Tensor, labels: Tensor, training: Sequence[int], number: int = 0
 ) -> Tensor:
     """Take one step of some slots, and return all slots' losses."""
-    running = engine.steps(WholeBatch(images, labels, number), training)
+    running = engine.steps(StackBatch.of_tensors(images, labels, number), training)
     return running.cross_entropy / running.examples
 
 

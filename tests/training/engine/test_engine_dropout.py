@@ -7,7 +7,7 @@ import torch
 from problems import BACKWARDS, LOSSES, STEPS, Problem, relative, same_bits, step
 
 from study.runs.settings import Model
-from study.training.stack_batch import WholeBatch
+from study.training.stack_batch import StackBatch
 
 DROPS = Model(dropout=0.5, input_dropout=0.2, activation="tanh", label_smoothing=0.1)
 
@@ -27,7 +27,7 @@ def test_dropout_does_not_feel_neighbours_and_every_step_has_its_own_masks(
     data = problem.data([9], 0)
     first = [problem.engine([9]) for _ in range(3)]
     losses = [
-        float(engine.steps(WholeBatch(*data, number), [0]).cross_entropy)
+        float(engine.steps(StackBatch.of_tensors(*data, number), [0]).cross_entropy)
         for engine, number in zip(first, (0, 1, 1), strict=True)
     ]
     assert losses[0] != losses[1] == losses[2]

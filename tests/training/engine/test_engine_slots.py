@@ -9,7 +9,7 @@ from problems import SGD, STEPS, Problem, relative, same_bits, step
 from study.nn.mlp import aligned_stack
 from study.runs.settings import Model, Optimizer, Trainer
 from study.training.engine import Engine, Running
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 # Neighbours that fail
 
@@ -166,7 +166,7 @@ def test_several_steps_at_a_time_are_the_same_steps(batched: bool, model: Model)
         for slot, order in enumerate(orders):
             batch[slot] = images[order[part]]
         chosen = torch.stack([labels[order[part]] for order in orders])
-        expected += apart.steps(WholeBatch(batch, chosen, number), [0, 1])
+        expected += apart.steps(StackBatch.of_tensors(batch, chosen, number), [0, 1])
     assert running.examples.tolist() == [11, 11]
     for name in ("cross_entropy", "right", "examples"):
         assert torch.equal(getattr(running, name), getattr(expected, name))

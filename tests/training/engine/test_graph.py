@@ -17,7 +17,7 @@ from study.runs.settings import Data, Model, Optimizer, Trainer
 from study.training.engine import BatchedEngine, batched, make_engine
 from study.training.engine.graph import EAGER_STEPS, can_record
 from study.training.optimizers import RunOptimizer
-from study.training.stack_batch import StackBatch, WholeBatch
+from study.training.stack_batch import StackBatch
 
 WIDTHS, RUNS, BATCH = (7, 5, 3), 3, 4
 CPU = torch.device("cpu")
@@ -98,7 +98,9 @@ def data(number: int, size: int = BATCH) -> tuple[Tensor, Tensor]:
 
 def train(made: BatchedEngine, steps: list[tuple[tuple[Tensor, Tensor], list[int]]]) -> list[Any]:
     """Take steps and return what each says, and the weights after all."""
-    batches = [(WholeBatch(*batch, n), training) for n, (batch, training) in enumerate(steps)]
+    batches = [
+        (StackBatch.of_tensors(*batch, n), training) for n, (batch, training) in enumerate(steps)
+    ]
     said = [made.steps(batch, training) for batch, training in batches]
     sums = [[s.cross_entropy.tolist(), s.right.tolist(), s.examples.tolist()] for s in said]
     return [sums, [[row.tolist() for row in rows] for rows in made.rows]]

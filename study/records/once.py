@@ -1,0 +1,196 @@
+"""Reads a study's parts so that each run is there once, from one record.
+
+A record of a run is its row, its history and its answers in one part. A run has several when it
+failed and was trained again, or when two tasks trained it. They are never mixed: read is one that
+did not fail; of those one that has the hashes it was recorded with, or else one without hashes; and
+of those the one whose row has the smallest hash. So it does not matter how parts are named.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from study.base.errors import BadInput
+from study.base.files import read_json
+from study.records.hashes import HASHES, by_run, digest, edited, recorded_hashes
+from study.records.parquet import KINDS, each_part, read_part
+from study.runs.progress import FAILED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KINDS_OF_PREDICTIONS = ("predictions", "answers")  # of the first format, and now
+# What two trainings of one run share where they have the same bits.
+RESULTS = ("status", "epochs", "epochs_to_fit", "data_hash", "labels_hash", "weights_hash")
+
+
+class Record(NamedTuple):
+    """One record of a run: what a part holds of it, each as a table of the run's rows alone."""
+
+    part: str
+    row: pa.Table
+    history: pa.Table | None
+    answers: pa.Table | None
+
+    def cell(self, column: str) -> object:
+        """Return a cell of the row; None where it has no such column."""
+        return self.row[column][0].as_py() if column in self.row.column_names else None
+
+    @property
+    def edited(self) -> list[str]:
+        """What does not have the hash that it was recorded with; see `study.records.hashes`."""
+        return edited(self.row, self.history, self.answers)
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        """The place among the records of one run; the smallest is read."""
+        recorded, failed = recorded_hashes(self.row), self.cell("status") == FAILED
+        if recorded is None:
+            return failed, 1, digest(self.row)
+        return failed, 2 if self.edited else 0, str(recorded.get("runs"))
+
+    def disagrees(self, other: Record) -> bool:
+        """Tell whether another record of the same run has other results."""
+        return (
+            [self.cell(name) for name in RESULTS] != [other.cell(name) for name in RESULTS]
+            or _differ(self.history, other.history)
+            or _differ(self.answers, other.answers)
+        )
+
+
+def records_in(folder: Path, part: str) -> dict[str, Record]:
+    """Return the records in a part by run; none where its row or history cannot be read.
+
+    Raises
+    ------
+    BadInput, OSError
+        A part of another format, or a file that cannot be read.
+    """
+    return records_of(part, {k: read_part(folder / k / f"{part}.parquet") for k in KINDS})
+
+
+def records_of(part: str, tables: Mapping[str, pa.Table | None]) -> dict[str, Record]:
+    """Return the records in a part's tables, which are by kind."""
+    if tables["runs"] is None or tables["history"] is None:
+        return {}
+    answers = {k: v for kind in KINDS_OF_PREDICTIONS for k, v in by_run(tables[kind]).items()}
+    history = by_run(tables["history"])
+    return {
+        run: Record(part, row.slice(0, 1), history.get(run), answers.get(run))
+        for run, row in by_run(tables["runs"]).items()
+    }
+
+
+def read_parts(
+    folder: Path,
+    kinds: Sequence[str] = ("runs", "history"),
+    holding: Collection[str] | None = None,
+) -> tuple[dict[str, list[pa.Table]], list[Path]]:
+    """Read a study's parts, each run from one of its records, and warn of those that disagree.
+
+    Parameters
+    ----------
+    folder
+        A study's folder.
+    kinds
+        What to read.
+    holding
+        Ids of runs: only the parts with one of them are read.
+
+    Returns
+    -------
+    tables
+        By kind, the tables of each part whose files of every kind asked for are whole.
+    damaged
+        The files that are torn or missing.
+
+    Raises
+    ------
+    BadInput, OSError
+        A part of another format, or a file that cannot be read.
+    """
+    parts: dict[str, dict[str, pa.Table]] = {}
+    places: dict[str, list[str]] = defaultdict(list)  # the parts with a record of a run
+    damaged = []
+    for name in each_part(folder):
+        path = folder / "runs" / f"{name}.parquet"
+        rows = read_part(path, None if "runs" in kinds else ["run"])
+        runs = set() if rows is None else set(rows["run"].to_pylist())
+        if holding is not None and rows is not None and runs.isdisjoint(holding):
+            continue
+        found = {k: read_part(folder / k / f"{name}.parquet") for k in kinds if k != "runs"}
+        found |= {"runs": rows} if "runs" in kinds else {}
+        torn = [kind for kind in kinds if found[kind] is None]
+        if torn and path.exists():
+            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
+        elif not torn:
+            parts[name] = found
+        for run in runs:
+            places[run].append(name)
+    twice = {run: names for run, names in places.items() if len(names) > 1}
+    for name, left_out in _left_out(folder, twice).items():
+        if name in parts:
+            parts[name] = {kind: without(table, left_out) for kind, table in parts[name].items()}
+    return {kind: [_shown(each[kind]) for each in parts.values()] for kind in kinds}, damaged
+
+
+def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Return, by part, the runs that are read from another part; warn where records disagree."""
+    found: dict[str, set[str]] = defaultdict(set)
+    inside = functools.cache(functools.partial(records_in, folder))
+    apart = []
+    for run, parts in twice.items():
+        records = [inside(part)[run] for part in parts if run in inside(part)]
+        records.sort(key=lambda record: record.rank)
+        for other in records[1:]:
+            found[other.part].add(run)
+        rivals = [each for each in records[1:] if each.cell("status") != FAILED]
+        apart += [(run, records[0], each) for each in rivals if records[0].disagrees(each)][:1]
+    if apart:
+        run, taken, other = apart[0]
+        names = [_environment(folder, each.cell("environment")) for each in (taken, other)]
+        more = f", and so have {len(apart) - 1} more runs" if len(apart) > 1 else ""
+        edits = f", which was edited ({', '.join(other.edited)})" if other.edited else ""
+        warnings.warn(
+            f"{folder}: run {run} has records that disagree{more}; read is the one of environment "
+            f"{names[0]}, not the one of environment {names[1]}{edits}",
+            stacklevel=4,
+        )
+    return found
+
+
+def _environment(folder: Path, name: object) -> str:
+    """Return an environment's name with its processor, device and version of torch."""
+    try:
+        found = read_json(folder / "environment" / f"{name}.json", "an environment")
+        torch = found["packages"]["torch"]
+        return f"{name} ({found['processor']}, {found['device']}, torch {torch})"
+    except (BadInput, OSError, KeyError, TypeError):
+        return f"{name} (which cannot be read)"
+
+
+def _differ(one: pa.Table | None, other: pa.Table | None) -> bool:
+    """Tell whether two tables differ in a column that both have; images are not always kept."""
+    if one is None or other is None:
+        return False
+    shared = [name for name in one.column_names if name in other.column_names and name != "images"]
+    shared = [n for n in shared if max(one[n].null_count, other[n].null_count) < len(one)]
+    return digest(one.select(shared)) != digest(other.select(shared))
+
+
+def without(table: pa.Table, runs: Collection[str]) -> pa.Table:
+    """Return a table without the rows of some runs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return table.filter(pc.invert(pc.is_in(table["run"], pa.array(sorted(runs), pa.string()))))
+
+
+def _shown(table: pa.Table) -> pa.Table:
+    """Return a table without the column of hashes, which is no result."""
+    return table.drop_columns(HASHES) if HASHES in table.column_names else table
