@@ -16,7 +16,7 @@ from markupsafe import Markup
 from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
-from reports.verdicts import Verdict, with_elsewhere
+from reports.verdicts import MOST_ELSEWHERE, Verdict, with_elsewhere
 from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ def render(
     environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
     return environment.get_template("page.html.j2").render(
         studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
-        verdicts=with_elsewhere(verdicts),
+        verdicts=with_elsewhere(verdicts, MOST_ELSEWHERE),
         explanations=explanations,
         arms=arms,
         drawn=drawn,
