@@ -12,7 +12,7 @@ from reports.drawing import draw_all
 from reports.explain import explain
 from reports.figures import figure
 from reports.read import read
-from reports.verdicts import Verdict, judge_all
+from reports.verdicts import MOST_ELSEWHERE, Verdict, judge_all
 from study.base.errors import BadInput
 from study.base.files import refuse_link
 from study.base.text import markdown
@@ -89,8 +89,15 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
         lines += [f"## {each.verdict}: {markdown(each.claim.sentence)}", ""]
         if each.claim.source:
             lines += [f"Source: {markdown(each.claim.source)}.", ""]
-        lines += [*map(markdown, wording.sentences(each)), explanations[each.claim.id], ""]
-        for other in each.elsewhere:
+        lines += [
+            *map(markdown, wording.sentences(each)),
+            markdown(explanations[each.claim.id]),
+            "",
+        ]
+        more = len(each.elsewhere) - MOST_ELSEWHERE
+        if more > 0:
+            lines += [f"{more} more settings are in tables/verdicts.csv.", ""]
+        for other in each.elsewhere[:MOST_ELSEWHERE]:
             lines += [f"### {other.verdict}, outside the family: {markdown(other.setting)}", ""]
             lines += [*map(markdown, wording.sentences(other)), ""]
     return "\n".join(lines)

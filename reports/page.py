@@ -14,13 +14,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import wording
+from reports.claims import Claim
 from reports.drawing import Drawn
 from reports.explorer import explored, scripts, styles
 from reports.inline_svg import inline_svg
 from reports.pictures import picture
 from reports.questions import by_question, title
 from reports.read import Records
-from reports.verdicts import INCONCLUSIVE, NOT_RUN, REFUTED, SUPPORTED, Verdict
+from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
 from study.base.text import html
 from study.terminal.arms import in_words
 
@@ -58,7 +59,7 @@ def render(
         studies=studies,
         title=title(verdicts, studies),
         counts=counts(verdicts),
-        judged=by_question(verdicts),
+        judged=by_question(verdicts, MOST_ELSEWHERE),
         not_run=[each for each in verdicts if each.verdict == NOT_RUN],
         sources=sources(verdicts),
         explanations=explanations,
@@ -67,7 +68,7 @@ def render(
         runs=run_table(records),
         total=len(records.runs),
         environments=records.environments,
-        checklist=checklist(records, verdicts, folders),
+        checklist=checklist(records, [each.claim for each in verdicts], folders),
         left_out=left_out,
         watched=watched,
         explored=explored(records, verdicts),
@@ -87,7 +88,7 @@ def run_table(records: Records) -> pd.DataFrame:
 
 
 def checklist(
-    records: Records, verdicts: Sequence[Verdict], folders: Sequence[Path]
+    records: Records, claims: Sequence[Claim], folders: Sequence[Path]
 ) -> list[tuple[str, str]]:
     """Return what a reproducibility checklist asks, and the answers of these records."""
     runs = records.runs
@@ -97,7 +98,7 @@ def checklist(
         ("Runs", f"{len(runs)}, of which {int((runs['status'] == 'diverged').sum())} diverged"),
         ("Seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
         ("Compute time", f"{runs['seconds'].sum() / 60:.1f} minutes of training, summed over runs"),
-        ("Selection", selection(verdicts)),
+        ("Selection", selection(claims)),
         ("Hyperparameters", _settings(records)),
         (
             "Statistics",
@@ -128,20 +129,25 @@ def counts(verdicts: Sequence[Verdict]) -> str:
     return f"{judged} of {len(verdicts)} claims were judged: {', '.join(parts) or 'none'}."
 
 
-def selection(verdicts: Sequence[Verdict]) -> str:
-    """Return what was chosen by a result in the claims that were judged, and by which rule."""
-    chosen: dict[str, list[str]] = {}
-    for each in verdicts:
-        if each.verdict != NOT_RUN and each.claim.by is not None:
-            what = each.claim.best_of or "the epoch"
-            chosen.setdefault(f"{what} by {each.claim.by}", []).append(each.claim.id)
-    return "; ".join(f"{rule}: {', '.join(ids)}" for rule, ids in chosen.items()) or "none"
-
-
 def sources(verdicts: Sequence[Verdict]) -> list[str]:
     """Return where the judged claims come from, each once."""
     judged = (each.claim.source for each in verdicts if each.verdict != NOT_RUN)
     return list(dict.fromkeys(source for source in judged if source))
+
+
+def selection(claims: Sequence[Claim]) -> str:
+    """Return what claims choose by a result, and by which."""
+    chosen: dict[str, list[str]] = {}
+    for claim in claims:
+        for what in (
+            claim.best_of,
+            "best" in (claim.at, claim.less, claim.against) and "the epoch",
+        ):
+            if what:
+                by = claim.by or f"{claim.metric} itself"
+                chosen.setdefault(f"{what} by {by}", []).append(claim.id)
+    said = [f"{what}, in {', '.join(ids)}" for what, ids in chosen.items()]
+    return "; ".join([*said, "nothing else is chosen by a result"]).capitalize()
 
 
 def machines(records: Records) -> list[str]:

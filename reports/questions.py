@@ -37,14 +37,17 @@ class Answers(NamedTuple):
     elsewhere: list[Verdict]
 
 
-def by_question(verdicts: Sequence[Verdict]) -> dict[str, Answers]:
-    """Return the verdicts on claims that were run, by their question, in the ledger's order."""
+def by_question(verdicts: Sequence[Verdict], most: int | None = None) -> dict[str, Answers]:
+    """Return the verdicts on claims that were run, by their question, in the ledger's order.
+
+    Of each claim ``most`` other settings at most.
+    """
     found: dict[str, Answers] = {}
     for each in verdicts:
         if each.verdict != NOT_RUN or each.elsewhere:
             answers = found.setdefault(question(each.claim.family), Answers([], []))
             answers.registered.extend([each] if each.verdict != NOT_RUN else [])
-            answers.elsewhere.extend(each.elsewhere)
+            answers.elsewhere.extend(each.elsewhere[:most])
     return found
 
 

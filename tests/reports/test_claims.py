@@ -66,6 +66,14 @@ def test_the_numbers_in_a_sentence_are_those_of_its_claim() -> None:
         allowed = set().union(*map(spelled, known))
         for number in numbers(claim.sentence):
             assert any(math.isclose(number, each, rel_tol=1e-9) for each in allowed), claim.id
+        for margin in margins_of(claim):
+            said = [
+                n
+                for n in numbers(claim.sentence)
+                for each in spelled(margin)
+                if math.isclose(n, each)
+            ]
+            assert said, f"{claim.id} does not say its margin {margin}"
 
 
 def test_claims_of_ones_own_are_added(tmp_path: Path) -> None:

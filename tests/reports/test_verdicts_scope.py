@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from reports.claims import Claim
 from reports.tables import judged_runs, verdict_table
 from reports.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, judge_all
 from study.base.errors import BadInput
+from study.runs.command_line import read
 
 TIMES = Claim(
     "t",
@@ -62,7 +64,7 @@ def test_a_sweep_of_learning_rates_flips_no_verdict() -> None:
     assert [each.verdict for each in found.elsewhere] == [REFUTED, REFUTED]
     table = verdict_table([found])
     assert table["setting"].tolist() == ["as registered", "lr 0.01", "lr 0.1"]
-    assert table["family"].tolist() == ["one, 1 claims", "outside", "outside"]
+    assert table["family"].tolist() == ["one, m = 1", "outside", "outside"]
 
 
 def test_only_the_registered_row_counts_in_a_family() -> None:
@@ -110,6 +112,11 @@ def test_the_config_fixes_what_it_does_not_vary_and_the_claim_what_it_does(tmp_p
     found = verdict(asked, made)
     assert (found.verdict, found.mean) == (SUPPORTED, pytest.approx(0.1))
     assert [each.setting for each in found.elsewhere] == ["max_epochs 30"]
+    for row in (found, *found.elsewhere):  # the command makes the runs that were judged
+        fit, _, report = row.command.partition(" && ")
+        assert report == "python -m reports results/own"
+        made_again = {run.id for run in read(shlex.split(fit)[3:]).study.runs}
+        assert set(row.runs.to_numpy().ravel()) <= made_again
     longer = {**loss, "trainer.max_epochs": 30}  # the claim says otherwise
     asked = Claim("c", "s", "train_accuracy", a=A, b=B, where=longer, above=0, config=str(config))
     found = verdict(asked, made)
