@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from study.base.errors import BadInput
-from study.base.files import sha256
+from study.base.files import read_regular, sha256
 from study.measures import MEASURES
+from study.records.networks import MOST_BYTES
 from study.records.predictions import answers_table, apart
 from study.records.reading import read_environment
 from study.records.writing import npy, weights_hash
@@ -150,8 +151,8 @@ def _weights_gap(path: Path, again: Mapping[str, torch.Tensor]) -> float:
     from safetensors.torch import load
 
     try:
-        kept = load(path.read_bytes())
-    except (SafetensorError, ValueError):
+        kept = load(read_regular(path, MOST_BYTES))
+    except (BadInput, OSError, SafetensorError, ValueError):
         return math.inf
     if {k: v.shape for k, v in kept.items()} != {k: v.shape for k, v in again.items()}:
         return math.inf

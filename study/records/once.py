@@ -15,8 +15,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, LeftOut
 from study.base.files import read_json
+from study.base.names import FILE
 from study.records.hashes import HASHES, by_run, digest, edited, recorded_hashes
 from study.records.parquet import KINDS, each_part, read_part
 from study.runs.progress import FAILED
@@ -159,6 +160,7 @@ def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set
         warnings.warn(
             f"{folder}: run {run} has records that disagree{more}; read is the one of environment "
             f"{names[0]}, not the one of environment {names[1]}{edits}",
+            LeftOut,
             stacklevel=4,
         )
     return found
@@ -166,6 +168,8 @@ def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set
 
 def _environment(folder: Path, name: object) -> str:
     """Return an environment's name with its processor, device and version of torch."""
+    if not FILE.fullmatch(str(name)):
+        return f"{name} (no environment's name)"
     try:
         found = read_json(folder / "environment" / f"{name}.json", "an environment")
         torch = found["packages"]["torch"]
