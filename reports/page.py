@@ -16,6 +16,7 @@ from markupsafe import Markup
 from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
+from reports.remake import COMMAND
 from reports.verdicts import Verdict, with_elsewhere
 from study.terminal.arms import in_words
 
@@ -98,6 +99,7 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
             )
             + f"; python -m reports {shlex.join(map(str, folders))}",
         ),
+        ("The example report, and all runs that its verdicts need", COMMAND),
     ]
 
 

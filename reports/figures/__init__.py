@@ -26,6 +26,7 @@ FIGURE = Kind("a figure", "reports.figures", "FIGURES")
 FIGURES = {
     "learning_curves": "reports.figures.learning_curves:FIGURE",
     "memorization": "reports.figures.memorization:FIGURE",
+    "both_halves": "reports.figures.both_halves:FIGURE",
     "time_to_fit": "reports.figures.time_to_fit:FIGURE",
     "loss_backward": "reports.figures.loss_backward:FIGURE",
     "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",
