@@ -12,7 +12,7 @@ from reports.explain import explain
 from reports.figures import figure
 from reports.read import read
 from reports.stated import stated
-from reports.verdicts import Verdict, judge_all
+from reports.verdicts import MOST_ELSEWHERE, Verdict, judge_all
 
 
 def build(
@@ -63,7 +63,10 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
         if each.claim.source:
             lines += [f"Source: {each.claim.source}.", ""]
         lines += [*wording.sentences(each), explanations[each.claim.id], ""]
-        for other in each.elsewhere:
+        more = len(each.elsewhere) - MOST_ELSEWHERE
+        if more > 0:
+            lines += [f"{more} more settings are in tables/verdicts.csv.", ""]
+        for other in each.elsewhere[:MOST_ELSEWHERE]:
             lines += [f"### {other.verdict}, outside the family: {other.setting}", ""]
             lines += [*wording.sentences(other), ""]
     return "\n".join(lines)

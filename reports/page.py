@@ -17,7 +17,7 @@ from reports import wording
 from reports.drawing import Drawn
 from reports.read import Records
 from reports.remake import COMMAND
-from reports.verdicts import Verdict, with_elsewhere
+from reports.verdicts import MOST_ELSEWHERE, Verdict, with_elsewhere
 from study.terminal.arms import in_words
 
 HERE = Path(__file__).parent
@@ -48,7 +48,7 @@ def render(
     environment.filters["image"] = lambda name: _embedded(figures / f"{name}.png")
     return environment.get_template("page.html.j2").render(
         studies=list(dict.fromkeys(config["name"] for config in records.studies.values())),
-        verdicts=with_elsewhere(verdicts),
+        verdicts=with_elsewhere(verdicts, MOST_ELSEWHERE),
         explanations=explanations,
         arms=arms,
         drawn=drawn,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports.claims import Claim
-from reports.metrics import At, at_in_words, check_metric, larger_is_better, values
+from reports.metrics import At, at_in_words, check_metric, larger_is_better
 from reports.read import Records, facts_of
 from reports.scope import Recorded, Setting, Side
 from study.base.errors import BadInput, unknown_key
@@ -156,7 +156,7 @@ def _best(claim: Claim, arms: Sequence[Recorded], records: Records) -> Recorded:
     A run that diverged or did not fit counts with the worst value.
     """
     by = str(claim.by)
-    measured = values(records.runs, records.history, by, claim.at, by)["value"]
+    measured = records.measured(by, claim.at, by)["value"]
     seeds = sorted(set.intersection(*(set(arm.ids) for arm in arms)))
     means = [measured.loc[[arm.ids[seed] for seed in seeds]].mean(skipna=False) for arm in arms]
     sign = 1 if larger_is_better(by) else -1
@@ -168,12 +168,12 @@ def _effects(claim: Claim, runs: pd.DataFrame, records: Records) -> pd.DataFrame
     """Return the table of `Pairs`."""
 
     def column(name: str, at: At) -> tuple[Any, Any]:
-        chosen = values(records.runs, records.history, claim.metric, at, claim.by)
+        chosen = records.measured(claim.metric, at, claim.by)
         found = chosen.loc[runs[name]]
         value, stands_in = found["value"].to_numpy(), found["stands_in"].to_numpy()
         if claim.less is None:
             return value, stands_in
-        less = values(records.runs, records.history, claim.metric, claim.less, claim.by)
+        less = records.measured(claim.metric, claim.less, claim.by)
         less = less.loc[runs[name]]
         return value - less["value"].to_numpy(), stands_in | less["stands_in"].to_numpy()
 

@@ -8,10 +8,13 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import study
 from reports import metrics
@@ -19,7 +22,7 @@ from reports.metrics import last_epochs
 from study.base.errors import BadInput
 from study.data.sources import SOURCES
 from study.records.columns import history_columns
-from study.records.predictions import load_predictions, pictured
+from study.records.predictions import load_predictions, pictured, right_on_test
 from study.records.reading import (
     load_images,
     read_config,
@@ -88,7 +91,30 @@ class Records:
         BadInput
             No such metric.
         """
-        return metrics.values(self.runs, self.history, metric, at)["value"]
+        return self.measured(metric, at)["value"]
+
+    def measured(self, metric: str, at: metrics.At, by: str | None = None) -> pd.DataFrame:
+        """Return `reports.metrics.values` of these records; each is found once."""
+        key = repr((metric, at, by))
+        if key not in self._found:
+            self._found[key] = metrics.values(self.runs, self.history, metric, at, by)
+        found: pd.DataFrame = self._found[key]
+        return found
+
+    def right(self, at: str) -> dict[str, NDArray[np.bool_]]:
+        """Return by run whether its network is right on each test image; read once.
+
+        ``at`` is ``last``, ``fit`` or ``best``; runs whose answers were not kept have none.
+        """
+        if at not in self._found:
+            parts = [right_on_test(Path(folder), self.runs["run"], at) for folder in self.studies]
+            self._found[at] = {run: row for part in parts for run, row in part.items()}
+        found: dict[str, NDArray[np.bool_]] = self._found[at]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        return {}
 
 
 def exact_gradient(history: pd.DataFrame) -> pd.DataFrame:

@@ -49,9 +49,21 @@ class Setting:
     sides: dict[str, list[Recorded]] = field(default_factory=dict)
 
     @property
+    def options(self) -> Facts:
+        """The settings that make this one of the registered setting."""
+        name = "optimizer.class_path"
+        if name not in self.differs:
+            return self.differs
+        # Another class has other arguments, and those that it shares have to be given, too.
+        arm = next(iter(self.sides.values()))[0].facts
+        own = {k: v for k, v in arm.items() if k.startswith("optimizer.") and v is not None}
+        rest = {k: v for k, v in self.differs.items() if not k.startswith("optimizer.")}
+        return {**rest, name: own.pop(name), **own}
+
+    @property
     def words(self) -> str:
         """What differs from the registered setting, in words."""
-        return arm_label(self.differs) if self.differs else ""
+        return arm_label(self.options) if self.differs else ""
 
 
 def recorded_arms(records: Records) -> list[Recorded]:
@@ -140,7 +152,7 @@ def _with(run: Run, given: Mapping[str, Any]) -> Run:
 
 
 def settings_of(claim: Claim, sides: Sequence[Side], arms: Sequence[Recorded]) -> list[Setting]:
-    """Return where records have a claim's sides; the registered setting comes first, if empty."""
+    """Return where records have a claim's sides: as registered, be it empty, then the nearest."""
     found: dict[str, Setting] = {"": Setting({})}
     for side in sides:
         for arm in arms:
@@ -153,7 +165,7 @@ def settings_of(claim: Claim, sides: Sequence[Side], arms: Sequence[Recorded]) -
             name = repr(sorted(differs.items())) if differs else ""
             setting = found.setdefault(name, Setting(differs))
             setting.sides.setdefault(side.name, []).append(arm)
-    return list(found.values())
+    return sorted(found.values(), key=lambda setting: len(setting.differs))
 
 
 def _difference(

@@ -20,8 +20,8 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 MOST_EXACT = 16  # seeds, of which all 65,536 sign flips are made
 FLIPS = 2**14  # of more seeds
-MOST_SEEDS = 1_000
-POWER, SIMULATIONS, MOST_FLIPPED = 0.8, 1_000, 14
+POWER, SIMULATIONS = 0.8, 1_000
+MOST_SEEDS, MOST_FLIPPED = 1_000, 14  # of a plan, and whose signs are flipped in simulations
 
 
 class Interval(NamedTuple):
@@ -277,7 +277,7 @@ def _power(
     def p_values(samples: Values, axis: int) -> Values:
         if margins[0] < mean < margins[-1]:
             (above, _), (_, below) = (_one_sided(samples, each) for each in margins)
-            return np.maximum(above, below)
+            return 2 * np.maximum(above, below)  # the interval that decides is two-sided
         nearest = min(margins, key=lambda each: abs(mean - each))
         return 2 * np.minimum(*_one_sided(samples, nearest))
 

@@ -20,7 +20,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 def _verdict_row(each: Verdict) -> dict[str, object]:
     claim = each.claim
-    family = f"{claim.family}, {each.family} claims" if not each.setting else "outside"
+    family = "outside" if each.setting else f"{claim.family}, m = {each.family}"
     return {
         "claim": claim.sentence,
         "setting": each.setting or "as registered",

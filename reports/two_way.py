@@ -7,8 +7,7 @@ varies on one test set; over images it varies with the test set that was drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ from scipy import stats
 
 from reports.read import Records
 from reports.statistics import Interval
-from study.records.predictions import right_on_test
 
 
 def answers(records: Records, runs: Sequence[str], at: str = "last") -> NDArray[np.bool_]:
@@ -35,21 +33,7 @@ def answers(records: Records, runs: Sequence[str], at: str = "last") -> NDArray[
     answers
         Of no image where the answers of one of the runs were not kept.
     """
-    return table_of(answers_by_run(records, runs, at), runs)
-
-
-def answers_by_run(
-    records: Records, runs: Collection[str], at: str = "last"
-) -> dict[str, NDArray[np.bool_]]:
-    """Return the same by run, for `table_of` of several arms: the folders are read once."""
-    found: dict[str, NDArray[np.bool_]] = {}
-    for folder in records.studies:
-        found |= right_on_test(Path(folder), runs, at)
-    return found
-
-
-def table_of(by_run: Mapping[str, NDArray[np.bool_]], runs: Sequence[str]) -> NDArray[np.bool_]:
-    """Return some of the runs of `answers_by_run` as `answers` does."""
+    by_run = records.right(at)
     rows = [by_run.get(run, np.zeros(0, bool)) for run in runs]
     if len({len(row) for row in rows}) != 1:
         return np.zeros((len(runs), 0), bool)

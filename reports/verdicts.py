@@ -31,6 +31,7 @@ from reports.two_way import answers, two_way_interval
 from study.base.errors import BadInput
 
 SUPPORTED, REFUTED, INCONCLUSIVE, NOT_RUN = "supported", "refuted", "inconclusive", "not run"
+MOST_ELSEWHERE = 3  # other settings that are shown beside a claim; tables have all
 WHOLE_TEST_SETS = ("last", "fit", "best")  # the epochs whose answers on all test images are kept
 
 
@@ -77,7 +78,7 @@ class Verdict:
     command
         The commands that train these runs and judge them.
     elsewhere
-        Verdicts in other settings, outside the family.
+        Verdicts in other settings, outside the family, the nearest setting first.
     """
 
     claim: Claim
@@ -117,9 +118,9 @@ class Verdict:
         return int((self.pairs["stands_in"] != "").sum())
 
 
-def with_elsewhere(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return each verdict, followed by those on the same claim in other settings."""
-    return [row for each in verdicts for row in (each, *each.elsewhere)]
+def with_elsewhere(verdicts: Sequence[Verdict], most: int | None = None) -> list[Verdict]:
+    """Return each verdict, followed by those on the same claim in ``most`` other settings."""
+    return [row for each in verdicts for row in (each, *each.elsewhere[:most])]
 
 
 def judge_all(claims: Sequence[Claim], records: Records) -> list[Verdict]:
@@ -203,7 +204,7 @@ def _command(claim: Claim, setting: Setting, last_seed: float) -> str:
     config = claim.config or "CONFIG"
     seeds = study.seeds if isinstance(study.seeds, int) else max(study.seeds) + 1
     seeds = seeds if math.isnan(last_seed) else max(seeds, int(last_seed) + 1)
-    options = [part for k, v in setting.differs.items() for part in (f"--{k}", _option(v))]
+    options = [part for k, v in setting.options.items() for part in (f"--{k}", _option(v))]
     fit = ["python", "-m", "study.fit", "--config", config, "--seeds", str(seeds), *options]
     return f"{shlex.join(fit)} && python -m reports results/{study.name}"
 
@@ -260,6 +261,8 @@ def _needs(found: Verdict, judged_: Judged) -> str:
         if math.isnan(found.images.low):
             return "not shown on other images: no answers on the whole test set at that epoch"
         return "shown on this test set, not on other images like these"
+    if found.setting:  # not registered: nobody is to go on until it is significant
+        return ""
     number = seeds_to_settle(effects, claim.margins, found.family)
     if number is None:
         return ""

@@ -209,7 +209,8 @@ def _statistics(verdict: Verdict) -> str:
         decides = f"interval that decides, at {level}: {interval(claim, verdict.interval)}"
         parts.append(decides)
     if not math.isnan(verdict.unadjusted.low):
-        parts.append(f"95 %, unadjusted: {interval(claim, verdict.unadjusted)}")
+        if verdict.family > 1:
+            parts.append(f"95 %, unadjusted: {interval(claim, verdict.unadjusted)}")
         parts.append(f"Student's 95 %: {interval(claim, verdict.student)}")
     if claim.of_images:
         parts.append(f"on images like these, at {level}: {interval(claim, verdict.images)}")

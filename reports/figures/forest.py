@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from reports.figures import Figure
 from reports.style import COLOURS
-from reports.verdicts import REFUTED, SUPPORTED, Verdict, with_elsewhere
+from reports.verdicts import MOST_ELSEWHERE, REFUTED, SUPPORTED, Verdict, with_elsewhere
 
 HALF_WIDTH = 3.0  # of the axis, in units of what was asked
 LONGEST = 60  # of a row's name, in characters
@@ -31,7 +31,7 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     by their half-width, around their middle; others by their own distance from the margin.
     """
     rows = []
-    for each in with_elsewhere(verdicts):
+    for each in with_elsewhere(verdicts, MOST_ELSEWHERE):
         if not math.isfinite(each.interval.high - each.interval.low):
             continue
         claim = each.claim

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from reports.figures import Figure
 from reports.read import Records
 from reports.style import COLOURS
-from reports.two_way import answers_by_run, seed_variance, table_of
+from reports.two_way import answers, seed_variance
 
 FEWEST = 3  # seeds
 
@@ -26,10 +26,10 @@ def data(records: Records) -> pd.DataFrame:
     ``on_all_images`` is an estimate without bias, so that it is below 0 about as often as above it
     for an arm whose networks are equally good.
     """
-    kept, rows = answers_by_run(records, set(records.runs["run"])), []
+    rows = []
     for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
         ended = runs[runs["status"] != "diverged"]
-        right = table_of(kept, list(ended["run"]))
+        right = answers(records, list(ended["run"]))
         if len(right) < FEWEST or right.shape[1] < 2:
             continue
         accuracy = right.mean(axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,42 @@ def test_the_shipped_claims_are_about_columns_that_exist_and_configs_that_are_sh
         assert claim.source
         assert claim.config is not None
         assert (SHIPPED.parents[1] / claim.config).is_file()
+
+
+def margins_of(claim: Claim) -> set[float]:
+    """Return a claim's margins but those that only say better or worse."""
+    written = claim.within or [getattr(claim, claim.asked)]
+    neutral = 1 if claim.effect == "ratio" else 0
+    return {float(each) for each in written if claim.within or each != neutral}
+
+
+def spelled(value: float) -> set[float]:
+    """Return how a sentence may write a number: as it is, in per cent, or as what 1 is away."""
+    return {abs(each) for each in (value, 100 * value, 100 * (1 - value))}
+
+
+def numbers(text: str) -> list[float]:
+    return [float(each) for each in re.findall(r"\d[\d,]*(?:\.\d+)?", text.replace(",", ""))]
+
+
+def test_the_numbers_in_a_sentence_are_those_of_its_claim() -> None:
+    for claim in load_claims():
+        facts = [value for side in (claim.where, claim.a, claim.b or {}) for value in side.values()]
+        levels = next(iter((claim.over or {"": []}).values()))
+        known = {0.0, *margins_of(claim), *levels, *numbers(str(facts)), *numbers(str(claim.at))}
+        if isinstance(claim.against, (int, float)):
+            known.add(float(claim.against))
+        allowed = set().union(*map(spelled, known))
+        for number in numbers(claim.sentence):
+            assert any(math.isclose(number, each, rel_tol=1e-9) for each in allowed), claim.id
+        for margin in margins_of(claim):
+            said = [
+                n
+                for n in numbers(claim.sentence)
+                for each in spelled(margin)
+                if math.isclose(n, each)
+            ]
+            assert said, f"{claim.id} does not say its margin {margin}"
 
 
 def test_claims_of_ones_own_are_added(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_sweep_of_learning_rates_flips_no_verdict() -> None:
     assert [each.verdict for each in found.elsewhere] == [REFUTED, REFUTED]
     table = verdict_table([found])
     assert table["setting"].tolist() == ["as registered", "lr 0.01", "lr 0.1"]
-    assert table["family"].tolist() == ["one, 1 claims", "outside", "outside"]
+    assert table["family"].tolist() == ["one, m = 1", "outside", "outside"]
 
 
 def test_only_the_registered_row_counts_in_a_family() -> None:
