@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from reports.read import Records, exact_gradient
@@ -40,14 +42,15 @@ def _gradients(runs: pd.DataFrame, records: Records) -> list[str]:
     """Say what reached the logits; of the true gradient, which is p - y under cross-entropy."""
     history = _trained(runs, records)
     exact = exact_gradient(history)
-    cosine = float(exact["cosine"].median())
-    if pd.isna(cosine):
+    if exact["cosine"].isna().all():
         return []
+    cosine = float(exact["cosine"].median())
     true = "the true gradient"
     if set(runs["model.loss"]) == {"cross_entropy"}:
         true += " p − y"
     ratio = float((history["gradient_norm"] / exact["norm"]).median())
-    first, last = (_median_at(exact["norm"], history, which) for which in ("min", "max"))
+    first = _median_at(exact["norm"], history, "min")
+    last = _median_at(exact["norm"], history, "max")
     lines = [
         f"what reached the logits had a cosine of {number(cosine)} with {true} and "
         f"{number(ratio)} times its norm (medians over runs and epochs)",
@@ -77,7 +80,7 @@ def _path(runs: pd.DataFrame, records: Records) -> list[str]:
     ]
 
 
-def _median_at(column: pd.Series, history: pd.DataFrame, which: str) -> float:
+def _median_at(column: pd.Series, history: pd.DataFrame, which: Literal["min", "max"]) -> float:
     """Return the median over runs of a column at each run's first or last trained epoch."""
     measured = history[column.notna()]
     epochs = measured.groupby("run")["epoch"].transform(which)
