@@ -14,6 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports import wording
+from reports.claims import Claim
 from reports.drawing import Drawn
 from reports.read import Records
 from reports.remake import COMMAND
@@ -55,7 +56,7 @@ def render(
         runs=run_table(records),
         total=len(records.runs),
         environments=records.environments,
-        checklist=checklist(records, folders),
+        checklist=checklist(records, [each.claim for each in verdicts], folders),
         left_out=left_out,
         style=_own("page.css"),
         script=_own("page.js"),
@@ -72,7 +73,9 @@ def run_table(records: Records) -> pd.DataFrame:
     return table.sort_values(["study", "arm", "seed"]).head(MOST_ROWS)
 
 
-def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]]:
+def checklist(
+    records: Records, claims: Sequence[Claim], folders: Sequence[Path]
+) -> list[tuple[str, str]]:
     """Return what a reproducibility checklist asks, and the answers of these records."""
     runs = records.runs
     versions = sorted({json.dumps(e["packages"]) for e in records.environments.values()})
@@ -81,7 +84,7 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
         ("Runs", f"{len(runs)}, of which {int((runs['status'] == 'diverged').sum())} diverged"),
         ("Seeds", ", ".join(map(str, sorted(runs["seed"].unique())))),
         ("Compute time", f"{runs['seconds'].sum() / 60:.1f} minutes of training, summed over runs"),
-        ("Selection", "none: no run, epoch or hyperparameter was chosen by a result"),
+        ("Selection", selection(claims)),
         ("Hyperparameters", _settings(records)),
         (
             "Statistics",
@@ -101,6 +104,21 @@ def checklist(records: Records, folders: Sequence[Path]) -> list[tuple[str, str]
         ),
         ("The example report, and all runs that its verdicts need", COMMAND),
     ]
+
+
+def selection(claims: Sequence[Claim]) -> str:
+    """Return what claims choose by a result, and by which."""
+    chosen: dict[str, list[str]] = {}
+    for claim in claims:
+        for what in (
+            claim.best_of,
+            "best" in (claim.at, claim.less, claim.against) and "the epoch",
+        ):
+            if what:
+                by = claim.by or f"{claim.metric} itself"
+                chosen.setdefault(f"{what} by {by}", []).append(claim.id)
+    said = [f"{what}, in {', '.join(ids)}" for what, ids in chosen.items()]
+    return "; ".join([*said, "nothing else is chosen by a result"]).capitalize()
 
 
 def machines(records: Records) -> list[str]:

@@ -174,7 +174,7 @@ def _summary(records: Records) -> str:
     ended = ", ".join(f"{number} {status}" for status, number in statuses.items())
     studies = f"{len(names)} {'study' if len(names) == 1 else 'studies'} ({', '.join(names)})"
     lines = [f"{len(runs)} runs of {studies}, {runs['seed'].nunique()} seeds: {ended}.", ""]
-    answers = dict(checklist(records, []))
+    answers = dict(checklist(records, [], []))
     lines += [f"- **{key}**: {answers[key]}" for key in SUMMARIZED]
     for environment in records.environments.values():
         versions = {"Python": environment.get("python", "–"), **environment["packages"]}

@@ -12,6 +12,7 @@ from records import records
 
 from reports import wording
 from reports.claims import Claim
+from reports.page import selection
 from reports.verdicts import INCONCLUSIVE, NOT_RUN, REFUTED, SUPPORTED
 
 CONFIG = """
@@ -175,3 +176,9 @@ def test_the_last_epoch_at_which_another_metric_is_inside_a_band() -> None:
     assert wording.effect(found) == "1.84 against 2.3, 0.8× [0.8, 0.8]"
     never = replace(asked, above=None, below=0.01)
     assert verdict(never, records(8, [{}], value, epochs=range(5))).verdict == REFUTED
+
+
+def test_the_page_says_what_claims_choose(at_its_best: Claim) -> None:
+    assert selection([TREND]) == "Nothing else is chosen by a result"
+    rule = "Optimizer.lr by validation_cross_entropy, in c; nothing else is chosen by a result"
+    assert selection([TREND, at_its_best]) == rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from reports.claims import Claim
 from reports.tables import judged_runs, verdict_table
 from reports.verdicts import INCONCLUSIVE, REFUTED, SUPPORTED, judge_all
 from study.base.errors import BadInput
+from study.runs.command_line import read
 
 TIMES = Claim(
     "t",
@@ -110,6 +112,11 @@ def test_the_config_fixes_what_it_does_not_vary_and_the_claim_what_it_does(tmp_p
     found = verdict(asked, made)
     assert (found.verdict, found.mean) == (SUPPORTED, pytest.approx(0.1))
     assert [each.setting for each in found.elsewhere] == ["max_epochs 30"]
+    for row in (found, *found.elsewhere):  # the command makes the runs that were judged
+        fit, _, report = row.command.partition(" && ")
+        assert report == "python -m reports results/own"
+        made_again = {run.id for run in read(shlex.split(fit)[3:]).study.runs}
+        assert set(row.runs.to_numpy().ravel()) <= made_again
     longer = {**loss, "trainer.max_epochs": 30}  # the claim says otherwise
     asked = Claim("c", "s", "train_accuracy", a=A, b=B, where=longer, above=0, config=str(config))
     found = verdict(asked, made)
@@ -149,3 +156,16 @@ vary:
     )
     found = verdict(asked, records(6, arms, value))
     assert (found.verdict, found.n, found.mean) == (SUPPORTED, 6, pytest.approx(0.1))
+
+
+def test_of_many_other_settings_the_nearest_are_named_first() -> None:
+    epochs = [{**arm, "trainer.max_epochs": number} for arm in ARMS for number in (100, 2, 3, 4, 5)]
+    far = [{**arm, "trainer.max_epochs": 2, "optimizer.lr": 0.1} for arm in ARMS]
+    found = verdict(claim(above=-1), records(6, [*far, *epochs], lambda *_: {}))
+    assert [each.setting for each in found.elsewhere][-2:] == [
+        "max_epochs 5",
+        "max_epochs 2, lr 0.1",
+    ]
+    assert found.left_out[0] == "12 runs with max_epochs 2: another setting"
+    assert found.left_out[-1].startswith("24 runs in 2 further settings: ")
+    assert len(found.left_out) == 4
