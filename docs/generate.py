@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+IN_README = ("jacobian", "random-labels")  # families of claims
 PLACE = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -100,14 +101,18 @@ def _columns(columns: list[tuple[str, str]]) -> str:
 
 
 def verdicts() -> str:
-    """Return the verdicts of the example report, a row each."""
+    """Return the example report's verdicts on the source's two practical questions."""
+    from reports.claims import load_claims
+
     path = ROOT / "reports" / "example" / "tables" / "verdicts.csv"
-    lines = ["|claim|verdict|effect [interval]|asked|", "|---|---|---|---|"]
+    wanted = [each.sentence for each in load_claims() if each.family in IN_README]
     with path.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if row.get("setting", "as registered") == "as registered":
-                effect = next(value for name, value in row.items() if name.startswith("effect"))
-                lines.append(f"|{row['claim']}|**{row['verdict']}**|{effect}|{row['asked']}|")
+        # Rows of other settings follow that of the registered one.
+        rows = {row["claim"]: row for row in reversed(list(csv.DictReader(file)))}
+    lines = ["|claim|verdict|effect [interval]|", "|---|---|---|"]
+    for row in (rows[sentence] for sentence in wanted if sentence in rows):
+        effect = next(value for name, value in row.items() if name.startswith("effect"))
+        lines.append(f"|{row['claim']}|**{row['verdict']}**|{effect}|")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from reports.drawing import draw_all
 from reports.explain import explain
 from reports.figures import figure
 from reports.read import read
+from reports.stated import stated
 from reports.verdicts import MOST_ELSEWHERE, Verdict, judge_all
 from study.base.errors import BadInput
 from study.base.files import refuse_link
@@ -49,7 +50,11 @@ def build(
     judged = tables.judged_runs(verdicts)
     judged.to_csv(out / "tables" / "judged.csv", index=False, encoding="utf-8")
     drawn = draw_all(figures, records, verdicts, out / "figures", style)
-    explanations = {each.claim.id: explain(each, records) for each in verdicts}
+    said = stated(verdicts, records, more_claims)
+    explanations = {
+        each.claim.id: f"{said[each.claim.id]} {explain(each, records)}".strip()
+        for each in verdicts
+    }
     wording.write(out / "claims.md", _claims_markdown(verdicts, explanations))
     left_out = [*records.left_out, *(f"figure {d.name}: {d.why_not}" for d in drawn if d.why_not)]
     html = page.render(

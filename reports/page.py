@@ -21,6 +21,7 @@ from reports.inline_svg import inline_svg
 from reports.pictures import picture
 from reports.questions import by_question, title
 from reports.read import Records
+from reports.remake import COMMAND
 from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
 from study.base.text import html
 from study.terminal.arms import in_words
@@ -116,6 +117,7 @@ def checklist(
             )
             + f"; python -m reports {shlex.join(map(str, folders))}",
         ),
+        ("The example report, and all runs that its verdicts need", COMMAND),
     ]
 
 

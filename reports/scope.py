@@ -193,7 +193,15 @@ def _differ(key: str, arms: Sequence[Mapping[str, Any]]) -> bool:
     return any(facts.get(key) != arms[0].get(key) for facts in arms)
 
 
-def in_other_runs(setting: Setting) -> str:
-    """Return in words how many runs have a setting that is not the registered one."""
-    ids = {run for arms in setting.sides.values() for arm in arms for run in arm.ids.values()}
-    return f"{len(ids)} runs with {setting.words}: another setting"
+def left_out(others: Sequence[Setting], most: int) -> list[str]:
+    """Return which runs have other settings than the registered one, ``most`` settings a line."""
+    lines = [f"{len(_ids([each]))} runs with {each.words}: another setting" for each in others]
+    if len(lines) > most:
+        more = f"{len(_ids(others[most:]))} runs in {len(lines) - most} further settings"
+        lines[most:] = [f"{more}: tables/verdicts.csv has those in which both sides were trained"]
+    return lines
+
+
+def _ids(settings: Sequence[Setting]) -> set[str]:
+    arms = [arm for each in settings for side in each.sides.values() for arm in side]
+    return {run for arm in arms for run in arm.ids.values()}

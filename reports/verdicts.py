@@ -20,7 +20,7 @@ from reports.read import Records
 from reports.scope import (
     Setting,
     Side,
-    in_other_runs,
+    left_out,
     recorded_arms,
     settings_of,
     sides_of,
@@ -144,9 +144,9 @@ def judge_all(claims: Sequence[Claim], records: Records) -> list[Verdict]:
         registered, *others = settings_of(claim, compared, arms)
         rows = [judge(claim, compared, each, records, 1) for each in others]
         verdict = judge(claim, compared, registered, records, families[claim.family])
-        left_out = (*verdict.left_out, *map(in_other_runs, others))
+        lines = (*verdict.left_out, *left_out(others, MOST_ELSEWHERE))
         elsewhere = [row for row in rows if row.n]
-        found.append(replace(verdict, left_out=left_out, elsewhere=elsewhere))
+        found.append(replace(verdict, left_out=lines, elsewhere=elsewhere))
     return found
 
 

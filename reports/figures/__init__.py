@@ -31,6 +31,7 @@ FIGURES = {
     "fit_against_noise": "reports.figures.fit_against_noise:FIGURE",
     "early_peak": "reports.figures.early_peak:FIGURE",
     "destroyed_inputs": "reports.figures.destroyed_inputs:FIGURE",
+    "both_halves": "reports.figures.both_halves:FIGURE",
     "time_to_fit": "reports.figures.time_to_fit:FIGURE",
     "loss_backward": "reports.figures.loss_backward:FIGURE",
     "gradient_alignment": "reports.figures.gradient_alignment:FIGURE",

@@ -128,8 +128,9 @@ def _by_autograd(z: Tensor, labels: Tensor, loss: str, label_smoothing: float) -
 
 
 def _distance(sent: Tensor, reference: Tensor) -> Tensor:
-    distance: Tensor = torch.linalg.norm(sent.double() - reference.double())
-    return distance / torch.linalg.norm(reference.double())
+    apart = torch.linalg.norm(sent.double() - reference.double())
+    distance: Tensor = apart / torch.linalg.norm(reference.double())
+    return distance
 
 
 def _summing_to_zero(rows: Tensor, at: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.claims import SHIPPED, Claim, load_claims
+from reports.scope import study_of_claim
+from reports.statistics import seeds_needed
 from study.base.errors import BadInput
 from study.records.columns import history_columns, run_columns
 
@@ -38,6 +41,14 @@ def test_the_shipped_claims_are_about_columns_that_exist_and_configs_that_are_sh
         assert claim.source
         assert claim.config is not None
         assert (SHIPPED.parents[1] / claim.config).is_file()
+
+
+def test_the_shipped_configs_have_the_seeds_that_their_families_need() -> None:
+    claims = load_claims()
+    families = Counter(claim.family for claim in claims)
+    for claim in claims:
+        study = study_of_claim(claim)
+        assert len({run.seed for run in study.runs}) >= seeds_needed(families[claim.family])
 
 
 def margins_of(claim: Claim) -> set[float]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 from arms import ARMS, A, B, claim, noise, two_arms, verdict
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from records import records
 
 from reports import wording
 from reports.claims import Claim
+from reports.judging import judged
 from reports.verdicts import INCONCLUSIVE, NOT_RUN, REFUTED, SUPPORTED, Verdict, judge_all
 
 
@@ -80,15 +82,15 @@ def test_a_claim_without_runs_says_which_command_would_make_them() -> None:
         "s",
         "train_accuracy",
         above=0,
-        where={"model.loss": "squared_error"},
-        a=A,
+        where={"model.loss": "cross_entropy"},
+        a={"model.backward": "autograd"},
         b=B,
-        config="configs/softmax.yaml",
+        config="configs/derivation.yaml",
     )
     found = verdict(asked, two_arms(0.1))
     assert found.verdict == NOT_RUN
-    assert found.why == "train: python -m study.fit --config configs/softmax.yaml --seeds 8"
-    assert found.command == f"{found.why[7:]} && python -m reports results/softmax"
+    assert found.why == "train: python -m study.fit --config configs/derivation.yaml --seeds 8"
+    assert found.command == f"{found.why[7:]} && python -m reports results/derivation"
     assert found.n == 0
 
 
@@ -131,14 +133,22 @@ def test_each_claim_of_a_family_has_its_share_of_the_error() -> None:
     assert found[0].unadjusted.low == pytest.approx(alone.interval.low, abs=0.01)
 
 
-@given(st.integers(0, 1000), st.floats(-0.1, 0.1), st.sampled_from([1, 3]))
-@settings(max_examples=15, deadline=None)
-def test_interval_and_verdict_never_contradict_each_other(seed: int, gap: float, m: int) -> None:
-    made = two_arms(gap, seeds=9, scale=0.05 + seed / 1e4)
-    family = [replace(claim(above=0), id=f"c{number}") for number in range(m)]
-    found = judge_all(family, made)[0]
-    beyond = found.interval.low > 0 or found.interval.high < 0
-    assert (found.verdict != INCONCLUSIVE) == beyond == (found.p_adjusted <= 0.05)
+@given(
+    st.lists(st.floats(-1, 1).map(lambda value: round(value, 3)), min_size=6, max_size=11),
+    st.sampled_from([{"above": 0}, {"below": 0.1}, {"other_than": 0}, {"within": (-0.5, 0.5)}]),
+    st.sampled_from([1, 3, 9]),
+)
+@settings(max_examples=60, deadline=None)
+def test_interval_and_p_value_never_contradict_each_other(
+    effects: list[float], asked: dict[str, Any], family: int
+) -> None:
+    its = claim(**asked)
+    found = judged(its, pd.DataFrame({"effect": effects, "stands_in": ""}), 1 - 0.05 / family)
+    outside = [not found.interval.low <= margin <= found.interval.high for margin in its.margins]
+    assert (found.p * family <= 0.05 + 1e-12) == (found.holds or found.fails)
+    assert (found.holds or found.fails) <= all(outside) or "within" in asked
+    assert found.interval.low <= found.unadjusted.low
+    assert found.interval.high >= found.unadjusted.high
 
 
 def mean_ratio(factor: float, **asked: Any) -> Verdict:

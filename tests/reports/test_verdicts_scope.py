@@ -156,3 +156,16 @@ vary:
     )
     found = verdict(asked, records(6, arms, value))
     assert (found.verdict, found.n, found.mean) == (SUPPORTED, 6, pytest.approx(0.1))
+
+
+def test_of_many_other_settings_the_nearest_are_named_first() -> None:
+    epochs = [{**arm, "trainer.max_epochs": number} for arm in ARMS for number in (100, 2, 3, 4, 5)]
+    far = [{**arm, "trainer.max_epochs": 2, "optimizer.lr": 0.1} for arm in ARMS]
+    found = verdict(claim(above=-1), records(6, [*far, *epochs], lambda *_: {}))
+    assert [each.setting for each in found.elsewhere][-2:] == [
+        "max_epochs 5",
+        "max_epochs 2, lr 0.1",
+    ]
+    assert found.left_out[0] == "12 runs with max_epochs 2: another setting"
+    assert found.left_out[-1].startswith("24 runs in 2 further settings: ")
+    assert len(found.left_out) == 4

@@ -56,7 +56,7 @@ def test_what_is_replaced_is_said_in_the_plan(
     assert main(["--config", "random", "--data.label_noise", "0.3", "--plan"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("data.label_noise is 0.3, in place of vary.data.label_noise: [0, 1]")
-    assert "8 runs (1 arm x 8 seeds)" in printed
+    assert "12 runs (1 arm x 12 seeds)" in printed
 
 
 def test_whole_optimizers_vary_and_arms_are_told_apart_by_what_differs(tmp_path: Path) -> None:

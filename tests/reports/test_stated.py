@@ -1,0 +1,58 @@
+"""The report says whether a claim stood, word for word, before the runs that it is judged by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.stated import in_folder
+from study.records.ledgers import hashed, read_ledgers, statement
+
+ENTRY: dict[str, Any] = {"id": "c", "sentence": "It shrinks.", "below": 1}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ledger = {"ledger": "mine", "sha256": "0", "claims": hashed([ENTRY], "mine")}
+    (tmp_path / "claims.json").write_bytes(statement([ledger]))
+    return tmp_path
+
+
+def said(folder: Path, **changes: Any) -> str:
+    today = hashed([{**ENTRY, **changes}], "mine")["c"]
+    return in_folder("c", today, folder)
+
+
+def test_a_claim_that_stands_as_it_stood_was_stated_before(folder: Path) -> None:
+    assert said(folder).startswith("Stated before these runs: the first run of ")
+    assert said(folder).endswith("with this claim word for word.")
+
+
+def test_of_a_claim_that_was_changed_it_says_what_was(folder: Path) -> None:
+    found = said(folder, below=0.5, above=None, within=[0, 1])
+    assert found.startswith("Stated after these runs: ")
+    assert "below changed from 1 to 0.5, within changed from nothing to [0, 1]." in found
+
+
+def test_a_new_claim_was_stated_after(folder: Path) -> None:
+    found = in_folder("new", hashed([{"id": "new"}], "mine")["new"], folder)
+    assert found.startswith("Stated after these runs: ")
+    assert found.endswith("without this claim.")
+
+
+def test_without_a_statement_nothing_is_claimed(folder: Path) -> None:
+    (folder / "claims.json").unlink()
+    assert said(folder).startswith("When it was stated is not known: ")
+    (folder / "claims.json").write_text("{")
+    assert said(folder).startswith("When it was stated is not known: ")
+
+
+def test_the_report_says_it_of_a_trained_study(results: Path, report: Path) -> None:
+    begun = json.loads((results / "claims.json").read_text())["ledgers"]
+    assert [each["sha256"] for each in begun] == [
+        each["sha256"] for each in read_ledgers(["shipped"])
+    ]
+    assert "python -m reports.remake" in (report / "index.html").read_text()
