@@ -208,6 +208,10 @@ def _read_folder(folder: Path, left_out: list[str]) -> _Part:
     if failed.any():
         left_out.append(f"{folder}: {failed.sum()} runs that failed")
         runs = runs[~failed].reset_index(drop=True)
+    bare = ~runs["run"].isin(history["run"])
+    if bare.any():
+        left_out.append(f"{folder}: {bare.sum()} runs without a history")
+        runs = runs[~bare].reset_index(drop=True)
     arms = _arms(runs, _varied(config))
     asked = asked_for(config)
     if len(runs) < asked:
@@ -284,11 +288,9 @@ def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]
     for path in files_in(folder / "environment", "*.json"):
         try:
             environment = read_environment(folder, path.stem)
-            for key in ("processor", "device", "stacking"):
-                if not isinstance(environment.get(key), str):
-                    raise BadInput(str(path), "an environment", hint=f"{key} is no text")
-            if not isinstance(environment.get("packages"), dict):
-                raise BadInput(str(path), "an environment", hint="packages is no mapping")
+            shown = {"processor": str, "device": str, "stacking": str, "packages": dict}
+            if bad := [k for k in shown if not isinstance(environment.get(k), shown[k])]:
+                raise BadInput(str(path), "an environment", hint=f"not as it was: {bad[0]}")
             found[path.stem] = environment
         except BadInput as fault:
             left_out.append(str(fault))

@@ -27,6 +27,14 @@ class _Loader(yaml.SafeLoader):
     """Reads the core schema; no key stands twice, nothing surprises, and nothing grows."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (the parent's attribute)
+    nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Stop early at a text of too many values, which takes minutes to read to its end."""
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise yaml.YAMLError(f"more than {MOST_NODES} values")
+        return super().compose_node(parent, index)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_sixteen_runs_arrive_whole_and_come_back_value_for_value(
         whole_once(server, out)
         for row in runs.to_dict("records"):
             there = server.runs[row["run"]]
-            facts = study.Run.of(study.records.reading.json.loads(row["facts"])).facts()
+            facts = study.Run.of(json.loads(row["facts"])).facts()
             assert there.config["data"]["label_noise"] == facts["data.label_noise"]
             assert there.config["optimizer"]["lr"] == facts["optimizer.lr"]
             assert there.config["labels_hash"] == row["labels_hash"]
