@@ -15,7 +15,7 @@ COMMANDS = {
     "verify": ("study.verify", "retrain recorded runs and compare every bit"),
     "diff": ("study.diff", "print how two runs, or the runs of two folders, differ"),
     "submit": ("study.submit", "submit a study to Slurm, and its report to run after it"),
-    "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
+    "wandb": ("study.wandb.__main__", "send a study to Weights & Biases, or read it back"),
 }
 
 

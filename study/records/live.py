@@ -115,10 +115,11 @@ class LiveFile(Observer):
         self._epochs += len(moved)
         self._ended += len(stack.ended)
         rows = [row for each in moved for row in each.history[self._told.get(each.run.id, 0) :]]
+        trained = {each.run.id: each.seconds for each in moved}
         self._runs = {each.run.id: each.epoch for each in stack.training}
         # What finds no room on the disk is written with the next epoch; the training goes on.
         with contextlib.suppress(OSError):
-            self._append(self._summary(rows))
+            self._append({**self._summary(rows), "trained": trained})
             self._told = {each.run.id: len(each.history) for each in stack.training}
             self._recorded |= {each.run.id for each in stack.ended}
 
@@ -195,6 +196,47 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 yield from from_json(line)["rows"] if line.endswith(b"\n") else ()
+
+
+def new_rows(
+    folder: Path, read: dict[Path, tuple[int, int]]
+) -> Iterator[tuple[str, float, float | None, dict[str, Any]]]:
+    """Yield the rows of history that tasks have written since the last call.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    read
+        The files read so far, and how far; updated. A file that was written anew is read again.
+
+    Yields
+    ------
+    task
+        Its name.
+    at
+        When it wrote the row, in seconds since 1970.
+    seconds
+        How long it had trained the run by then; None when an earlier version wrote the row.
+    row
+        The row.
+    """
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        with contextlib.suppress(OSError, ValueError, TypeError), path.open("rb") as file:
+            number, start = (
+                os.fstat(file.fileno()).st_ino,
+                TASK.validate_python({**NOT_BEGUN, **from_json(file.readline())}),
+            )
+            before, end = read.get(path, (number, 0))
+            file.seek(end if before == number else 0)
+            for text in file:
+                if not text.endswith(b"\n"):  # still being written
+                    break
+                read[path] = number, file.tell()
+                line = from_json(text)
+                for row in line.get("rows", ()):
+                    at, trained = start["began"] + line["seconds"], line.get("trained", {})
+                    yield start["task"], at, trained.get(row["run"]), row
 
 
 def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:

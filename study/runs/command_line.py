@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic_core import to_jsonable_python
 from study.base.command import Parser
 from study.base.errors import named_folder
 from study.runs import yaml_text
-from study.runs.config import flat, read_layer, refuse_twice, study_of, study_yaml
+from study.runs.config import Layer, flat, read_layer, refuse_twice, study_of, study_yaml
 from study.runs.declaring import expected, takes_text
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
@@ -42,6 +43,10 @@ OWN = (
     ("print_config", "", "Print the whole config, to run again; stop."),
 )
 
+WANDB = {f"WANDB_{name}": name.lower() for name in ("MODE", "PROJECT", "ENTITY")}
+WANDB["WANDB_RUN_GROUP"] = "group"
+WANDB_MODES = {"disabled": "off", "dryrun": "offline", "run": "online"}  # what else they are called
+
 
 class Request(NamedTuple):
     """What a user of ``python -m study.fit`` asked for; ``replaced`` says what varies no more."""
@@ -67,7 +72,7 @@ def read(argv: Sequence[str] | None = None) -> Request:
     argv = sys.argv[1:] if argv is None else argv
     given = vars(parser(argv).parse_args(argv))
     own = {name: given.pop(name, None) for name, *_ in OWN}
-    layers = [*map(read_layer, own["config"] or []), ("", _values(given))]
+    layers = [*of_wandb(), *map(read_layer, own["config"] or []), ("", _values(given))]
     study, replaced = study_of(layers)
     if own["print_config"]:
         sys.stdout.write(study_yaml(study, out=True))
@@ -76,6 +81,22 @@ def read(argv: Sequence[str] | None = None) -> Request:
     out = named_folder(study.out or f"results/{study.name}", "out")
     wait, plan = bool(own["wait"]), bool(own["plan"])
     return Request(study, out, plan, shard, replaced, wait)
+
+
+def of_wandb(environment: Mapping[str, str] = os.environ) -> list[Layer]:
+    """Return what W&B's own variables say, a layer each; configs and options override them.
+
+    Examples
+    --------
+    >>> of_wandb({"WANDB_PROJECT": "softmax", "WANDB_MODE": "disabled"})
+    [('WANDB_MODE', {'wandb.mode': 'off'}), ('WANDB_PROJECT', {'wandb.project': 'softmax'})]
+    """
+    found = []
+    for variable, key in WANDB.items():
+        if value := environment.get(variable):
+            named = WANDB_MODES.get(value, value) if key == "mode" else value
+            found.append((variable, {f"wandb.{key}": named}))
+    return found
 
 
 def parser(argv: Sequence[str] = ()) -> Parser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from study.base.errors import BadInput
 from study.wandb.client import own_folder, without_keys
-from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files
+from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched
+from study.wandb.files import add_files
 
 if TYPE_CHECKING:
     import wandb
 
 ANSWER_SECONDS = 30
+FILES = re.compile(rf"{PREDICTIONS}|{EARLIER_PREDICTIONS}|images/[0-9a-f]{{12}}\.npy")
 
 
 def read_online(path: str) -> Iterator[Fetched]:
@@ -60,7 +63,10 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
     fetched.history.extend(run.scan_history(use_cache=False))
     with tempfile.TemporaryDirectory() as folder:
         for file in run.files():
-            if file.name in (PREDICTIONS, EARLIER_PREDICTIONS) or file.name.startswith("images/"):
+            if FILES.fullmatch(file.name):  # any other name may lead anywhere
                 file.download(root=folder, exist_ok=True)
-        add_files(fetched, Path(folder))
+        try:
+            add_files(fetched, Path(folder))
+        except BadInput as fault:
+            return fetched._replace(fault=str(fault))
     return fetched
