@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from study.base.errors import NotPermitted
+from study.base.errors import BadInput, NotPermitted
 
 PART = ".part"
 STALE_SECONDS = 3_600.0
+MOST_BYTES = 2**28  # of a file that is read as a whole
 _KEPT = "no run is trained while records cannot be read"
 
 
@@ -93,6 +96,32 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
         raise gone(path.parent) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return the content of a file that anybody may have made; never waits, and follows no link.
+
+    Raises
+    ------
+    BadInput
+        Anything but a file, a link on the way to it, or more than ``most`` bytes.
+    OSError
+        The system cannot open it.
+    """
+    if path.parent.is_symlink():
+        raise BadInput(str(path.parent), "a folder", "a link")
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise BadInput(str(path), "a regular file", hint="it is a link or something else")
+    with io.FileIO(str(path), opener=_open) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+            raise BadInput(str(path), f"a regular file of at most {most:,} bytes", found.st_size)
+        return file.readall()
+
+
+def _open(path: str, flags: int) -> int:
+    # Without O_NONBLOCK, opening a FIFO waits for a writer.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def unreadable(path: Path, error: OSError) -> NotPermitted | OSError:

@@ -199,8 +199,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def new_rows(
-    folder: Path, read: dict[Path, tuple[int, int]]
-) -> Iterator[tuple[str, float, float | None, dict[str, Any]]]:
+    folder: Path, read: dict[Path, tuple[int, int]], task: str = "*"
+) -> Iterator[tuple[float, float | None, dict[str, Any]]]:
     """Yield the rows of history that tasks have written since the last call.
 
     Parameters
@@ -209,11 +209,11 @@ def new_rows(
         The study's folder.
     read
         The files read so far, and how far; updated. A file that was written anew is read again.
+    task
+        The task whose rows are wanted; all tasks' by default.
 
     Yields
     ------
-    task
-        Its name.
     at
         When it wrote the row, in seconds since 1970.
     seconds
@@ -221,8 +221,8 @@ def new_rows(
     row
         The row.
     """
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        with contextlib.suppress(OSError, ValueError, TypeError), path.open("rb") as file:
+    for path in sorted((folder / FOLDER).glob(f"{task}.jsonl")):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError), path.open("rb") as file:
             number, start = (
                 os.fstat(file.fileno()).st_ino,
                 TASK.validate_python({**NOT_BEGUN, **from_json(file.readline())}),
@@ -236,7 +236,7 @@ def new_rows(
                 line = from_json(text)
                 for row in line.get("rows", ()):
                     at, trained = start["began"] + line["seconds"], line.get("trained", {})
-                    yield start["task"], at, trained.get(row["run"]), row
+                    yield at, trained.get(row["run"]), row
 
 
 def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +57,7 @@ def _send(arguments: argparse.Namespace) -> int:
     from study.wandb.follow import send
     from study.wandb.ledger import push_command, sync_command
 
+    say = functools.partial(print, flush=True)
     folder, task, over = arguments.folder, getattr(arguments, "task", None), threading.Event()
     given: dict[str, list[str]] = {}
     if arguments.command == "push":
@@ -64,24 +67,18 @@ def _send(arguments: argparse.Namespace) -> int:
         threading.Thread(target=_listen, args=(over,), daemon=True).start()
     for number in SIGNALS:  # a task gets them itself, and then closes the input of its follower
         signal.signal(number, signal.SIG_IGN if task else lambda *_: over.set())
-    offline = arguments.offline
     try:
-        sent = send(folder, _say, over, offline=offline, task=task, **given)
+        sent = send(folder, say, over, offline=arguments.offline, task=task, **given)
     except BadInput:
         raise
     except Exception as error:  # the client may raise anything
         later = "" if task else f"; nothing is lost; again: {push_command(folder)}"
-        _say(f"W&B: {one_line(error)}{later}")
+        say(f"W&B: {one_line(error)}{later}")
         return FAILED
     if task is None:
-        _say(
-            f"{folder}: {sent} runs are {f'files; {sync_command(folder)}' if offline else 'there'}"
-        )
+        there = f"files; {sync_command(folder)}" if arguments.offline else "there"
+        say(f"{folder}: {sent} runs are {there}")
     return DONE
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _listen(over: threading.Event) -> None:
@@ -90,9 +87,8 @@ def _listen(over: threading.Event) -> None:
         continue
     over.set()
     # A task that was killed waits no more, and one that goes on with its runs waits for this one.
-    timer = threading.Timer(END_SECONDS, os._exit, [FAILED])
-    timer.daemon = True
-    timer.start()
+    time.sleep(END_SECONDS)
+    os._exit(FAILED)
 
 
 def _restore(arguments: argparse.Namespace) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from study.base.files import make_room, sha256, stale
+from study.base.files import make_room, read_regular, sha256, stale
 from study.records.parquet import parquet
+from study.runs.settings import Wandb
 from study.wandb.client import own_folder, quiet_settings
 from study.wandb.content import PREDICTIONS, Content
-from study.wandb.files import whole_file
 from study.wandb.ledger import BEGUN, FINISHED, PARTIAL, Ledger
 
 if TYPE_CHECKING:
@@ -22,24 +22,12 @@ if TYPE_CHECKING:
 
 FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
 CONFIRM_SECONDS, STOP_SECONDS = 6.0, 10.0
-MOST_UNCONFIRMED = 16
 MOST_ROWS = 1_000  # of the table of predictions, of which a file has all
 ANSWERS = ["part", "example", "label", "true_label", "said", "confidence", "label_probability"]
 
 
 class Offline:
-    """Writes each ended run as a folder of files, which appears whole.
-
-    Parameters
-    ----------
-    folder
-        The study's folder.
-
-    Attributes
-    ----------
-    arrived : set
-        The runs that are written.
-    """
+    """Writes each ended run as a folder of files, which appears whole, and is in ``arrived``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ledger = folder, Ledger(folder)
@@ -68,19 +56,7 @@ class Offline:
 class Online:
     """Keeps a W&B run on the server for each training run.
 
-    Parameters
-    ----------
-    folder
-        The study's folder.
-    say
-        Shows a line.
-
-    Attributes
-    ----------
-    live : dict
-        The runs that are being sent, by their ids.
-    arrived : set
-        The runs that the server has whole.
+    ``live`` has those that are being sent, ``arrived`` the ids of runs that the server has whole.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
@@ -92,14 +68,10 @@ class Online:
         self._unconfirmed: dict[str, wandb.Run] = {}
         self._said_where = False
 
-    def begun(self, runs: Collection[str], place: Mapping[str, Any]) -> set[str]:
-        """Return the runs that have arrived, of those that were begun before.
-
-        A process may have been killed, or its server have failed, between the last byte and the
-        note of it.
-        """
+    def begun(self, runs: Collection[str], place: Wandb) -> set[str]:
+        """Return the runs that have arrived, of those begun by a process that could not note it."""
         ids = {self.ledger.online(run).get("id", ""): run for run in runs}
-        ended = ended_there(ids.keys() - {""}, place["entity"], place["project"])
+        ended = ended_there(ids.keys() - {""}, place.entity, place.project)
         return self._note({ids[each]: each for each in ended})
 
     def log(self, content: Content) -> None:
@@ -108,10 +80,7 @@ class Online:
         self._lacks[content.run] = log(run, content.rows, self._lacks[content.run])
 
     def _open(self, content: Content) -> wandb.Run:
-        """Begin or resume a run on the server.
-
-        An id of a run that was deleted on the server is never accepted again.
-        """
+        """Begin or resume a run on the server, which takes no id of a deleted run again."""
         import wandb
 
         wandb_id, taken = self.ledger.online(content.run).get("id"), set[str]()
@@ -140,8 +109,6 @@ class Online:
         fill(run, content, self.folder)
         run.finish(exit_code=0)
         self._unconfirmed[content.run] = run
-        if len(self._unconfirmed) >= MOST_UNCONFIRMED:
-            self.confirm()
 
     def stop(self, run: str, exit_code: int) -> None:
         """Leave a run as stopped on the server; it resumes with its training."""
@@ -150,15 +117,10 @@ class Online:
     def confirm(self, patience: float = 0) -> None:
         """Ask the server which runs are finished, because the client hides the server's refusals.
 
-        Parameters
-        ----------
-        patience
-            Seconds to ask again for missing runs, at least twice; 0 asks once.
-
         Raises
         ------
         RuntimeError
-            The server lacks runs after ``patience`` seconds.
+            The server lacks runs after ``patience`` seconds, in which it was asked at least twice.
         """
         until = time.monotonic() + patience
         for look in itertools.count():
@@ -205,8 +167,10 @@ def ended_there(ids: Collection[str], entity: str | None, project: str) -> set[s
             return set()
 
 
-def tell_sweep(sweep: Mapping[str, str], summary: Mapping[str, float], folder: Path) -> None:
-    """Send the run that a sweep's agent waits for: the means over the runs it trained."""
+def tell_sweep(
+    sweep: Mapping[str, str], summaries: Sequence[Mapping[str, Any]], folder: Path
+) -> None:
+    """Send the run that a sweep's agent waits for: the means over its runs."""
     import wandb
 
     settings = quiet_settings(FINISH_SECONDS)
@@ -219,7 +183,8 @@ def tell_sweep(sweep: Mapping[str, str], summary: Mapping[str, float], folder: P
         settings=settings,
         reinit="create_new",
     )
-    run.log(dict(summary))
+    names = [name for name, value in summaries[0].items() if isinstance(value, float)]
+    run.log({name: sum(each[name] for each in summaries) / len(summaries) for name in names})
     run.finish()
 
 
@@ -273,6 +238,6 @@ def fill(run: wandb.Run, content: Content, folder: Path) -> None:
         run.summary["predictions"] = table
     for name in content.images:
         (files / "images").mkdir(exist_ok=True)
-        content_of = whole_file(folder / "images" / f"{name}.npy")
-        (files / "images" / f"{name}.npy").write_bytes(content_of)
+        image = read_regular(folder / "images" / f"{name}.npy")
+        (files / "images" / f"{name}.npy").write_bytes(image)
         run.save(str(files / "images" / f"{name}.npy"), base_path=str(files), policy="now")

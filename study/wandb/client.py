@@ -61,12 +61,7 @@ def own_folder() -> Iterator[None]:
 def quiet_settings(finish_seconds: float, watched: int | None = None) -> wandb.Settings:
     """Return client settings that print, probe and wait as little as possible.
 
-    Parameters
-    ----------
-    finish_seconds
-        How long finishing a run may take.
-    watched
-        The number of a process of this machine whose load is logged with the run.
+    The load of the process ``watched`` and of this machine is logged with the run, if there is one.
     """
     import wandb
 

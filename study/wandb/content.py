@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.base.errors import BadInput
+from study.base.files import read_regular, sha256
 from study.records.columns import history_columns
+from study.records.parquet import as_table, read_part
 from study.runs.declaring import nested
 from study.runs.run import Run
 from study.runs.study import Study
@@ -34,24 +36,10 @@ OF_WANDB = ("run", "epoch", "train_seconds")  # not a measured value
 class Content(NamedTuple):
     """A run as it is sent.
 
-    Attributes
-    ----------
-    run
-        Its id.
-    settings
-        Its place in W&B, and what people read: arguments of ``wandb.init``.
-    config
-        Its facts, and once it is recorded all that comes with a record.
-    rows
-        Its evaluated epochs, each with the time when it was trained.
-    summary
-        Its results; empty while it trains.
-    predictions
-        What its network answered, as recorded; None where that was not kept.
-    answers
-        The same, a row an example.
-    watched
-        The process of this machine that trains it, if there is one.
+    ``settings`` are arguments of ``wandb.init``. ``rows`` are the evaluated epochs, each with the
+    time when it was trained. What follows is of recorded runs: ``summary``, and what the network
+    answered, if that was kept, as it was written and as ``answers``, a row an example. ``watched``
+    is the process of this machine that trains the run, if there is one.
     """
 
     run: str
@@ -71,20 +59,10 @@ class Content(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A run read from W&B.
+    """A run read from W&B: ``id`` is its W&B id or its file.
 
-    Attributes
-    ----------
-    id
-        Its W&B id, or the folder that it was read from.
-    config, history, summary
-        As W&B holds them.
-    predictions
-        One table, or none where they were not kept.
-    images
-        The contents of image files.
-    fault
-        Why the run could not be read; empty when it was.
+    Predictions are one table, or none where they were not kept; images are files' contents.
+    ``fault`` says why the run could not be read.
     """
 
     id: str
@@ -94,6 +72,30 @@ class Fetched(NamedTuple):
     predictions: list[pa.Table]
     images: list[bytes]
     fault: str = ""
+
+
+def add_files(fetched: Fetched, files: Path) -> None:
+    """Add predictions and images of a W&B run's files; raises `BadInput` where one is damaged."""
+    if files.is_symlink():
+        raise BadInput(str(files), "a folder", "a link")
+    if (path := files / PREDICTIONS).exists():
+        if fetched.summary.get("predictions_hash") not in (sha256([read_regular(path)]), None):
+            raise BadInput(str(path), "the predictions that were sent", "others")
+        table = read_part(path)
+        if table is None or not {"run", "images"}.issubset(table.column_names):
+            raise BadInput(str(path), "predictions as a whole parquet file")
+        fetched.predictions.append(table)
+    elif (path := files / EARLIER_PREDICTIONS).exists():
+        try:
+            rows = json.loads(read_regular(path))
+            fetched.predictions.extend([as_table(rows)] if rows else [])
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BadInput(str(path), "predictions as JSON", hint=str(error)) from None
+    for path in sorted((files / "images").glob("*.npy")):
+        content = read_regular(path)
+        if not sha256([content]).startswith(path.stem) or not IMAGES.fullmatch(path.stem):
+            raise BadInput(str(path), "images with the hash that is their name", "others")
+        fetched.images.append(content)
 
 
 def settings_of(study: Study, run: Run, folder: Path) -> dict[str, Any]:
@@ -128,10 +130,7 @@ def config_of(study: Study, run: Run) -> dict[str, Any]:
 def record_of(
     row: Mapping[str, Any], environment: Mapping[str, Any], study_yaml: str
 ) -> dict[str, Any]:
-    """Return what a recorded run's W&B config has beside its facts.
-
-    ``record`` holds the texts from which the records are restored exactly.
-    """
+    """Return what a recorded run's W&B config has besides; ``record`` restores it exactly."""
     return {
         **{name: row[name] for name in ("parameters", "data_hash", "labels_hash")},
         "environment": dict(environment),
@@ -151,22 +150,10 @@ def summary_of(row: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> 
     return {**{k: v for k, v in last.items() if k != "run"}, **outcome}
 
 
-def run_row(
-    config: Mapping[str, Any], summary: Mapping[str, Any], environment: str
-) -> dict[str, Any]:
-    """Return a run's row of records; nothing that its facts name is imported.
+def run_row(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's row of records, but for its environment's name; imports nothing.
 
-    Parameters
-    ----------
-    config, summary
-        The run's config and summary, read from W&B.
-    environment
-        The hash that names the run's environment.
-
-    Raises
-    ------
-    BadInput
-        The W&B run is no run of a study.
+    Raises `BadInput` where W&B has no run of a study.
     """
     try:
         facts = json.loads(config["record"]["facts"])
@@ -185,7 +172,7 @@ def run_row(
             "data_hash": _text(config["data_hash"]),
             "labels_hash": _text(config["labels_hash"]),
             "weights_hash": _text(summary["weights_hash"]),
-            "environment": environment,
+            "environment": "",
             "error": None,  # failed runs are not sent
         }
     except (KeyError, TypeError, ValueError) as error:
@@ -215,10 +202,6 @@ def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str
         # In the order of records; names of W&B's own begin with an underscore.
         names = [*filter(each.__contains__, history_columns(validation=True)[2:]), *sorted(each)]
         names = [name for name in names if name[0] != "_" and name not in OF_WANDB]
-        values = {name: _number(each[name]) for name in names}
+        values = {n: math.nan if each[n] is None else float(each[n]) for n in names}
         rows.setdefault(epoch, {"run": run, "epoch": epoch, **values})
     return [rows[epoch] for epoch in sorted(rows)]
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -28,13 +28,7 @@ BEGUN, FINISHED = "begun", "finished"  # an earlier version's "asked" says nothi
 
 
 def sync_command(folder: Path) -> str:
-    """Return the command that uploads the offline runs, those that were not uploaded before.
-
-    Examples
-    --------
-    >>> sync_command(Path("my results"))
-    "wandb sync 'my results/wandb'/offline-run-*"
-    """
+    """Return the command that uploads the offline runs, those that were not uploaded before."""
     return f"wandb sync {shlex.quote(str(folder / 'wandb'))}/offline-run-*"
 
 
@@ -44,25 +38,13 @@ def push_command(folder: Path) -> str:
 
 
 class Ledger:
-    """The W&B runs of one study's folder.
-
-    Parameters
-    ----------
-    folder
-        The study's folder.
-    """
+    """The W&B runs of one study's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "wandb"
 
     def mark(self) -> str:
-        """Return the folder's mark, made at the first call.
-
-        Raises
-        ------
-        BadInput
-            The file holds something else.
-        """
+        """Return the folder's mark, made at the first call."""
         make_room(self.folder)
         path = self.folder / "mark"
         found = write_first(path, secrets.token_hex(3).encode())
@@ -101,15 +83,7 @@ class Ledger:
         return found
 
     def unused(self, run: str, taken: Collection[str] = ()) -> str:
-        """Return an unused W&B id for a run: its own id and the mark, then a number if need be.
-
-        Parameters
-        ----------
-        run
-            The run's id.
-        taken
-            W&B ids that the server refused.
-        """
+        """Return an unused W&B id for a run: its own and the mark, and a number if ``taken``."""
         used, own = self.offline_ids() | set(taken), f"{run}-{self.mark()}"
         numbered = (f"{own}-{number}" for number in itertools.count(2))
         return next(each for each in itertools.chain([own], numbered) if each not in used)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from study.base.errors import BadInput
-from study.wandb.content import Fetched
-from study.wandb.files import add_files, whole_file
+from study.base.files import read_regular
+from study.wandb.content import Fetched, add_files
 from study.wandb.ledger import PARTIAL
 
 MAGIC = b":W&B"
@@ -26,10 +26,7 @@ FULL, FIRST, LAST = 1, 2, 4
 def read_all_offline(folder: str) -> Iterator[Fetched]:
     """Read every ``offline-run-…`` folder below a folder; of one that is damaged, say why.
 
-    Raises
-    ------
-    BadInput
-        There is no such folder.
+    Raises `BadInput` where there is none.
     """
     found = sorted(
         path
@@ -50,22 +47,19 @@ def read_all_offline(folder: str) -> Iterator[Fetched]:
 def read_offline(folder: Path) -> Fetched:
     """Read one ``offline-run-…`` folder; a truncated file is read up to its last whole record.
 
-    Raises
-    ------
-    BadInput
-        The folder has no file of a W&B run, or one that is damaged.
+    Raises `BadInput` where the folder has no file of a W&B run, or a damaged one.
     """
     found = sorted(folder.glob("run-*.wandb"))
     if len(found) != 1:
         raise BadInput(str(folder), "one file run-*.wandb", len(found))
     try:
         fetched = _read(found[0])
+        add_files(fetched, folder / "files")
     except BadInput:
         raise
     except Exception as error:  # a record may hold anything
         hint = f"{type(error).__name__}: {error}"
         raise BadInput(str(found[0]), "records of a W&B run", hint=hint) from None
-    add_files(fetched, folder / "files")
     return fetched
 
 
@@ -100,12 +94,9 @@ def _update(into: dict[str, Any], items: Any) -> None:
 def records(path: Path) -> Iterator[bytes]:
     """Yield the whole records of a ``.wandb`` file as bytes; the file may be truncated.
 
-    Raises
-    ------
-    BadInput
-        The file is of another kind, or its bytes are not those that were written.
+    Raises `BadInput` where the file is of another kind, or a checksum is another.
     """
-    data = whole_file(path)
+    data = read_regular(path)
     if data[:4] != MAGIC:
         raise BadInput(str(path), "a file of an offline W&B run", data[:8])
     at, whole = HEADER, b""

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from study.base.errors import BadInput
 from study.wandb.client import own_folder, without_keys
-from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched
-from study.wandb.files import add_files
+from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files
 
 if TYPE_CHECKING:
     import wandb
@@ -23,13 +22,7 @@ FILES = re.compile(rf"{PREDICTIONS}|{EARLIER_PREDICTIONS}|images/[0-9a-f]{{12}}\
 
 
 def read_online(path: str) -> Iterator[Fetched]:
-    """Read the runs of ``ENTITY/PROJECT/GROUP``.
-
-    Raises
-    ------
-    BadInput
-        The path has another form, there are no such runs, or the server does not return them.
-    """
+    """Read the runs of ``ENTITY/PROJECT/GROUP``; raises `BadInput` where that gives none."""
     parts = path.split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise BadInput("pull", "ENTITY/PROJECT/GROUP", path)

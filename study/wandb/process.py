@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from study.runs.study import Study
 from study.terminal.plan import counted
@@ -19,7 +19,6 @@ from study.wandb.ledger import Ledger, push_command
 
 END_SECONDS = 15.0
 FILE_SECONDS = 1.0  # more for each run that is written as files
-QUIET_SECONDS = 3.0  # after so long, a line says what is waited for
 
 
 def awaited(study: Study) -> bool:
@@ -32,35 +31,16 @@ class Follower:
 
     The process sends the runs of one task, whose progress file and records it reads. Its standard
     input says which runs are the task's besides; the input's end, that the task has ended.
-
-    Parameters
-    ----------
-    study
-        The study.
-    folder
-        Its folder.
-    say
-        Shows a line.
     """
 
     def __init__(self, study: Study, folder: Path, say: Callable[[str], None]) -> None:
         self.mode, self.folder, self.say = study.wandb.mode, folder, say
         self._process: subprocess.Popen[str] | None = None
         self._over = threading.Event()
-        self._hearing: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def begin(self, task: str, runs: Collection[str], share: Collection[str]) -> None:
-        """Start the process.
-
-        Parameters
-        ----------
-        task
-            The name of this task.
-        runs
-            Recorded runs that W&B lacks.
-        share
-            All runs that were asked for.
-        """
+        """Start the process, with recorded runs that W&B lacks, and all that were asked for."""
         if self.mode == "off":
             return
         package = str(Path(__file__).resolve().parents[2])
@@ -82,13 +62,16 @@ class Follower:
         )
         given = json.dumps({"runs": sorted(runs), "share": sorted(share)})
         # The training waits neither for a line nor for a pipe that is full.
-        self._hearing = _beside(self._hear, self._process.stdout)
-        _beside(self._tell, self._process.stdin, given)
+        pipes = (self._hear, self._process.stdout), (self._tell, self._process.stdin, given)
+        for work, *arguments in pipes:
+            self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+            self._threads[-1].start()
 
     def _hear(self, lines: IO[str]) -> None:
-        for line in lines:
-            if line.startswith("W&B: "):  # the client's lines do not
-                self.say(line.strip())
+        with lines:
+            for line in lines:
+                if line.startswith("W&B: "):  # the client's lines do not
+                    self.say(line.strip())
 
     def _tell(self, pipe: IO[str], given: str) -> None:
         with contextlib.suppress(OSError), pipe:
@@ -97,14 +80,9 @@ class Follower:
             self._over.wait()
 
     def wait(self, runs: Collection[str], interrupted: Callable[[], bool]) -> None:
-        """Wait a little until the task's runs have arrived, and say how many have not.
+        """Wait a little until recorded runs have arrived, and say how many have not.
 
-        Parameters
-        ----------
-        runs
-            The task's recorded runs.
-        interrupted
-            Returns whether a stop was requested, which limits the wait for files, too.
+        Files are waited for longer, unless a stop is requested.
         """
         if self._process is None:
             return
@@ -112,8 +90,6 @@ class Follower:
         waited, began = 0.0, time.monotonic()
         limit = END_SECONDS + (FILE_SECONDS * len(runs) if self.mode == "offline" else 0)
         while self._process.poll() is None and waited < limit:
-            if QUIET_SECONDS < waited < QUIET_SECONDS + 0.05:
-                self.say("W&B: waiting for runs to arrive")
             if interrupted():
                 limit = min(limit, waited + END_SECONDS)
             time.sleep(0.05)
@@ -129,11 +105,5 @@ class Follower:
             self._process.kill()
             self._process.wait()
             self._over.set()
-            if self._hearing is not None:
-                self._hearing.join(1.0)
-
-
-def _beside(work: Callable[..., None], *arguments: Any) -> threading.Thread:
-    thread = threading.Thread(target=work, args=arguments, daemon=True)
-    thread.start()
-    return thread
+            for each in self._threads:
+                each.join(1.0)

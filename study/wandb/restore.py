@@ -25,19 +25,9 @@ def restore(
 ) -> tuple[Path, int]:
     """Write runs' records, and return the folder and the number of runs written.
 
-    Parameters
-    ----------
-    fetched
-        Runs read from W&B.
-    out
-        The folder; None takes results/<name>-wandb.
-    leave_out
-        Gets a line for each run that is not written or has no predictions.
-
-    Raises
-    ------
-    BadInput
-        No run has ended, or the folder holds something else.
+    The folder is results/<name>-wandb unless ``out`` is given. ``leave_out`` gets a line for each
+    run that is not written or has no predictions. Raises `BadInput` where none is written, or the
+    folder holds something else.
     """
     folder: Folder | None = None
     there: set[str] = set()
@@ -47,7 +37,7 @@ def restore(
             leave_out(each.fault or f"{each.id}: {fault}")
             continue
         try:
-            whole = records_of(each)
+            row, environment, history, images = records_of(each)
         except Exception as error:  # W&B gives whatever somebody has sent
             leave_out(f"{each.id}: {' '.join(str(error).split())}")
             continue
@@ -60,13 +50,17 @@ def restore(
         if config != begun:
             folder.begin(config)
             begun = config
-        if (run := each.config.get("run")) in there:
+        if (run := row["run"]) in there:
             leave_out(f"{each.id}: the run {run}, which is there already")
-        else:
-            there.add(write(folder, each, *whole))
-            number += 1
-            if not each.predictions and yaml_text.load(config).get("keep_predictions", True):
-                leave_out(f"{each.id}: its predictions, which are missing")
+            continue
+        row["environment"] = folder.write_environment(environment)
+        for image in images:
+            folder.write_images(image)
+        folder.write_part([row], history, each.predictions)
+        there.add(run)
+        number += 1
+        if not each.predictions and yaml_text.load(config).get("keep_predictions", True):
+            leave_out(f"{each.id}: its predictions, which are missing")
     if folder is None or out is None:
         raise BadInput("W&B", "a run of a study that has ended", 0)
     folder.merge()
@@ -74,10 +68,7 @@ def restore(
 
 
 def _with_predictions_first(fetched: Iterable[Fetched]) -> Iterator[Fetched]:
-    """Yield runs without predictions last.
-
-    A run may be in W&B twice: sent until the server failed, before its files were, and again whole.
-    """
+    """Yield runs without predictions last: sent in part, a run may be in W&B again, and whole."""
     without = []
     for each in fetched:
         if each.predictions:
@@ -108,36 +99,14 @@ def fault_of(fetched: Fetched, study: str) -> str:
     return "" if lacking is None else f"its history lacks epochs, the first {lacking}"
 
 
-def records_of(fetched: Fetched) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:
-    """Return a run's environment, the rows of its history, and its images.
-
-    Raises
-    ------
-    Exception
-        Something else than a study sends.
-    """
+def records_of(fetched: Fetched) -> tuple[dict[str, Any], dict[str, Any], list[Any], list[Any]]:
+    """Return a run's row, environment, history and images; raises anything where W&B has others."""
+    row = run_row(fetched.config, fetched.summary)
     environment = json.loads(fetched.config["record"]["environment"])
     if not isinstance(environment, dict):
         raise BadInput("W&B run", "an environment", environment)
-    run = str(run_row(fetched.config, fetched.summary, "")["run"])
     for table in fetched.predictions:
-        if set(table["run"].to_pylist()) != {run}:
-            raise BadInput("W&B run", f"predictions of the run {run}", "those of others")
+        if set(table["run"].to_pylist()) != {row["run"]}:
+            raise BadInput("W&B run", f"predictions of the run {row['run']}", "those of others")
     images = [np.load(io.BytesIO(image), allow_pickle=False) for image in fetched.images]
-    return environment, history_rows(run, fetched.history), images
-
-
-def write(
-    folder: Folder,
-    fetched: Fetched,
-    environment: dict[str, Any],
-    history: list[dict[str, Any]],
-    images: list[Any],
-) -> str:
-    """Write one run's records and return its id."""
-    name = folder.write_environment(environment)
-    row = run_row(fetched.config, fetched.summary, name)
-    for image in images:
-        folder.write_images(image)
-    folder.write_part([row], history, fetched.predictions)
-    return str(row["run"])
+    return row, environment, history_rows(row["run"], fetched.history), images

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from study.base.errors import BadInput
-from study.records.live import TRAINING, new_rows, tasks_of
+from study.records.live import TRAINING, Task, new_rows
 from study.records.parquet import ended_runs
 from study.records.predictions import load_predictions, tables_by_run
 from study.records.reading import read_config, read_environment, records_by_run
@@ -29,30 +29,15 @@ from study.wandb.content import Content, config_of, record_of, settings_of, summ
 class Source:
     """A study's folder, read again and again as it grows.
 
-    Parameters
-    ----------
-    folder
-        The folder.
-
-    Attributes
-    ----------
-    tasks : dict
-        The runs in the progress file of each task, as far as it was read.
-    live : dict
-        The rows of history from those files, by run and epoch.
-    ended, failed : set
-        The ids of recorded runs: those with a result, and those without.
-
-    Raises
-    ------
-    BadInput
-        No study's folder.
+    ``live`` has the rows from progress files by run and epoch, ``fresh`` the runs of which some are
+    new, ``ended`` and ``failed`` the ids of recorded runs with a result and without. With a task,
+    live rows are that task's alone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, task: str | None = None) -> None:
         read_config(folder)
-        self.folder = folder
-        self.tasks: dict[str, set[str]] = defaultdict(set)
+        self.folder, self.task = folder, task
+        self.fresh: set[str] = set()
         self.live: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         self.ended: set[str] = set()
         self.failed: set[str] = set()
@@ -60,12 +45,15 @@ class Source:
         self._parts: dict[str, list[tuple[Any, ...]]] = {}
         self._recorded_at: dict[str, float] = {}
         self._configs: dict[Path, int] = {}
-        self._studies: list[tuple[Study, str, dict[str, Run]]] = []
+        self._runs: dict[str, tuple[Study, str, Run]] = {}
+        self._look_at_configs()
 
     def look(self) -> None:
         """Read what is new."""
-        for task, at, seconds, row in new_rows(self.folder, self._read):
-            self.tasks[task].add(row["run"])
+        self._look_at_configs()
+        self.fresh = set()
+        for at, seconds, row in new_rows(self.folder, self._read, self.task or "*"):
+            self.fresh.add(row["run"])
             trained = {} if seconds is None else {"train_seconds": seconds}
             timed = {**row, "_timestamp": at, **trained}
             self.live[row["run"]].setdefault(row["epoch"], timed)
@@ -79,19 +67,14 @@ class Source:
         self.ended = {run for run, status in rows if status != FAILED}
         self.failed = {run for run, status in rows if status == FAILED} - self.ended
 
-    def wanted(self) -> set[str]:
-        """Return the ids of the runs of the study as it was begun last."""
-        self._look_at_configs()
-        return set(self._studies[0][2]) if self._studies else set()
-
-    def training(self, run: str) -> Content | None:
+    def training(self, run: str, tasks: Collection[Task]) -> Content | None:
         """Return an unfinished run with its epochs so far; None when no config has it."""
         study, _, made = self._find(run)
-        if study is None or made is None:
+        if made is None:
             return None
         here = [
             task["pid"]
-            for task in tasks_of(self.folder)
+            for task in tasks
             if (task["host"], task["state"]) == (platform.node(), TRAINING) and run in task["runs"]
         ]
         settings, config = settings_of(study, made, self.folder), config_of(study, made)
@@ -99,13 +82,7 @@ class Source:
         return Content(run, settings, config, rows, watched=here[-1] if here else None)
 
     def recorded(self, runs: Collection[str]) -> Iterator[Content]:
-        """Yield recorded runs that have a result.
-
-        Raises
-        ------
-        BadInput
-            Records that cannot be read, or a row whose facts are not those of its id.
-        """
+        """Yield recorded runs that have a result; raises `BadInput` where records are damaged."""
         tables = tables_by_run(self.folder, runs)
         said = dict(iter(load_predictions(self.folder, runs).groupby("run"))) if tables else {}
         for name, (row, history) in records_by_run(self.folder, runs).items():
@@ -113,7 +90,7 @@ class Source:
                 continue
             study, text, run = self._find(name)
             run = run or Run.of_record(json.loads(row["facts"]))
-            if study is None or run.id != name:
+            if run.id != name:
                 hint = "study verify says more"
                 raise BadInput(f"{self.folder} run {name}", "facts that give its id", run.id, hint)
             environment = read_environment(self.folder, row["environment"])
@@ -135,27 +112,26 @@ class Source:
         times = {"_timestamp": at, "train_seconds": seconds}
         return {name: known.get(name, times[name]) for name in times}
 
-    def _find(self, run: str) -> tuple[Study | None, str, Run | None]:
-        """Return the study that has a run, as begun last, and its config; else the newest."""
-        if not any(run in runs for _, _, runs in self._studies):
+    def _find(self, run: str) -> tuple[Study, str, Run | None]:
+        """Return the study that has a run, as begun last, its config and the run; or the newest."""
+        if run not in self._runs:
             self._look_at_configs()
-        for study, text, runs in self._studies:
-            if run in runs:
-                return study, text, runs[run]
-        return (*self._studies[0][:2], None) if self._studies else (None, "", None)
+        return self._runs.get(run, (*self.newest, None))
 
     def _look_at_configs(self) -> None:
-        """Read the configs again when there are others: agents of a sweep begin one after another.
+        """Read the study's configs, of which agents of a sweep begin several, the earlier numbered.
 
-        An earlier config stays in the folder with a number.
+        Raises `BadInput` where study.yaml is none.
         """
         paths = [path for path in self.folder.glob("study*.yaml") if WRITTEN.fullmatch(path.name)]
         found = {path: path.stat().st_mtime_ns for path in paths}
         if found == self._configs:
             return
-        self._configs, self._studies = found, []
-        newest = self.folder / "study.yaml"
-        for path in sorted(paths, key=lambda p: (p != newest, -found[p])):
-            with contextlib.suppress(BadInput):  # of an earlier version
+        self._configs, newest = found, self.folder / "study.yaml"
+        for path in sorted(paths, key=lambda p: (p == newest, found[p])):
+            with contextlib.ExitStack() as stack:
+                if path != newest:  # one of an earlier version
+                    stack.enter_context(contextlib.suppress(BadInput))
                 study, text = study_of([read_layer(str(path))])[0], path.read_text("utf-8")
-                self._studies.append((study, text, {run.id: run for run in study.runs}))
+                self.newest, self.wanted = (study, text), {run.id for run in study.runs}
+                self._runs |= {run.id: (study, text, run) for run in study.runs}

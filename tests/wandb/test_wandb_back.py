@@ -21,8 +21,7 @@ import study
 from study.records.parquet import parquet
 from study.records.predictions import load_predictions
 from study.records.reading import load_images
-from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, run_row
-from study.wandb.files import add_files
+from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files, run_row
 from study.wandb.restore import fault_of, restore
 from study.wandb.source import Source
 
@@ -129,9 +128,9 @@ def test_a_run_whose_facts_do_not_give_its_id_gives_no_row(
     changed: dict[str, str], tmp_path: Path
 ) -> None:
     one = fetched_runs(tmp_path)[0]
-    assert run_row(one.config, one.summary, "e")["run"] == one.config["run"]
+    assert run_row(one.config, one.summary)["run"] == one.config["run"]
     with pytest.raises(study.BadInput, match=f"expected facts that give the id {changed['run']}"):
-        run_row({**one.config, **changed}, one.summary, "e")
+        run_row({**one.config, **changed}, one.summary)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (out / FOLDER / f"{task}.jsonl").write_text(text)
     for task, before in (("a" * 12, []), ("b" * 12, ids[3:])):
-        sending = Sending(Source(out), Offline(out), task, before)
+        sending = Sending(Source(out, task), Offline(out), before)
         sending.look()
     mark = Ledger(out).mark()
     assert len(list((out / "wandb").glob("offline-run-*"))) == 4
@@ -111,7 +111,7 @@ def test_a_folder_has_one_follower_of_all_its_runs(config: Path, tmp_path: Path)
     first = Sending(Source(out), Offline(out))
     with pytest.raises(BadInput, match="expected a folder that nobody follows"):
         Sending(Source(out), Offline(out))
-    Sending(Source(out), Offline(out), "a" * 12)
+    Sending(Source(out, "a" * 12), Offline(out))
     first.locks.close()
     Sending(Source(out), Offline(out))
 
