@@ -76,8 +76,8 @@ def _send(arguments: argparse.Namespace) -> int:
         say(f"W&B: {one_line(error)}{later}")
         return FAILED
     if task is None:
-        there = f"files; {sync_command(folder)}" if arguments.offline else "there"
-        say(f"{folder}: {sent} runs are {there}")
+        done = f"written; {sync_command(folder)}" if arguments.offline else "sent"
+        say(f"{folder}: {sent} runs {done}")
     return DONE
 
 

@@ -112,7 +112,7 @@ def send(
     runs: Collection[str] = (),
     share: Collection[str] = (),
 ) -> int:
-    """Send runs until ``over`` is set, or the study is done; return how many have been sent.
+    """Send runs until ``over`` is set, or the study is done; return how many were sent.
 
     With a ``task``, that task's runs alone are sent, and of further ``runs`` those recorded before
     it began; a sweep's agent gets the means over its ``share``. Raises what the client raises, and
@@ -134,4 +134,4 @@ def send(
         carrier.close()
         if "SWEEP_ID" in sweep and share and source.ended.issuperset(share):
             tell_sweep(sweep, [each.summary for each in source.recorded(share)], folder)
-    return len(sending.sent)
+    return len(carrier.arrived)

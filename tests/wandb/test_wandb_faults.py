@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -146,6 +148,28 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
 
 
 @pytest.mark.slow
+def test_a_follower_that_is_killed_costs_the_training_nothing(config: Path, tmp_path: Path) -> None:
+    out, pace = tmp_path / "results", tmp_path / "pace"
+    config.write_text(paced(config.read_text(), 60, pace, 0.5))
+    with Loopback() as server:
+        argv = ["--config", str(config), "--out", str(out)]
+        process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
+        assert wait_until(lambda: len(server.runs) == 4, process)
+        words = f"study.wandb\0follow\0{out}\0".encode()
+        paths = list(Path("/proc").glob("[0-9]*/cmdline"))
+        (follower,) = [path for path in paths if words in path.read_bytes()]
+        os.kill(int(follower.parent.name), signal.SIGKILL)
+        pace.unlink()
+        process.join(60)
+        assert process.exitcode == 0
+        said = (tmp_path / "log").read_text()
+        assert f"4 runs did not arrive, nothing is lost; later: study wandb push {out}" in said
+        again(server, tmp_path, f"study wandb push {out}")
+        whole_once(server, out)
+        assert len(server.runs) == 4
+
+
+@pytest.mark.slow
 def test_studies_with_the_same_runs_never_meet(config: Path, tmp_path: Path) -> None:
     places = [tmp_path / name for name in ("first", "second")]
     with Loopback() as server:
@@ -193,7 +217,11 @@ def test_runs_that_an_earlier_version_sent_keep_their_plain_ids(
     with Loopback() as server:
         said = again(server, tmp_path, f"study wandb push {out}")
         assert set(server.runs) == {f"{asked}-{mark}", begun}
-        assert f"{out}: 4 runs are there" in said
+        assert f"{out}: 2 runs sent" in said
+        # Nor are they written as files.
+        assert f"{out}: 0 runs written" in again(
+            server, tmp_path, f"study wandb push {out} --offline"
+        )
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_push_sends_what_is_there_with_the_training_s_times_and_only_once(
     fit(None, config, out, "--wandb.mode", "off")
     trained = time.time()
     with Loopback() as server:
-        assert "4 runs are there" in again(server, tmp_path, f"study wandb push '{out}'")
+        assert "4 runs sent" in again(server, tmp_path, f"study wandb push '{out}'")
         whole_once(server, out)
         seconds = study.load(out).runs.set_index("run")["seconds"]
         for name, run in server.runs.items():
@@ -46,7 +46,7 @@ def test_push_sends_what_is_there_with_the_training_s_times_and_only_once(
             assert logged[0] == 0
             assert logged[-1] == pytest.approx(seconds[name.partition("-")[0]])
         requests = len(server.requests)
-        assert "4 runs are there" in again(server, tmp_path, f"study wandb push '{out}'")
+        assert "0 runs sent" in again(server, tmp_path, f"study wandb push '{out}'")
         assert len(server.requests) == requests
         equal(out, pull(server, tmp_path))
 
