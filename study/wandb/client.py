@@ -21,10 +21,7 @@ ABOUT_ONE_RUN = (
 
 
 def clean_environment() -> dict[str, str]:
-    """Take what is about a single run out of the environment before wandb is imported; return it.
-
-    The client takes the rest, such as the server's address and the key, from the environment.
-    """
+    """Take what is about a single run out of the environment, for the client, and return it."""
     # Otherwise the client contacts a server for its error reports, even offline.
     os.environ["WANDB_ERROR_REPORTING"] = "false"
     found = {name: os.environ.pop(f"WANDB_{name}", "") for name in ABOUT_ONE_RUN}

@@ -99,10 +99,7 @@ def add_files(fetched: Fetched, files: Path) -> None:
 
 
 def settings_of(study: Study, run: Run, folder: Path) -> dict[str, Any]:
-    """Return a run's place in W&B and what people read there.
-
-    The group is the study and the job type the arm; the notes have the command that trains it.
-    """
+    """Return a run's place in W&B and what people read there, with the command that trains it."""
     arm = study.arm(run)
     label, seed = arm_label(arm), f", seed {run.seed}"
     options = [word for key in arm for word in (f"--{key}", json.dumps(arm[key]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def config(tmp_path: Path) -> Path:
     return online_config(tmp_path)
 
 
+@pytest.mark.slow
 def test_push_sends_what_is_there_with_the_training_s_times_and_only_once(
     config: Path, tmp_path: Path
 ) -> None:
@@ -81,12 +83,19 @@ def test_a_study_is_followed_live_by_whoever_reads_its_folder(config: Path, tmp_
             assert began < last < time.time()
 
 
+FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
+
+
+def recorded(place: Path) -> Path:
+    """Return a folder with four recorded runs."""
+    return Path(shutil.copytree(FORMAT1, place / "results"))
+
+
 @pytest.mark.parametrize("locks", [True, False], ids=["locks", "every lock is granted"])
 def test_a_task_s_follower_sends_that_task_s_runs_alone(
-    locks: bool, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "results"
-    fit(None, config, out, "--wandb.mode", "off")
+    out = recorded(tmp_path)
     ids = sorted(study.load(out).runs["run"])
     if not locks:
         monkeypatch.setattr("study.sharing.locks.Locks.take", lambda self, name: True)
@@ -96,6 +105,7 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
         start = {"task": task, "share": "1/2", "began": 1e9, "host": "h", "pid": 1, "job": None}
         lines = [{**start}, {"seconds": 1.0, "rows": [{"run": run, "epoch": 0} for run in runs]}]
         text = "".join(json.dumps(line) + "\n" for line in lines)
+        (out / FOLDER).mkdir(exist_ok=True)
         (out / FOLDER / f"{task}.jsonl").write_text(text)
     for task, before in (("a" * 12, []), ("b" * 12, ids[3:])):
         sending = Sending(Source(out, task), Offline(out), before)
@@ -105,9 +115,8 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
     assert Ledger(out).offline_ids() == {f"{run}-{mark}" for run in ids}
 
 
-def test_a_folder_has_one_follower_of_all_its_runs(config: Path, tmp_path: Path) -> None:
-    out = tmp_path / "results"
-    fit(None, config, out, "--wandb.mode", "off")
+def test_a_folder_has_one_follower_of_all_its_runs(tmp_path: Path) -> None:
+    out = recorded(tmp_path)
     first = Sending(Source(out), Offline(out))
     with pytest.raises(BadInput, match="expected a folder that nobody follows"):
         Sending(Source(out), Offline(out))
@@ -141,10 +150,9 @@ def test_wandb_s_own_variables_hold_unless_the_study_says_otherwise(
 
 
 def test_nothing_that_a_folder_names_is_imported(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "results"
-    fit(None, config, out, "--wandb.mode", "off")
+    out = recorded(tmp_path)
     (tmp_path / "hostile_module.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(tmp_path)
     text = (out / "study.yaml").read_text()
