@@ -18,7 +18,7 @@ COMMANDS = {
     "remove": ("study.remove", "take runs out of a study's records"),
     "archive": ("study.archive", "pack a study's records for a deposit, always in the same bytes"),
     "submit": ("study.submit", "submit a study to Slurm, and its report to run after it"),
-    "wandb": ("study.wandb.__main__", "read records back from Weights & Biases"),
+    "wandb": ("study.wandb.__main__", "send a study to Weights & Biases, or read it back"),
 }
 
 

@@ -30,6 +30,7 @@ def _fit(argv: Sequence[str]) -> int:
     from study.fitting.before import begin, check_outside, tidy, work_of
     from study.terminal.console import console as make_console
     from study.terminal.plan import show
+    from study.wandb.process import awaited
 
     console, study = make_console(), request.study
     work = work_of(request)
@@ -42,7 +43,7 @@ def _fit(argv: Sequence[str]) -> int:
     tidy(work)
     failed: Mapping[str, str] = {}
     left = 0
-    if work.pending or work.unsent:
+    if work.pending or work.unsent or awaited(study):
         cache = begin(work)
         show(study, work.plans, request.shard, work.ended, console)
         if work.unsent:

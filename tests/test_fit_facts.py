@@ -15,9 +15,9 @@ import study
 from reports.read import read
 from study.records.difference import difference, read_runs
 from study.records.reading import history_columns, recorded
-from study.runs.command_line import read as read_options
 from study.verify import main as verify
-from study.wandb.content import history_rows, recorded_content
+from study.wandb.content import history_rows
+from study.wandb.source import Source
 
 
 def test_a_split_has_columns_of_its_own_in_records_reports_and_wandb(
@@ -48,10 +48,8 @@ def test_a_split_has_columns_of_its_own_in_records_reports_and_wandb(
     values = read([out]).values("validation_accuracy", "last")
     assert {run: np.isfinite(value) for run, value in values.items()} == split
     # W&B gives back the columns that it was given.
-    settings = read_options(["--config", str(out / "study.yaml")]).study
-    ids = {run.id for run, _, _ in recorded(out)}
-    for each in recorded_content(settings, "", out, ids):
-        rows = history_rows(each.run, each.history)
+    for each in Source(out).recorded({run.id for run, _, _ in recorded(out)}):
+        rows = history_rows(each.run, each.rows)
         given = {np.isfinite(row.get("validation_accuracy", np.nan)) for row in rows}
         assert given == {split[each.run]}
 

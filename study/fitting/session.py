@@ -26,7 +26,7 @@ from study.terminal.plan import counted
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
 from study.training.plain_loop import train_plain
-from study.wandb.observer import WandbObserver
+from study.wandb.process import Follower
 
 POLL_SECONDS = 1.0
 
@@ -112,7 +112,7 @@ class Session:
         self,
         work: Work,
         cache: DataCache,
-        wandb: WandbObserver,
+        wandb: Follower,
         observers: Sequence[Observer],
         say: Callable[[str], None],
     ) -> None:
@@ -125,6 +125,7 @@ class Session:
         self._share = {run.id for run in work.share}
         self.tasks = 1 if shard.exact else shard.of
         self.failed: dict[str, str] = {}
+        self.recorded = set(work.unsent)
         self.measures = resolved(self.study.measures)
         self.interrupt = Interrupt(say)
 
@@ -134,14 +135,12 @@ class Session:
         self.locks.take(self.live.name)
         with self.interrupt, self.live, contextlib.closing(self.locks):
             try:
-                self.wandb.catch_up(self.locks, self.work.unsent)
+                self.wandb.begin(self.live.name, self.work.unsent, self._share)
                 while plans := plans or plan(self.study, self._more(wait=wait)):
                     for each in plans:
                         self._train_plan(each)
                     plans = []
-                if not self._stopped():
-                    self.wandb.tell_sweep()
-                self.wandb.close(self._stopped)
+                self.wandb.wait(self.recorded, self._stopped)
             finally:
                 self.wandb.kill()
             self.folder.check_there()
@@ -182,11 +181,11 @@ class Session:
     def _train(self, runs: Sequence[Run], size: int) -> None:
         """Train the free runs, ``size`` at once."""
         checkpoints = Checkpoints(self.folder.path, self.say, self.study.engine)
-        self.wandb.recorded = self._again = again = self._recorded_before(runs)
+        self._again = again = self._recorded_before(runs)
         recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
         looking_on = [SayWhereItGoesOn(self.say), *self.observers]
         stopping = [StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
-        observers = [*looking_on, *stopping, recorder, self.wandb, self.live]
+        observers = [*looking_on, *stopping, recorder, self.live]
         progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
         measures, keep = self.study.measures, self.study.keep_predictions
         if self.study.engine == "plain":
@@ -219,17 +218,11 @@ class Session:
         return agreed_routes(self.folder.path, shapes, lambda: chosen_routes(run))
 
     def _recorded(self, done: Sequence[Recorded]) -> None:
-        """Let go of runs that are recorded, or send them to W&B, which lets go of them later."""
-        failed = {each.progress.run.id: str(each.progress.error) for each in done if each.failed}
-        self.failed |= failed
-        self.locks.release(failed)
-        measured = [each.progress.run.id for each in done if each.progress.run.id in self._again]
-        self.locks.release(measured)
-        done = [e for e in done if not e.failed and e.progress.run.id not in measured]
-        if self.wandb.mode == "off":
-            self.locks.release(each.progress.run.id for each in done)
-        for each in done:
-            self.wandb.end(each.progress, each.row, each.predictions)
+        """Let go of runs that are recorded."""
+        self.failed |= {e.progress.run.id: str(e.progress.error) for e in done if e.failed}
+        ids = {each.progress.run.id for each in done}
+        self.recorded |= ids - self.failed.keys() - self._again.keys()
+        self.locks.release(ids)
 
     def _is_recorded(self, run: Run) -> bool:
         """Tell whether another task has recorded a run, and had let go of its lock then."""

@@ -122,10 +122,11 @@ class LiveFile(Observer):
         self._epochs += len(moved)
         self._ended += len(stack.ended)
         rows = [row for each in moved for row in each.history[self._told.get(each.run.id, 0) :]]
+        trained = {each.run.id: each.seconds for each in moved}
         self._runs = {each.run.id: each.epoch for each in stack.training}
         # What finds no room on the disk is written with the next epoch; the training goes on.
         with contextlib.suppress(OSError):
-            self._append(self._summary(rows))
+            self._append({**self._summary(rows), "trained": trained})
             self._told = {each.run.id: len(each.history) for each in stack.training}
             self._recorded |= {each.run.id for each in stack.ended}
 
@@ -229,6 +230,46 @@ def _is_row(row: dict[str, Any]) -> bool:
         and 0 <= epoch < MOST_EPOCHS
         and all(type(n) is float or (type(n) is int and abs(n) < 2**63) for n in numbers)
     )
+
+
+def new_rows(
+    folder: Path, read: dict[Path, tuple[int, int]], task: str = "*"
+) -> Iterator[tuple[float, float | None, dict[str, Any]]]:
+    """Yield the rows of history that tasks have written since the last call.
+
+    Parameters
+    ----------
+    folder
+        The study's folder.
+    read
+        The files read so far, and how far; updated. A file that was written anew is read again.
+    task
+        The task whose rows are wanted; all tasks' by default.
+
+    Yields
+    ------
+    at
+        When it wrote the row, in seconds since 1970.
+    seconds
+        How long it had trained the run by then; None when an earlier version wrote the row.
+    row
+        The row.
+    """
+    for path in files_in(folder / FOLDER, f"{task}.jsonl"):
+        with _left_out(path), open_regular(path, LARGEST) as file:
+            number, start = (
+                os.fstat(file.fileno()).st_ino,
+                TASK.validate_python({**NOT_BEGUN, **from_json(file.readline())}),
+            )
+            before, end = read.get(path, (number, 0))
+            file.seek(end if before == number else 0)
+            while (text := file.readline(LONGEST_LINE)).endswith(b"\n"):  # the last may be cut
+                read[path] = number, file.tell()
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                    line = from_json(text)
+                    at, trained = start["began"] + line["seconds"], line.get("trained", {})
+                    for row in filter(_is_row, line.get("rows", ())):
+                        yield at, trained.get(row["run"]), row
 
 
 def drop_rows(folder: Path, task: str, of: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from study.base.errors import BadInput, named_folder
 from study.base.files import results_folder_of
 from study.base.names import refuse_untrusted
 from study.runs import yaml_text
-from study.runs.config import find, flat, read_layer, refuse_twice, study_of, study_yaml
+from study.runs.config import Layer, find, flat, read_layer, refuse_twice, study_of, study_yaml
 from study.runs.declaring import expected, takes_text
 from study.runs.shards import Shard, from_environment, parse
 from study.runs.study import Study
@@ -45,6 +46,10 @@ OWN = (
     ("print_config", "", "Print the whole config, to run again; stop."),
 )
 
+WANDB = {f"WANDB_{name}": name.lower() for name in ("MODE", "PROJECT", "ENTITY")}
+WANDB["WANDB_RUN_GROUP"] = "group"
+WANDB_MODES = {"disabled": "off", "dryrun": "offline", "run": "online"}  # what else they are called
+
 
 class Request(NamedTuple):
     """What a user of ``python -m study.fit`` asked for; ``replaced`` says what varies no more."""
@@ -70,7 +75,7 @@ def read(argv: Sequence[str] | None = None) -> Request:
     argv = sys.argv[1:] if argv is None else argv
     given = vars(parser(argv).parse_args(argv))
     own = {name: given.pop(name, None) for name, *_ in OWN}
-    layers = [*map(read_layer, own["config"] or []), ("", _values(given))]
+    layers = [*of_wandb(), *map(read_layer, own["config"] or []), ("", _values(given))]
     study, replaced = study_of(layers)
     if own["print_config"]:
         sys.stdout.write(study_yaml(study, out=True))
@@ -91,6 +96,22 @@ def _check_trusted(configs: Sequence[str], study: Study, given: Mapping[str, Any
             if study.out is not None and "out" not in given:
                 hint = f"give --out {study.out!r} yourself, or --trust"
                 raise BadInput(config, "no out in a results folder", study.out, hint)
+
+
+def of_wandb(environment: Mapping[str, str] = os.environ) -> list[Layer]:
+    """Return what W&B's own variables say, a layer each; configs and options override them.
+
+    Examples
+    --------
+    >>> of_wandb({"WANDB_PROJECT": "softmax", "WANDB_MODE": "disabled"})
+    [('WANDB_MODE', {'wandb.mode': 'off'}), ('WANDB_PROJECT', {'wandb.project': 'softmax'})]
+    """
+    found = []
+    for variable, key in WANDB.items():
+        if value := environment.get(variable):
+            named = WANDB_MODES.get(value, value) if key == "mode" else value
+            found.append((variable, {f"wandb.{key}": named}))
+    return found
 
 
 def parser(argv: Sequence[str] = ()) -> Parser:

@@ -1,202 +1,177 @@
-"""The courier's two ways to send runs: `Offline` writes files, `Online` writes to a server."""
+"""The two ways in which runs go to W&B: `Offline` writes files, `Online` writes to a server."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import itertools
-import json
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from study.base.files import make_room, stale
+from study.base.files import make_room, read_regular, sha256, stale
+from study.records.images import MOST_BYTES
+from study.records.parquet import parquet
+from study.runs.settings import Wandb
 from study.wandb.client import own_folder, quiet_settings
 from study.wandb.content import PREDICTIONS, Content
-from study.wandb.ledger import ASKED, BEGUN, FINISHED, PARTIAL, Ledger
+from study.wandb.ledger import BEGUN, FINISHED, PARTIAL, Ledger
 
 if TYPE_CHECKING:
     import wandb
 
 FINISH_SECONDS, ANSWER_SECONDS = 5.0, 5
 CONFIRM_SECONDS, STOP_SECONDS = 6.0, 10.0
-MOST_UNCONFIRMED = 16
+MOST_ROWS = 1_000  # of the table of predictions, of which a file has all
+ANSWERS = ["part", "example", "label", "true_label", "said", "confidence", "label_probability"]
 
 
 class Offline:
-    """Writes each ended run as a folder of files, which appears whole.
-
-    Parameters
-    ----------
-    folder
-        The study's folder.
-    """
+    """Writes each ended run as a folder of files, which appears whole, and is in ``arrived``."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ledger = Ledger(folder)
+        self.folder, self.ledger = folder, Ledger(folder)
+        self.arrived: set[str] = set()
         make_room(folder / "wandb")
         for left in stale(folder / "wandb", f"{PARTIAL}*"):
             shutil.rmtree(left, ignore_errors=True)
 
     def end(self, content: Content) -> None:
-        """Write a run."""
+        """Write a run, but none that was begun on the server, where it goes on."""
+        if self.ledger.online(content.run):
+            return
         # A new folder for each run, because its age tells other tasks that it is in use.
         partial = self.folder / "wandb" / f"{PARTIAL}{uuid4().hex[:12]}"
         partial.mkdir()
-        wandb_id = self.ledger.unused(content.run)
-        run = start(content, wandb_id, partial, "offline")
-        log(run, content.history, 0)
+        run = start(content, self.ledger.unused(content.run), partial, "offline")
+        log(run, content.rows, 0)
         fill(run, content, self.folder)
         place = Path(run.dir).parent
         run.finish()
         place.rename(self.folder / "wandb" / place.name)
         shutil.rmtree(partial, ignore_errors=True)
-        say(published=[content.run])
+        self.arrived.add(content.run)
 
 
 class Online:
     """Keeps a W&B run on the server for each training run.
 
-    Parameters
-    ----------
-    folder
-        The study's folder.
+    ``live`` has those that are being sent, ``arrived`` the ids of runs that the server has whole.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ledger = Ledger(folder)
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self.ledger, self.say = folder, Ledger(folder), say
         make_room(folder / "wandb")
         self.live: dict[str, wandb.Run] = {}
-        self.lacks: dict[str, int] = {}  # the first epoch that the server does not have
-        self.unconfirmed: dict[str, wandb.Run] = {}
+        self.arrived: set[str] = set()
+        self._lacks: dict[str, int] = {}  # the first epoch that the server does not have
+        self._unconfirmed: dict[str, wandb.Run] = {}
+        self._said_where = False
 
-    def open(self, content: Content) -> None:
-        """Begin or resume a run on the server, and log the epochs that the server lacks."""
-        known = self.ledger.online(content.run)
-        taken: set[str] = set()
-        while content.run not in self.live:
-            wandb_id = known.get("id") or self.ledger.unused(content.run, taken)
-            if not known:
-                self.ledger.note(content.run, wandb_id, ASKED)
-            run = self._begin(content, wandb_id, known.get("state"))
-            if run is None:
-                say(taken=wandb_id)  # a sign of life for the training
-                taken.add(wandb_id)
-                known = {}
-                continue
-            self.ledger.note(content.run, wandb_id, BEGUN)
-            self.live[content.run], self.lacks[content.run] = run, run.starting_step
-            say(url=run.project_url)
-        self.log(content.run, content.history)
+    def begun(self, runs: Collection[str], place: Wandb) -> set[str]:
+        """Return the runs that have arrived, of those begun by a process that could not note it."""
+        ids = {self.ledger.online(run).get("id", ""): run for run in runs}
+        ended = ended_there(ids.keys() - {""}, place.entity, place.project)
+        return self._note({ids[each]: each for each in ended})
 
-    def _begin(self, content: Content, wandb_id: str, state: str | None) -> wandb.Run | None:
-        """Begin or resume a run; None when its id is taken.
+    def log(self, content: Content) -> None:
+        """Log the epochs that the server lacks, to a run that is begun or resumed if need be."""
+        run = self.live.get(content.run) or self._open(content)
+        self._lacks[content.run] = log(run, content.rows, self._lacks[content.run])
 
-        An id is taken when a run from another folder has it, or when it was deleted on the server,
-        which never accepts the id again.
-        """
+    def _open(self, content: Content) -> wandb.Run:
+        """Begin or resume a run on the server, which takes no id of a deleted run again."""
         import wandb
 
-        if state == ASKED and logged_there(content, wandb_id):
-            return None  # the run was not begun here, so the logged epochs are another folder's
-        resume = "never" if state is None else "allow"
-        try:
-            run = start(content, wandb_id, self.folder, "online", resume)
-        except wandb.errors.UsageError as error:
-            if state is None and "already exists" in str(error):
-                return None
-            raise
-        except wandb.errors.CommError as error:
-            if "previously created and deleted" in str(error):
-                return None
-            raise
+        wandb_id, taken = self.ledger.online(content.run).get("id"), set[str]()
+        while True:
+            wandb_id = wandb_id or self.ledger.unused(content.run, taken)
+            self.ledger.note(content.run, wandb_id, BEGUN)
+            try:
+                run = start(content, wandb_id, self.folder, "online", "allow")
+                break
+            except wandb.errors.CommError as error:
+                if "previously created and deleted" not in str(error):
+                    raise
+                taken.add(wandb_id)
+                wandb_id = None
+        self.live[content.run], self._lacks[content.run] = run, run.starting_step
+        if not self._said_where:
+            self.say(f"W&B: {run.project_url}, group {content.settings['group']}")
+            self._said_where = True
         return run
-
-    def log(self, run: str, rows: list[dict[str, Any]]) -> None:
-        """Log a run's epochs that the server lacks."""
-        self.lacks[run] = log(self.live[run], rows, self.lacks[run])
 
     def end(self, content: Content) -> None:
         """Finish a run; `confirm` asks the server later whether the run arrived."""
-        self.open(content)
+        self.log(content)
         run = self.live.pop(content.run)
+        run.config.update(content.config, allow_val_change=True)  # type: ignore[no-untyped-call]
         fill(run, content, self.folder)
         run.finish(exit_code=0)
-        say(finished=content.run)  # a sign of life for the training, as finishing may be slow
-        self.unconfirmed[content.run] = run
-        if len(self.unconfirmed) >= MOST_UNCONFIRMED:
-            self.confirm()
+        self._unconfirmed[content.run] = run
+
+    def stop(self, run: str, exit_code: int) -> None:
+        """Leave a run as stopped on the server; it resumes with its training."""
+        self.live.pop(run).finish(exit_code=exit_code)
 
     def confirm(self, patience: float = 0) -> None:
         """Ask the server which runs are finished, because the client hides the server's refusals.
 
-        Parameters
-        ----------
-        patience
-            Seconds to ask again for missing runs, at least twice; 0 asks once.
-
         Raises
         ------
         RuntimeError
-            The server lacks runs after ``patience`` seconds.
+            The server lacks runs after ``patience`` seconds, in which it was asked at least twice.
         """
         until = time.monotonic() + patience
         for look in itertools.count():
-            if not self.unconfirmed:
+            if not self._unconfirmed:
                 return
-            ended = ended_there(self.unconfirmed.values())
-            arrived = [name for name, run in self.unconfirmed.items() if run.id in ended]
-            for name in arrived:
-                self.ledger.note(name, self.unconfirmed.pop(name).id, FINISHED)
-            say(published=arrived)
-            if not patience:
+            one = next(iter(self._unconfirmed.values()))
+            ids = {run.id: name for name, run in self._unconfirmed.items()}
+            for name in self._note({ids[i]: i for i in ended_there(ids, one.entity, one.project)}):
+                del self._unconfirmed[name]
+            if not patience or not self._unconfirmed:
                 return
-            if self.unconfirmed and look and time.monotonic() > until:
-                raise RuntimeError(f"{len(self.unconfirmed)} runs did not arrive whole")
-            if self.unconfirmed:
-                time.sleep(1.0)
+            if look and time.monotonic() > until:
+                raise RuntimeError(f"{len(self._unconfirmed)} runs did not arrive whole")
+            time.sleep(1.0)
+
+    def _note(self, arrived: Mapping[str, str]) -> set[str]:
+        """Note runs that have arrived, with their W&B ids."""
+        for name, wandb_id in arrived.items():
+            self.ledger.note(name, wandb_id, FINISHED)
+        self.arrived |= arrived.keys()
+        return set(arrived)
 
     def close(self) -> None:
-        """Leave unfinished runs as stopped on the server; they resume with their training."""
+        """Leave unfinished runs as stopped."""
         self.confirm(CONFIRM_SECONDS)
         until = time.monotonic() + STOP_SECONDS
-        for name, run in self.live.items():
+        for name in list(self.live):
             if time.monotonic() < until:  # the server marks the others crashed; they resume, too
-                run.finish(exit_code=130)
-                say(finished=name)
+                self.stop(name, 130)
 
 
-def ended_there(runs: Collection[wandb.Run]) -> set[str]:
+def ended_there(ids: Collection[str], entity: str | None, project: str) -> set[str]:
     """Return the ids of the runs that are finished on the server."""
     import wandb
 
-    one = next(iter(runs))
-    filters = {"name": {"$in": [run.id for run in runs]}}
+    if not ids:
+        return set()
     with own_folder():
-        found = wandb.Api(timeout=ANSWER_SECONDS).runs(f"{one.entity}/{one.project}", filters)
-        return {run.id for run in found if run.state == "finished"}
-
-
-def logged_there(content: Content, wandb_id: str) -> bool:
-    """Tell whether the server has an epoch of a run with this id."""
-    import wandb
-
-    api = wandb.Api(timeout=ANSWER_SECONDS)
-    path = f"{content.settings['entity'] or api.default_entity}/{content.settings['project']}"
-    with own_folder():
+        api = wandb.Api(timeout=ANSWER_SECONDS)
+        found = api.runs(f"{entity or api.default_entity}/{project}", {"name": {"$in": [*ids]}})
         try:
-            return any(run.lastHistoryStep >= 0 for run in api.runs(path, {"name": wandb_id}))
+            return {run.id for run in found if run.state == "finished"}
         except ValueError:  # the project does not exist yet
-            return False
+            return set()
 
 
-def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -> None:
-    """Send the run that a sweep's agent waits for: the means over the runs it trained."""
+def tell_sweep(
+    sweep: Mapping[str, str], summaries: Sequence[Mapping[str, Any]], folder: Path
+) -> None:
+    """Send the run that a sweep's agent waits for: the means over its runs."""
     import wandb
 
     settings = quiet_settings(FINISH_SECONDS)
@@ -209,7 +184,8 @@ def tell_sweep(sweep: dict[str, str], summary: dict[str, float], folder: Path) -
         settings=settings,
         reinit="create_new",
     )
-    run.log(summary)
+    names = [name for name, value in summaries[0].items() if isinstance(value, float)]
+    run.log({name: sum(each[name] for each in summaries) / len(summaries) for name in names})
     run.finish()
 
 
@@ -227,7 +203,7 @@ def start(
         mode=mode,  # type: ignore[arg-type]  # the client lists the words
         resume=resume,  # type: ignore[arg-type]  # the same
         reinit="create_new",
-        settings=quiet_settings(FINISH_SECONDS),
+        settings=quiet_settings(FINISH_SECONDS, content.watched),
     )
     run.define_metric("epoch")
     run.define_metric("*", step_metric="epoch")
@@ -244,19 +220,25 @@ def log(run: wandb.Run, rows: list[dict[str, Any]], since: int) -> int:
 
 
 def fill(run: wandb.Run, content: Content, folder: Path) -> None:
-    """Add an ended run's summary and files."""
-    run.summary.update(content.summary)
+    """Add an ended run's summary, table and files."""
+    import wandb
+
     files = Path(run.dir)
-    if content.predictions:
-        (files / PREDICTIONS).write_bytes(base64.b64decode(content.predictions))
+    run.summary.update(dict(content.summary))
+    if content.predictions is not None:
+        (files / PREDICTIONS).write_bytes(written := parquet(content.predictions))
+        run.summary["predictions_hash"] = sha256([written])
         run.save(str(files / PREDICTIONS), base_path=str(files), policy="now")
+    if content.answers is not None:
+        # Training examples first.
+        answers = content.answers.sort_values("part", ascending=False, kind="stable")
+        table = wandb.Table(dataframe=answers[ANSWERS].head(MOST_ROWS).reset_index(drop=True))
+        # Bound, it is a file of the run. Otherwise the client makes an artifact of it as well,
+        # whose files an offline run would leave in the user's home folder.
+        table.bind_to_run(run, "predictions", "summary")  # type: ignore[no-untyped-call]
+        run.summary["predictions"] = table
     for name in content.images:
         (files / "images").mkdir(exist_ok=True)
-        shutil.copyfile(folder / "images" / f"{name}.npy", files / "images" / f"{name}.npy")
+        image = read_regular(folder / "images" / f"{name}.npy", MOST_BYTES)
+        (files / "images" / f"{name}.npy").write_bytes(image)
         run.save(str(files / "images" / f"{name}.npy"), base_path=str(files), policy="now")
-
-
-def say(**answer: Any) -> None:
-    """Send an answer to the training."""
-    with contextlib.suppress(BrokenPipeError):
-        print(json.dumps(answer), flush=True)

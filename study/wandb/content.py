@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import re
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.base.errors import BadInput
+from study.base.files import read_regular, sha256
 from study.records.columns import history_columns
-from study.records.parquet import as_table, parquet, read_part
-from study.records.provenance import data_sizes, outside_hashes
-from study.runs.progress import Progress
+from study.records.images import MOST_BYTES
+from study.records.parquet import as_table, read_part
+from study.runs.declaring import nested
 from study.runs.run import Run
 from study.runs.study import Study
-from study.terminal.arms import arm_label
+from study.terminal.arms import arm_label, arm_parts
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 LONGEST_NAME = 64  # W&B's limit for job types and tags
 LONGEST_TITLE = 128  # W&B's limit for a run's name
 PREDICTIONS = "predictions.parquet"
 EARLIER_PREDICTIONS = "predictions.json"  # a list of rows
+IMAGES = re.compile(r"[0-9a-f]{12}")  # their files' names
 OF_DATA = ("image_shape", "classes", "test_examples", "outside")
 OUTCOME = ("status", "epochs", "epochs_to_fit", "seconds", "weights_hash")
+OF_WANDB = ("run", "epoch", "train_seconds")  # not a measured value
 
 
 class Content(NamedTuple):
-    """One run, as plain values.
+    """A run as it is sent.
 
-    Attributes
-    ----------
-    settings
-        Its place in W&B: ``project``, ``entity``, ``group``, ``job_type``, ``name``, ``tags``.
-    config
-        Everything known before training: facts, data, environment.
-    history
-        The run's evaluated epochs.
-    summary
-        The run's results; empty while it trains.
-    predictions
-        The network's predictions: the content of a parquet file, in base64.
-    images
-        Names of the image files that the predictions refer to.
+    ``settings`` are arguments of ``wandb.init``. ``rows`` are the evaluated epochs, each with the
+    time when it was trained. What follows is of recorded runs: ``summary``, and what the network
+    answered, if that was kept, as it was written and as ``answers``, a row an example. ``watched``
+    is the process of this machine that trains the run, if there is one.
     """
 
     run: str
     settings: dict[str, Any]
     config: dict[str, Any]
-    history: list[dict[str, Any]]
-    summary: dict[str, Any]
-    predictions: str
-    images: list[str]
+    rows: list[dict[str, Any]]
+    summary: Mapping[str, Any] = {}
+    predictions: pa.Table | None = None
+    answers: pd.DataFrame | None = None
+    watched: int | None = None
+
+    @property
+    def images(self) -> list[str]:
+        """The names of the images that the predictions are of."""
+        named = [] if self.predictions is None else self.predictions["images"].to_pylist()
+        return sorted(name for name in set(named) - {None} if IMAGES.fullmatch(name))
 
 
 class Fetched(NamedTuple):
-    """A run read from W&B: its W&B id and the fields of `Content`, with images as files' bytes.
+    """A run read from W&B: ``id`` is its W&B id or its file.
 
-    Predictions are one table, or none where they were not kept.
+    Predictions are one table, or none where they were not kept; images are files' contents.
+    ``fault`` says why the run could not be read.
     """
 
     id: str
@@ -69,126 +72,72 @@ class Fetched(NamedTuple):
     summary: dict[str, Any]
     predictions: list[pa.Table]
     images: list[bytes]
+    fault: str = ""
 
 
 def add_files(fetched: Fetched, files: Path) -> None:
-    """Add predictions and images, from the folder of a W&B run's files.
-
-    Raises
-    ------
-    BadInput
-        Predictions that cannot be read.
-    """
-    whole, earlier = files / PREDICTIONS, files / EARLIER_PREDICTIONS
-    try:
-        if whole.is_file():
-            fetched.predictions.append(read_part(whole))
-        elif earlier.is_file():
-            rows = json.loads(earlier.read_text(encoding="utf-8"))
+    """Add predictions and images of a W&B run's files; raises `BadInput` where one is damaged."""
+    if files.is_symlink():
+        raise BadInput(str(files), "a folder", "a link")
+    if (path := files / PREDICTIONS).exists():
+        if fetched.summary.get("predictions_hash") not in (
+            sha256([read_regular(path, MOST_BYTES)]),
+            None,
+        ):
+            raise BadInput(str(path), "the predictions that were sent", "others")
+        table = read_part(path)
+        if table is None or not {"run", "images"}.issubset(table.column_names):
+            raise BadInput(str(path), "predictions as a whole parquet file")
+        fetched.predictions.append(table)
+    elif (path := files / EARLIER_PREDICTIONS).exists():
+        try:
+            rows = json.loads(read_regular(path))
             fetched.predictions.extend([as_table(rows)] if rows else [])
-    except ValueError as error:
-        raise BadInput(str(earlier), "predictions as JSON", hint=str(error)) from None
-    if None in fetched.predictions:
-        raise BadInput(str(whole), "predictions as a whole parquet file")
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BadInput(str(path), "predictions as JSON", hint=str(error)) from None
     for path in sorted((files / "images").glob("*.npy")):
-        fetched.images.append(path.read_bytes())
+        content = read_regular(path, MOST_BYTES)
+        if not sha256([content]).startswith(path.stem) or not IMAGES.fullmatch(path.stem):
+            raise BadInput(str(path), "images with the hash that is their name", "others")
+        fetched.images.append(content)
 
 
-def training_content(
-    study: Study,
-    slot: Progress,
-    study_yaml: str,
-    hashes: tuple[str, str],
-    environment: Mapping[str, Any],
-) -> Content:
-    """Return the content of a run that trains, with its epochs so far."""
-    config = config_of(study, slot.run, study_yaml, hashes, environment)
-    return Content(
-        slot.run.id, settings_of(study, slot.run), config, list(slot.history), {}, "", []
-    )
-
-
-def ended(content: Content, row: Mapping[str, Any], predictions: pa.Table | None) -> Content:
-    """Return a run's content with its results added.
-
-    Parameters
-    ----------
-    content
-        The run with its whole history.
-    row
-        The run's row of records.
-    predictions
-        The run's predictions, if they were kept.
-    """
-    content = content._replace(summary=summary_of(row, content.history))
-    if predictions is None:
-        return content
-    return content._replace(
-        predictions=base64.b64encode(parquet(predictions)).decode(),
-        images=sorted(set(predictions["images"].to_pylist()) - {None}),
-    )
-
-
-def recorded_content(
-    study: Study, study_yaml: str, folder: Path, wanted: Collection[str]
-) -> Iterator[Content]:
-    """Yield the content of runs that are recorded in a study's folder."""
-    from study.records.predictions import tables_by_run
-    from study.records.reading import recorded
-
-    said = tables_by_run(folder, wanted)
-    for run, row, history in recorded(folder):
-        if run.id in wanted:
-            environment = json.loads(
-                (folder / "environment" / f"{row['environment']}.json").read_text(encoding="utf-8")
-            )
-            hashes = (row["data_hash"], row["labels_hash"])
-            config = config_of(study, run, study_yaml, hashes, environment)
-            content = Content(run.id, settings_of(study, run), config, history, {}, "", [])
-            yield ended(content, row, said.get(run.id))
-
-
-def settings_of(study: Study, run: Run) -> dict[str, Any]:
-    """Return a run's place in W&B: the group is its study, the job type its arm."""
-    label, seed = arm_label(study.arm(run)), f", seed {run.seed}"
+def settings_of(study: Study, run: Run, folder: Path) -> dict[str, Any]:
+    """Return a run's place in W&B and what people read there, with the command that trains it."""
+    arm = study.arm(run)
+    label, seed = arm_label(arm), f", seed {run.seed}"
+    options = [word for key in arm for word in (f"--{key}", json.dumps(arm[key]))]
+    config = ["--config", str(folder / "study.yaml"), "--seeds", f"[{run.seed}]"]
+    command = shlex.join(["study", "fit", *config, *options, "--out", f"results/{run.id}"])
+    tags = [*study.wandb.tags, *(part[:LONGEST_NAME] for part in (arm_parts(arm) if arm else ()))]
     return {
         "project": study.wandb.project,
         "entity": study.wandb.entity,
         "group": study.wandb.group or study.name,
         "job_type": label[:LONGEST_NAME],
         "name": f"{label[: LONGEST_TITLE - len(seed)]}{seed}",
-        "tags": list(study.wandb.tags),
+        "tags": list(dict.fromkeys(tags)),
+        "notes": f"Run {run.id} of the study {study.name}: {label}{seed}.\n"
+        f"To train it again: `{command}`",
     }
 
 
-def config_of(
-    study: Study,
-    run: Run,
-    study_yaml: str,
-    hashes: tuple[str, str],
-    environment: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return a run's W&B config: facts by subject, hashes of the data, and the environment.
+def config_of(study: Study, run: Run) -> dict[str, Any]:
+    """Return what a run's W&B config has from the start: its facts by subject."""
+    named = {"run": run.id, "study": study.name, "arm": arm_label(study.arm(run))}
+    return {**named, **nested(run.facts())}
 
-    ``record`` holds the texts from which the records are restored exactly.
-    """
-    nested: dict[str, Any] = {}
-    for key, value in run.facts().items():
-        subject, _, name = key.rpartition(".")
-        (nested.setdefault(subject, {}) if subject else nested)[name] = value
+
+def record_of(
+    row: Mapping[str, Any], environment: Mapping[str, Any], study_yaml: str
+) -> dict[str, Any]:
+    """Return what a recorded run's W&B config has besides; ``record`` restores it exactly."""
     return {
-        "run": run.id,
-        "study": study.name,
-        "arm": arm_label(study.arm(run)),
-        **nested,
-        "parameters": run.parameters,
-        "data_hash": hashes[0],
-        "labels_hash": hashes[1],
+        **{name: row[name] for name in ("parameters", "data_hash", "labels_hash")},
         "environment": dict(environment),
         "record": {
-            "facts": json.dumps(run.facts()),
-            **data_sizes(run),
-            "outside": outside_hashes(run),
+            "facts": row["facts"],
+            **{name: row.get(name) for name in OF_DATA},
             "environment": json.dumps(environment),
             "study": study_yaml,
         },
@@ -198,25 +147,14 @@ def config_of(
 def summary_of(row: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a run's W&B summary: the metrics of its last epoch, and how it ended."""
     last = max(history, key=lambda each: int(each["epoch"]))
-    return {**{k: v for k, v in last.items() if k != "run"}, **{key: row[key] for key in OUTCOME}}
+    outcome = {**{key: row[key] for key in OUTCOME}, "train_seconds": row["seconds"]}
+    return {**{k: v for k, v in last.items() if k != "run"}, **outcome}
 
 
-def run_row(
-    config: Mapping[str, Any], summary: Mapping[str, Any], environment: str
-) -> dict[str, Any]:
-    """Return a run's row of records.
+def run_row(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's row of records, but for its environment's name; imports nothing.
 
-    Parameters
-    ----------
-    config, summary
-        The run's config and summary, read from W&B.
-    environment
-        The hash that names the run's environment.
-
-    Raises
-    ------
-    BadInput
-        The W&B run is no run of a study.
+    Raises `BadInput` where W&B has no run of a study.
     """
     try:
         facts = json.loads(config["record"]["facts"])
@@ -226,16 +164,16 @@ def run_row(
             "run": run.id,
             **run.facts(),
             "facts": config["record"]["facts"],
-            "status": summary["status"],
+            "status": _text(summary["status"]),
             "epochs": int(summary["epochs"]),
             "epochs_to_fit": None if to_fit is None else int(to_fit),
-            "parameters": run.parameters,
+            "parameters": int(config["parameters"]),
             **{name: config["record"].get(name) for name in OF_DATA},
             "seconds": float(summary["seconds"]),
-            "data_hash": config["data_hash"],
-            "labels_hash": config["labels_hash"],
-            "weights_hash": summary["weights_hash"],
-            "environment": environment,
+            "data_hash": _text(config["data_hash"]),
+            "labels_hash": _text(config["labels_hash"]),
+            "weights_hash": _text(summary["weights_hash"]),
+            "environment": "",
             "error": None,  # failed runs are not sent
         }
     except (KeyError, TypeError, ValueError) as error:
@@ -244,6 +182,12 @@ def run_row(
     if run.id != config.get("run"):
         raise BadInput("W&B run", f"facts that give the id {config.get('run')}", run.id)
     return row
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no text")
+    return value
 
 
 def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -258,11 +202,7 @@ def history_rows(run: str, logged: Iterable[Mapping[str, Any]]) -> list[dict[str
         epoch = int(each["epoch"])
         # In the order of records; names of W&B's own begin with an underscore.
         names = [*filter(each.__contains__, history_columns(validation=True)[2:]), *sorted(each)]
-        names = [name for name in names if name[0] != "_" and name not in ("run", "epoch")]
-        values = {name: _number(each[name]) for name in names}
+        names = [name for name in names if name[0] != "_" and name not in OF_WANDB]
+        values = {n: math.nan if each[n] is None else float(each[n]) for n in names}
         rows.setdefault(epoch, {"run": run, "epoch": epoch, **values})
     return [rows[epoch] for epoch in sorted(rows)]
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -1,55 +1,65 @@
 """Keeps which W&B runs a study's folder has made, so that no W&B id is used for two runs.
 
+wandb/mark                       a few random letters, the end of this folder's W&B ids
 wandb/offline-run-<time>-<id>/   a run's complete files, for ``wandb sync``
 wandb/.writing-<random>/         the files of a run that is being written
 wandb/online/<run>.json          a run's id and state on the server
+
+Two studies may have a run in common, and its id. The mark, which is made once and goes with the
+folder, keeps them apart in W&B. Earlier versions sent runs under their plain ids, which they keep.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
+import secrets
 import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from study.base.files import write_whole
+from study.base.errors import BadInput
+from study.base.files import make_room, write_first, write_whole
 
 PARTIAL = ".writing-"
-ASKED, BEGUN, FINISHED = "asked", "begun", "finished"
+BEGUN, FINISHED = "begun", "finished"  # an earlier version's "asked" says nothing
 
 
 def sync_command(folder: Path) -> str:
-    """Return the command that uploads the offline runs.
-
-    Examples
-    --------
-    >>> sync_command(Path("my results"))
-    "wandb sync 'my results/wandb'/offline-run-*"
-    """
+    """Return the command that uploads the offline runs, those that were not uploaded before."""
     return f"wandb sync {shlex.quote(str(folder / 'wandb'))}/offline-run-*"
 
 
-class Ledger:
-    """The W&B runs of one study's folder.
+def push_command(folder: Path) -> str:
+    """Return the command that sends the runs that W&B lacks."""
+    return shlex.join(["study", "wandb", "push", str(folder)])
 
-    Parameters
-    ----------
-    folder
-        The study's folder.
-    """
+
+class Ledger:
+    """The W&B runs of one study's folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "wandb"
 
+    def mark(self) -> str:
+        """Return the folder's mark, made at the first call."""
+        make_room(self.folder)
+        path = self.folder / "mark"
+        found = write_first(path, secrets.token_hex(3).encode())
+        if not re.fullmatch(rb"[0-9a-z]{1,12}", found):
+            raise BadInput(str(path), "the few letters and digits that end W&B's ids", found)
+        return found.decode()
+
     def online(self, run: str) -> dict[str, str]:
         """Return a run's ``id`` and ``state`` on the server; empty when the run is not there."""
         try:
-            content: Any = json.loads(
-                (self.folder / "online" / f"{run}.json").read_text(encoding="utf-8")
-            )
-            return {"id": content["id"], "state": content["state"]}
+            path = self.folder / "online" / f"{run}.json"
+            content: Any = json.loads(path.read_text(encoding="utf-8"))
+            found = {"id": content["id"], "state": content["state"]}
+            whole = re.fullmatch(rf"{run}(-[0-9a-z]{{1,12}}){{0,2}}", found["id"])
+            return found if whole and found["state"] in (BEGUN, FINISHED) else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
@@ -73,23 +83,7 @@ class Ledger:
         return found
 
     def unused(self, run: str, taken: Collection[str] = ()) -> str:
-        """Return an unused W&B id for a new run: the run's own id, or the id with a number.
-
-        Parameters
-        ----------
-        run
-            The run's id.
-        taken
-            W&B ids that the server refused.
-        """
-        own = self.online(run)
-        used = self.offline_ids() | set(taken)
-        if own and own["state"] != ASKED:
-            used.add(own["id"])
-        elif own and own["id"] not in used:
-            return own["id"]  # already chosen, because the ids before it were taken
-        return next(
-            wandb_id
-            for number in itertools.count(1)
-            if (wandb_id := run if number == 1 else f"{run}-{number}") not in used
-        )
+        """Return an unused W&B id for a run: its own and the mark, and a number if ``taken``."""
+        used, own = self.offline_ids() | set(taken), f"{run}-{self.mark()}"
+        numbered = (f"{own}-{number}" for number in itertools.count(2))
+        return next(each for each in itertools.chain([own], numbered) if each not in used)

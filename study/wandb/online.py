@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +18,11 @@ if TYPE_CHECKING:
     import wandb
 
 ANSWER_SECONDS = 30
+FILES = re.compile(rf"{PREDICTIONS}|{EARLIER_PREDICTIONS}|images/[0-9a-f]{{12}}\.npy")
 
 
 def read_online(path: str) -> Iterator[Fetched]:
-    """Read the runs of ``ENTITY/PROJECT/GROUP``.
-
-    Raises
-    ------
-    BadInput
-        The path has another form, there are no such runs, or the server does not return them.
-    """
+    """Read the runs of ``ENTITY/PROJECT/GROUP``; raises `BadInput` where that gives none."""
     parts = path.split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise BadInput("pull", "ENTITY/PROJECT/GROUP", path)
@@ -60,7 +56,10 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
     fetched.history.extend(run.scan_history(use_cache=False))
     with tempfile.TemporaryDirectory() as folder:
         for file in run.files():
-            if file.name in (PREDICTIONS, EARLIER_PREDICTIONS) or file.name.startswith("images/"):
+            if FILES.fullmatch(file.name):  # any other name may lead anywhere
                 file.download(root=folder, exist_ok=True)
-        add_files(fetched, Path(folder))
+        try:
+            add_files(fetched, Path(folder))
+        except BadInput as fault:
+            return fetched._replace(fault=str(fault))
     return fetched

@@ -1,49 +1,58 @@
-"""Starts and talks to the courier's process from the training, which never waits for it."""
+"""The follower that `study.fit` starts: a process beside the training, which never waits for it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-import study
+from study.runs.study import Study
+from study.terminal.plan import counted
+from study.wandb.ledger import Ledger, push_command
 
-# Environment variables about a single run, which a sweep's agent or another logger may have set.
-ABOUT_ONE_RUN = {
-    f"WANDB_{name}"
-    for name in (
-        *("MODE", "DISABLED", "SERVICE", "DIR", "CONSOLE", "RESUME", "PROJECT", "JOB_TYPE", "TAGS"),
-        *("RUN_ID", "RUN_GROUP", "RUN_DIR", "NAME", "NOTES", "SWEEP_ID", "SWEEP_PARAM_PATH"),
-    )
-}
+END_SECONDS = 15.0
+FILE_SECONDS = 1.0  # more for each run that is written as files
 
 
-class Courier:
-    """A process of `study.wandb.courier`, as the training sees it."""
+def awaited(study: Study) -> bool:
+    """Tell whether a sweep's agent waits for a run of its own, whatever is left to train."""
+    return study.wandb.mode == "online" and "WANDB_SWEEP_ID" in os.environ
 
-    def __init__(self, mode: str, folder: Path) -> None:
-        environment = {
-            name: value for name, value in os.environ.items() if name not in ABOUT_ONE_RUN
-        }
-        # Otherwise the client contacts a server for its error reports, even offline.
-        environment["WANDB_ERROR_REPORTING"] = "false"
-        package = str(Path(study.__file__).resolve().parents[1])
+
+class Follower:
+    """A process of ``study wandb follow``, as the training sees it.
+
+    The process sends the runs of one task, whose progress file and records it reads. Its standard
+    input says which runs are the task's besides; the input's end, that the task has ended.
+    """
+
+    def __init__(self, study: Study, folder: Path, say: Callable[[str], None]) -> None:
+        self.mode, self.folder, self.say = study.wandb.mode, folder, say
+        self._process: subprocess.Popen[str] | None = None
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, task: str, runs: Collection[str], share: Collection[str]) -> None:
+        """Start the process, with recorded runs that W&B lacks, and all that were asked for."""
+        if self.mode == "off":
+            return
+        package = str(Path(__file__).resolve().parents[2])
         paths = [package, os.environ.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        # The client opens its files in the locale's encoding, which may not cover the path.
-        environment["PYTHONUTF8"] = "1"
-        if mode == "offline":
-            environment["WANDB_MODE"] = "offline"
+        words = ["follow", str(self.folder), "--task", task]
         self._process = subprocess.Popen(
             # -P keeps Python from importing the working directory's wandb folder as the library.
-            [sys.executable, "-P", "-m", "study.wandb.courier", mode, str(folder)],
-            env=environment,
+            [sys.executable, "-P", "-m", "study.wandb", *words]
+            + (["--offline"] if self.mode == "offline" else []),
+            # The client opens its files in the locale's encoding, which may not cover the path.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+            | {"PYTHONUTF8": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -51,67 +60,50 @@ class Courier:
             errors="replace",
             start_new_session=True,
         )
-        self._published: list[str] = []
-        self._failed: str | None = None
-        self._where: str | None = None
-        self._heard = time.monotonic()
-        self._lock = threading.Lock()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        given = json.dumps({"runs": sorted(runs), "share": sorted(share)})
+        # The training waits neither for a line nor for a pipe that is full.
+        pipes = (self._hear, self._process.stdout), (self._tell, self._process.stdin, given)
+        for work, *arguments in pipes:
+            self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+            self._threads[-1].start()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                answer = json.loads(line)
-            except ValueError:  # a line printed by W&B's client
-                continue
-            with self._lock:
-                self._heard = time.monotonic()
-                self._published += answer.get("published", [])
-                self._failed = answer.get("failed", self._failed)
-                self._where = answer.get("url", self._where)
+    def _hear(self, lines: IO[str]) -> None:
+        with lines:
+            for line in lines:
+                if line.startswith("W&B: "):  # the client's lines do not
+                    self.say(line.strip())
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; `news` reports a courier that has died."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(message) + "\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):
+    def _tell(self, pipe: IO[str], given: str) -> None:
+        with contextlib.suppress(OSError), pipe:
+            pipe.write(given + "\n")
+            pipe.flush()
+            self._over.wait()
+
+    def wait(self, runs: Collection[str], interrupted: Callable[[], bool]) -> None:
+        """Wait a little until recorded runs have arrived, and say how many have not.
+
+        Files are waited for longer, unless a stop is requested.
+        """
+        if self._process is None:
             return
-        if message["do"] == "close":
-            # The pipe stays open: its end tells the courier that this process was killed.
-            with self._lock:
-                self._heard = time.monotonic()
-
-    def news(self) -> tuple[list[str], str | None, str | None]:
-        """Return the newly arrived runs, the reason of a failure, and the project's URL."""
-        ended = self.ended
-        with self._lock:
-            published, self._published = self._published, []
-            failed = self._failed
-            if failed is None and ended and self._process.returncode != 0:
-                failed = f"its process ended with status {self._process.returncode}"
-            return published, failed, self._where
-
-    @property
-    def ended(self) -> bool:
-        """Whether the process has ended and its whole output has been read."""
-        return self._process.poll() is not None and not self._reader.is_alive()
-
-    def silence(self) -> float:
-        """Return the seconds since the courier's last answer."""
-        with self._lock:
-            return time.monotonic() - self._heard
+        self._over.set()
+        waited, began = 0.0, time.monotonic()
+        limit = END_SECONDS + (FILE_SECONDS * len(runs) if self.mode == "offline" else 0)
+        while self._process.poll() is None and waited < limit:
+            if interrupted():
+                limit = min(limit, waited + END_SECONDS)
+            time.sleep(0.05)
+            waited = time.monotonic() - began
+        self.kill()
+        if lacking := set(runs) - Ledger(self.folder).published():
+            said = f"W&B: {counted(len(lacking), 'run')} did not arrive, nothing is lost"
+            self.say(f"{said}; later: {push_command(self.folder)}")
 
     def kill(self) -> None:
-        """Kill the process."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue
+        """Stop the process at once; the folder has all that it has not sent."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._over.set()
+            for each in self._threads:
+                each.join(1.0)

@@ -113,12 +113,12 @@ def marked(mark: str) -> list[str]:
 
 
 def kill_beside_wandb(trial: Trial, seconds: float) -> bool:
-    """Kill a process some time after its courier came; return whether it had one."""
+    """Kill a process some time after its follower came; return whether it had one."""
     mark = uuid4().hex
     process = trial.start(environment={MARK: mark})
     wait_until(lambda: marked(mark), process, every=0.01)
     process.join(seconds)
-    couriers = [line for line in marked(mark) if "study.wandb.courier" in line]
+    followers = [line for line in marked(mark) if "study.wandb follow" in line]
     process.kill()
     process.join()
     end = time.monotonic() + 10
@@ -126,7 +126,7 @@ def kill_beside_wandb(trial: Trial, seconds: float) -> bool:
         time.sleep(0.05)
     kill_marked(mark)
     assert not left
-    return bool(couriers)
+    return bool(followers)
 
 
 def kill_marked(mark: str) -> None:
@@ -144,15 +144,15 @@ def test_a_kill_beside_wandb_leaves_no_process_and_loses_no_run(
     whole: Trial, tmp_path: Path
 ) -> None:
     trial = Trial(tmp_path, ("--wandb.mode", "offline", "--stack", "1"))
-    couriers = [kill_beside_wandb(trial, seconds) for seconds in (0.8, 1.2, 1.6, 2.0)]
-    assert any(couriers)
+    followers = [kill_beside_wandb(trial, seconds) for seconds in (0.8, 1.2, 1.6, 2.0)]
+    assert any(followers)
     trial.finish()
     same(whole, trial)
     assert len(Ledger(trial.out).published()) == 4
 
 
 @pytest.mark.slow
-def test_a_kill_in_the_middle_of_a_message_to_the_courier_leaves_no_process(
+def test_a_kill_as_the_follower_starts_leaves_no_process(
     tmp_path: Path,
 ) -> None:
     kill_beside_wandb(Trial(tmp_path, ("--wandb.mode", "offline", "--stack", "1")), 0)

@@ -27,7 +27,7 @@ class Loopback:
     deleted : set of str
         Ids of runs that were deleted: the service never takes them again.
     forbidden : set of str
-        Parts of the paths that are answered with 403.
+        Parts of the paths, and operations, that are answered with 403.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if loopback.fault in ("401", "500"):
             self._reply(int(loopback.fault), {"errors": [{"message": "injected fault"}]})
-        elif any(part in self.path for part in loopback.forbidden):
+        elif name in loopback.forbidden or any(p in self.path for p in loopback.forbidden):
             self._reply(403, {"error": "forbidden"})
         elif name == "UpsertBucket" and given["variables"].get("name") in loopback.deleted:
             self._reply(409, {"errors": [{"message": "previously created and deleted"}]})

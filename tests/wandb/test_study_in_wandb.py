@@ -26,6 +26,7 @@ from wandb_client import (
 
 import study
 from study.runs.command_line import read
+from study.wandb.carriers import ANSWERS
 from study.wandb.ledger import Ledger
 
 
@@ -44,18 +45,29 @@ def test_sixteen_runs_arrive_whole_and_come_back_value_for_value(
         runs, history = study.load(out)
         assert len(runs) == len(server.runs) == 16
         whole_once(server, out)
+        mark = Ledger(out).mark()
         for row in runs.to_dict("records"):
-            there = server.runs[row["run"]]
+            there = server.runs[f"{row['run']}-{mark}"]
             facts = study.Run.of(json.loads(row["facts"])).facts()
             assert there.config["data"]["label_noise"] == facts["data.label_noise"]
             assert there.config["optimizer"]["lr"] == facts["optimizer.lr"]
             assert there.config["labels_hash"] == row["labels_hash"]
             assert there.config["environment"]["stacking"] == "bitwise"
-            assert (there.group, there.tags) == ("small", ["a", "b"])
+            noise = f"label_noise {facts['data.label_noise']:g}"
+            assert (there.group, there.tags) == ("small", ["a", "b", noise])
             assert there.job_type == f"label_noise {facts['data.label_noise']:g}"
-            last = history[history["run"] == row["run"]].iloc[-1]
+            assert there.name == f"{there.job_type}, seed {row['seed']}"
+            assert f"study fit --config {out}/study.yaml --seeds '[{row['seed']}]'" in there.notes
+            its = history[history["run"] == row["run"]]
+            last = its.iloc[-1]
             assert there.summary["test_accuracy"] == last["test_accuracy"]
             assert there.summary["weights_hash"] == row["weights_hash"]
+            assert there.summary["train_seconds"] == row["seconds"]
+            table = there.summary["predictions"]
+            assert (table["_type"], table["nrows"]) == ("table-file", 560)
+            rows = json.loads(there.files[table["path"]])
+            assert rows["columns"] == ANSWERS
+            assert {each[0] for each in rows["data"][:200]} == {"train"}
         equal(out, pull(server, tmp_path))
         requests = len(server.requests)
         assert "recorded already" in fit(server, config, out, "--seeds", "8")
@@ -84,7 +96,8 @@ def test_offline_asks_for_no_name_needs_no_interface_and_reads_back_value_for_va
     assert "login" not in (done.stdout + done.stderr).lower()
     assert "asked for a name" not in done.stderr
     runs, _ = study.load(out)
-    assert Ledger(out).offline_ids() == set(runs["run"])
+    mark = Ledger(out).mark()
+    assert Ledger(out).offline_ids() == {f"{run}-{mark}" for run in runs["run"]}
     argv = ["study.wandb", "read", str(out), "--out", str(back)]
     subprocess.run([*base, *argv], env=bare, check=True, capture_output=True)
     equal(out, back)
@@ -106,24 +119,25 @@ def test_other_lightning_loggers_work_beside_it(config: Path, tmp_path: Path) ->
     assert len(Ledger(out).offline_ids()) == 4
 
 
-def test_a_sweep_s_agent_trains_a_stack_and_its_run_has_the_means(
+def test_a_sweep_s_agent_gets_its_run_with_the_means_whatever_is_left_to_train(
     config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
     with Loopback() as server:
-        agent = {"WANDB_SWEEP_ID": "s1", "WANDB_RUN_ID": "agents", "WANDB_PROJECT": "study"}
-        argv = ["--config", str(config), "--out", str(out)]
-        log = tmp_path / "log"
-        process = fit_process(argv, log, environment(server, tmp_path) | agent)
-        process.join(120)
-        assert process.exitcode == 0, log.read_text()
-        whole_once(server, out)
-        assert len(server.runs) == 5
-        _, history = study.load(out)
-        means = history[history["epoch"] == 6].mean(numeric_only=True)
-        summary = server.runs["agents"].summary
-        assert summary["test_accuracy"] == pytest.approx(means["test_accuracy"])
-        assert server.runs["agents"].state == "finished"
+        for name in ("trains", "finds-everything"):
+            agent = {"WANDB_SWEEP_ID": "s1", "WANDB_RUN_ID": name, "WANDB_PROJECT": "study"}
+            argv = ["--config", str(config), "--out", str(out)]
+            log = tmp_path / "log"
+            process = fit_process(argv, log, environment(server, tmp_path) | agent)
+            process.join(120)
+            assert process.exitcode == 0, log.read_text()
+            whole_once(server, out)
+            _, history = study.load(out)
+            means = history[history["epoch"] == 6].mean(numeric_only=True)
+            summary = server.runs[name].summary
+            assert summary["test_accuracy"] == pytest.approx(means["test_accuracy"])
+            assert server.runs[name].state == "finished"
+        assert len(server.runs) == 6
 
 
 def test_the_shipped_sweep_gives_the_arms_of_its_config() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -20,18 +18,12 @@ from wandb_client import (
 )
 
 import study
+from study.records.parquet import parquet
 from study.records.predictions import load_predictions
 from study.records.reading import load_images
-from study.runs.command_line import read
-from study.wandb.content import (
-    EARLIER_PREDICTIONS,
-    PREDICTIONS,
-    Fetched,
-    add_files,
-    recorded_content,
-    run_row,
-)
+from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files, run_row
 from study.wandb.restore import fault_of, restore
+from study.wandb.source import Source
 
 
 @pytest.mark.parametrize("epochs", [[], [0, 1, 2], [0, 1, 3], [1, 2, 3]])
@@ -42,8 +34,10 @@ def test_a_run_whose_history_is_not_whole_gives_no_records(
     rows = [{"epoch": epoch} for epoch in epochs]
     config = {"study": "small", "record": record, "evaluate_every": 1, "run": "a"}
     fetched = Fetched("a", config, rows, {"status": "fitted", "epoch": 3}, [], [])
-    with pytest.raises(study.BadInput, match="a: its history lacks"):
-        restore([fetched], tmp_path / "out")
+    left_out: list[str] = []
+    with pytest.raises(study.BadInput, match="expected a run of a study that has ended, found 0"):
+        restore([fetched], tmp_path / "out", left_out.append)
+    assert left_out[0].startswith("a: its history lacks epochs, the first ")
     assert not (tmp_path / "out").exists()
 
 
@@ -58,32 +52,31 @@ def test_two_studies_of_one_group_are_not_mixed() -> None:
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
 
 
-def fetched_runs() -> list[Fetched]:
+def fetched_runs(root: Path) -> list[Fetched]:
     """Return the runs of a recorded study as W&B would give them back."""
-    text = (FORMAT1 / "study.yaml").read_text()
-    recorded = study.records.reading.recorded(FORMAT1)
-    small = read(["--config", str(FORMAT1 / "study.yaml")]).study
+    ids = [run.id for run, _, _ in study.records.reading.recorded(FORMAT1)]
     found = []
-    for each in recorded_content(small, text, FORMAT1, {run.id for run, _, _ in recorded}):
-        fetched = Fetched(each.run, each.config, each.history, each.summary, [], [])
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / PREDICTIONS).write_bytes(base64.b64decode(each.predictions))
-            (Path(folder) / "images").mkdir()
-            for name in each.images:
-                shutil.copy(FORMAT1 / "images" / f"{name}.npy", Path(folder) / "images")
-            add_files(fetched, Path(folder))
+    for number, each in enumerate(Source(FORMAT1).recorded(ids)):
+        fetched = Fetched(each.run, each.config, each.rows, dict(each.summary), [], [])
+        folder = root / f"files{number}"
+        (folder / "images").mkdir(parents=True)
+        assert each.predictions is not None
+        (folder / PREDICTIONS).write_bytes(parquet(each.predictions))
+        for name in each.images:
+            shutil.copy(FORMAT1 / "images" / f"{name}.npy", folder / "images")
+        add_files(fetched, folder)
         found.append(fetched)
     return found
 
 
 def test_predictions_of_the_first_format_come_back_from_either_file(tmp_path: Path) -> None:
-    one, other, *rest = fetched_runs()
+    one, other, *rest = fetched_runs(tmp_path)
     # An earlier version sent a list of rows.
     (tmp_path / EARLIER_PREDICTIONS).write_text(json.dumps(other.predictions[0].to_pylist()))
     rows = other._replace(predictions=[])
     add_files(rows, tmp_path)
-    out, number, left_out = restore([one, rows, *rest], tmp_path / "out")
-    assert (number, left_out) == (4, [])
+    out, number = restore([one, rows, *rest], tmp_path / "out", pytest.fail)
+    assert number == 4
     order = ["run", "part", "example"]
     frames = [load_predictions(folder).sort_values(order) for folder in (out, FORMAT1)]
     pd.testing.assert_frame_equal(*(f.reset_index(drop=True) for f in frames), check_dtype=False)
@@ -101,9 +94,10 @@ def test_damaged_predictions_are_bad_input(tmp_path: Path) -> None:
 
 
 def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: Path) -> None:
-    first, other, *_ = fetched_runs()
+    first, other, *_ = fetched_runs(tmp_path)
     again = first._replace(id="again", summary={**first.summary, "seconds": 1e9})
-    out, number, left_out = restore([first, again, other], tmp_path / "out")
+    left_out: list[str] = []
+    out, number = restore([first, again, other], tmp_path / "out", left_out.append)
     assert number == 2
     assert left_out == [f"again: the run {first.config['run']}, which is there already"]
     runs, history = study.load(out)
@@ -112,15 +106,16 @@ def test_of_two_runs_in_wandb_with_one_id_the_first_gives_the_records(tmp_path: 
     assert len(history) == 10
     assert history["gradient_cosine"].notna().all()  # a column of earlier versions
     # A second pull finds both there.
-    assert restore([first, other], out)[1] == 0
+    assert restore([first, other], out, left_out.append)[1] == 0
 
 
 def test_of_two_runs_in_wandb_with_one_id_the_one_with_predictions_gives_the_records(
     tmp_path: Path,
 ) -> None:
-    whole = fetched_runs()[0]
+    whole = fetched_runs(tmp_path)[0]
     cut = whole._replace(id="cut", predictions=[], images=[])  # its files were not sent
-    out, number, left_out = restore([cut, whole], tmp_path / "out")
+    left_out: list[str] = []
+    out, number = restore([cut, whole], tmp_path / "out", left_out.append)
     assert number == 1
     assert left_out == [f"cut: the run {whole.config['run']}, which is there already"]
     assert set(load_predictions(out)["run"]) == {whole.config["run"]}
@@ -129,11 +124,13 @@ def test_of_two_runs_in_wandb_with_one_id_the_one_with_predictions_gives_the_rec
 @pytest.mark.parametrize(
     "changed", [{"run": "000000000000"}, {"run": None}], ids=["another id", "no id"]
 )
-def test_a_run_whose_facts_do_not_give_its_id_gives_no_row(changed: dict[str, str]) -> None:
-    one = fetched_runs()[0]
-    assert run_row(one.config, one.summary, "e")["run"] == one.config["run"]
+def test_a_run_whose_facts_do_not_give_its_id_gives_no_row(
+    changed: dict[str, str], tmp_path: Path
+) -> None:
+    one = fetched_runs(tmp_path)[0]
+    assert run_row(one.config, one.summary)["run"] == one.config["run"]
     with pytest.raises(study.BadInput, match=f"expected facts that give the id {changed['run']}"):
-        run_row({**one.config, **changed}, one.summary, "e")
+        run_row({**one.config, **changed}, one.summary)
 
 
 @pytest.mark.parametrize(

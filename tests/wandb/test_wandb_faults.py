@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from loopback import Loopback
 from paced import paced
 from wandb_client import (
     KEY,
+    again,
     client,
     environment,
     equal,
@@ -27,10 +30,7 @@ from wandb_client import (
 )
 
 import study
-from study.runs.command_line import read
-from study.wandb.content import Content
-from study.wandb.ledger import ASKED, Ledger
-from study.wandb.process import Courier
+from study.wandb.ledger import Ledger
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_server_that_fails_stops_nothing_and_loses_nothing(
         began = time.monotonic()
         said = fit(server, config, out)
         assert time.monotonic() - began - without < 15
-        lines = [line for line in said.splitlines() if "going on offline" in line]
+        lines = [line for line in said.splitlines() if "nothing is lost; later: " in line]
         assert len(lines) == 1
         assert KEY not in said
         for ours, theirs in zip(study.load(out), study.load(undisturbed), strict=True):
@@ -85,9 +85,11 @@ def test_a_server_that_fails_stops_nothing_and_loses_nothing(
         if not server._server:
             server.revive()
         server.fault, server._left = None, None
-        sync = lines[0].rpartition("later: ")[2]
-        assert sync.startswith("wandb sync ")
-        client(server, tmp_path, sync)
+        command = lines[0].rpartition("later: ")[2]
+        assert command == f"study wandb push {out}"
+        again(server, tmp_path, command)
+        whole_once(server, out)
+        assert len(server.runs) == 4
         equal(out, pull(server, tmp_path))
     shows_no_key(tmp_path)
 
@@ -146,19 +148,47 @@ def test_stopped_by_a_signal_and_resumed_goes_on_in_the_same_run(
 
 
 @pytest.mark.slow
-def test_a_rerun_from_scratch_gets_new_ids_and_touches_no_earlier_run(
-    config: Path, tmp_path: Path
-) -> None:
+def test_a_follower_that_is_killed_costs_the_training_nothing(config: Path, tmp_path: Path) -> None:
+    out, pace = tmp_path / "results", tmp_path / "pace"
+    config.write_text(paced(config.read_text(), 60, pace, 0.5))
     with Loopback() as server:
-        fit(server, config, tmp_path / "first")
-        before = {name: list(run.chunks) for name, run in server.runs.items()}
-        fit(server, config, tmp_path / "second")
-        fit(server, config, tmp_path / "third")
-        ids = {f"{name}{number}" for name in before for number in ("", "-2", "-3")}
-        assert set(server.runs) == ids
-        assert {name: server.runs[name].chunks for name in before} == before
-        for wandb_id in ids:
-            assert [row["epoch"] for row in server.runs[wandb_id].history] == list(range(7))
+        argv = ["--config", str(config), "--out", str(out)]
+        process = fit_process(argv, tmp_path / "log", environment(server, tmp_path))
+        assert wait_until(lambda: len(server.runs) == 4, process)
+        words = f"study.wandb\0follow\0{out}\0".encode()
+        paths = list(Path("/proc").glob("[0-9]*/cmdline"))
+        (follower,) = [path for path in paths if words in path.read_bytes()]
+        os.kill(int(follower.parent.name), signal.SIGKILL)
+        pace.unlink()
+        process.join(60)
+        assert process.exitcode == 0
+        said = (tmp_path / "log").read_text()
+        assert f"4 runs did not arrive, nothing is lost; later: study wandb push {out}" in said
+        again(server, tmp_path, f"study wandb push {out}")
+        whole_once(server, out)
+        assert len(server.runs) == 4
+
+
+@pytest.mark.slow
+def test_studies_with_the_same_runs_never_meet(config: Path, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("first", "second")]
+    with Loopback() as server:
+        for place in places:
+            before = {name: list(run.chunks) for name, run in server.runs.items()}
+            fit(server, config, place, "--name", place.name)
+            assert {name: server.runs[name].chunks for name in before} == before
+            whole_once(server, place)
+        # A third one meets neither from files.
+        fit(server, config, tmp_path / "third", "--wandb.mode", "offline")
+        client(server, tmp_path, f"wandb sync '{tmp_path}'/third/wandb/offline-run-*")
+        assert len(server.runs) == 12
+        assert {run.group for run in server.runs.values()} == {"first", "second", "small"}
+
+
+def recorded(config: Path, out: Path) -> list[str]:
+    """Train the study without W&B and return its runs' ids."""
+    fit(None, config, out, "--wandb.mode", "off")
+    return sorted(study.load(out).runs["run"])
 
 
 @pytest.mark.slow
@@ -166,31 +196,52 @@ def test_ids_of_runs_that_were_deleted_are_not_asked_for_again(
     config: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    ids = [run.id for run in read(["--config", str(config)]).study.runs]
+    ids, mark = recorded(config, out), Ledger(out).mark()
     with Loopback() as server:
-        server.deleted = {ids[0], f"{ids[0]}-2"}
-        assert "going on offline" not in fit(server, config, out)
-        assert set(server.runs) == {f"{ids[0]}-3", *ids[1:]}
+        server.deleted = {f"{ids[0]}-{mark}", f"{ids[0]}-{mark}-2"}
+        again(server, tmp_path, f"study wandb push {out}")
+        wanted = {f"{ids[0]}-{mark}-3", *(f"{run}-{mark}" for run in ids[1:])}
+        assert set(server.runs) == wanted
         equal(out, pull(server, tmp_path))
 
 
-@pytest.mark.slow
-def test_an_id_that_was_asked_for_is_left_to_who_has_trained_it_since(
+def test_runs_that_an_earlier_version_sent_keep_their_plain_ids(
     config: Path, tmp_path: Path
 ) -> None:
+    out = tmp_path / "results"
+    asked, begun, finished, written = recorded(config, out)
+    ledger, mark = Ledger(out), Ledger(out).mark()
+    for run, state in ((asked, "asked"), (begun, "begun"), (finished, "finished")):
+        ledger.note(run, run, state)
+    (out / "wandb" / f"offline-run-20261123_174959-{written}").mkdir()
     with Loopback() as server:
-        fit(server, config, tmp_path / "theirs")
-        before = {name: (run.state, list(run.chunks)) for name, run in server.runs.items()}
-        ours = tmp_path / "ours"
-        (ours / "wandb").mkdir(parents=True)
-        shutil.copy(tmp_path / "theirs" / "study.yaml", ours)
-        for run in before:
-            Ledger(ours).note(run, run, ASKED)
-        fit(server, config, ours)
-        assert {name: (server.runs[name].state, server.runs[name].chunks) for name in before} == (
-            before
+        said = again(server, tmp_path, f"study wandb push {out}")
+        assert set(server.runs) == {f"{asked}-{mark}", begun}
+        assert f"{out}: 2 runs sent" in said
+        # Nor are they written as files.
+        assert f"{out}: 0 runs written" in again(
+            server, tmp_path, f"study wandb push {out} --offline"
         )
-        assert set(server.runs) == {*before, *(f"{run}-2" for run in before)}
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_be_read_after_an_upload_gets_nothing_twice(
+    config: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    recorded(config, out)
+    with Loopback() as server:
+        server.forbidden = {"Runs"}
+        said = again(server, tmp_path, f"study wandb push {out}", status=1)
+        assert f"nothing is lost; again: study wandb push {out}" in said
+        assert [run.state for run in server.runs.values()] == ["finished"] * 4
+        server.forbidden = set()
+        before = [request for request in server.requests if "upload" in request]
+        chunks = {name: list(run.chunks) for name, run in server.runs.items()}
+        again(server, tmp_path, f"study wandb push {out}")
+        assert [request for request in server.requests if "upload" in request] == before
+        assert {name: run.chunks for name, run in server.runs.items()} == chunks
+        whole_once(server, out)
 
 
 @pytest.mark.slow
@@ -206,15 +257,14 @@ def test_files_that_the_server_does_not_take_are_named_when_they_are_missed(
 
 
 @pytest.mark.slow
-def test_what_the_server_silently_does_not_take_is_written_offline(
-    config: Path, tmp_path: Path
-) -> None:
+def test_what_the_server_silently_does_not_take_is_sent_later(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     with Loopback() as server:
         server.forbidden = {"file_stream"}
-        assert "4 runs did not arrive whole; going on offline" in fit(server, config, out)
+        assert "4 runs did not arrive" in fit(server, config, out)
         server.forbidden = set()
-        client(server, tmp_path, f"wandb sync '{out}'/wandb/offline-run-*")
+        again(server, tmp_path, f"study wandb push {out}")
+        whole_once(server, out)
         equal(out, pull(server, tmp_path))
 
 
@@ -238,7 +288,7 @@ def test_what_a_kill_kept_from_wandb_is_written_at_the_next_start(
     fit(None, config, out, "--wandb.mode", "offline", "--seeds", "1")
     places = sorted((out / "wandb").glob("offline-run-*"))
     shutil.rmtree(places[0])
-    lost = places[0].name.rpartition("-")[2]
+    lost = places[0].name.split("-", 3)[3]
     fit(None, config, out, "--wandb.mode", "offline", "--seeds", "1")
     after = sorted((out / "wandb").glob("offline-run-*"))
     assert places[1] in after
@@ -247,22 +297,3 @@ def test_what_a_kill_kept_from_wandb_is_written_at_the_next_start(
     back = tmp_path / "back"
     assert study_wandb("read", str(out / "wandb"), "--out", str(back)) == 0
     equal(out, back)
-
-
-def test_a_courier_whose_training_is_killed_while_it_closes_writes_no_more(tmp_path: Path) -> None:
-    settings = {"project": "p", "entity": None, "group": "g", "job_type": "j", "name": "n"}
-    courier = Courier("offline", tmp_path)
-    for number in range(100):
-        row = {"run": f"r{number}", "epoch": 0, "train_accuracy": 0.5}
-        content = Content(f"r{number}", settings, {}, [row], {"status": "fitted"}, [], [])
-        courier.send({"do": "end", "content": content._asdict()})
-    courier.send({"do": "close"})
-    while not (published := courier.news()[0]):
-        time.sleep(0.01)
-    assert courier._process.stdin is not None
-    courier._process.stdin.close()  # as the system does for one that was killed
-    assert courier._process.wait(10) == 1
-    written = Ledger(tmp_path).offline_ids()
-    assert set(published) <= written
-    assert len(written) < 100
-    courier.kill()

@@ -16,6 +16,7 @@ from loopback import Loopback
 import study
 from study.records.predictions import load_predictions
 from study.records.reading import load_images
+from study.wandb.ledger import Ledger
 
 KEY = "5ec2e7" + "0" * 34
 
@@ -66,6 +67,22 @@ def client(server: Loopback, tmp_path: Path, command: str) -> str:
     return done.stdout
 
 
+def again(server: Loopback, tmp_path: Path, command: str, status: int = 0) -> str:
+    """Run a command line of this package as its user would, and return what it printed."""
+    program, *words = shlex.split(command)
+    assert program == "study"
+    done = subprocess.run(
+        [sys.executable, "-m", "study", *words],
+        env={**os.environ, **environment(server, tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def equal(ours: Path, theirs: Path) -> None:
     """Compare two folders' records value for value."""
     for a, b in zip(study.load(ours), study.load(theirs), strict=True):
@@ -93,10 +110,10 @@ def pull(server: Loopback, tmp_path: Path) -> Path:
 
 
 def whole_once(server: Loopback, out: Path) -> None:
-    """Check that each recorded run is there under its own id, every epoch once and in order."""
+    """Check that each recorded run is there under the folder's own id, every epoch once."""
     runs, history = study.load(out)
     for row in runs.to_dict("records"):
-        there = server.runs[row["run"]]
+        there = server.runs[f"{row['run']}-{Ledger(out).mark()}"]
         epochs = history[history["run"] == row["run"]]["epoch"].tolist()
         assert [each["epoch"] for each in there.history] == epochs
         assert [each["_step"] for each in there.history] == epochs
