@@ -9,12 +9,17 @@ from collections.abc import Iterator  # after the environment is set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import slurm_here
 from jaxtyping import install_import_hook
 
 if TYPE_CHECKING:
     import campaign
+
+# A busy machine is no failure, and a test that fails in CI fails on the next machine, too.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 install_import_hook(
     [

@@ -6,7 +6,7 @@ from bad_input import Case, checks_of
 
 NAMES = "letters, digits, '.', '_' and '-', starting with a letter or digit"
 SEEDS = "a number of at least 1, or a list of whole numbers of at least 0"
-BACKWARDS = "one of jacobian, identity, autograd, fused"
+BACKWARDS = "one of jacobian, identity, clamped_0.01, clamped_0.1, clamped_0.5, autograd, fused"
 FROM_1 = "a whole number of at least 1"
 WIDTHS = "a list of layer widths of at least 1, e.g. [256]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bad_input import Case, checks_of
 
-BACKWARDS = "one of jacobian, identity, autograd, fused"
+BACKWARDS = "one of jacobian, identity, clamped_0.01, clamped_0.1, clamped_0.5, autograd, fused"
 DATASETS = "one of mnist5k, digits, mnist, fashion_mnist, kmnist, cifar10"
 CLASSES = "a list of mappings with class_path (a.B) and init_args"
 FROM_1 = "a whole number of at least 1"

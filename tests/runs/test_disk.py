@@ -23,9 +23,9 @@ def test_room_grows_with_runs_epochs_and_what_is_kept() -> None:
     assert found["weights"] == 6 * 4 * run.parameters
     answers = ROWS * 200 + 2 * run.data.source.test_examples
     assert found["predictions"] == 6 * ANSWER_BYTES * answers + 200 * 64  # images, for both arms
-    assert found["history"] == 6 * ROWS * (15 + 6) * NUMBER_BYTES
+    assert found["history"] == 6 * ROWS * (15 + 7) * NUMBER_BYTES
     split = disk_bytes(study_of(**several, **{"data.validation_examples": 100}))
-    assert split["history"] == 6 * ROWS * (15 + 6 + 6) * NUMBER_BYTES
+    assert split["history"] == 6 * ROWS * (15 + 7 + 6) * NUMBER_BYTES
     third = 6 * ANSWER_BYTES * run.data.source.test_examples
     assert split["predictions"] == found["predictions"] + third
     without = study_of(keep_predictions=False, keep_weights=False, measures=[])

@@ -1,7 +1,7 @@
 """The time left, held to the truth on studies whose runs have recorded curves.
 
-curves.csv has the train accuracy and cross-entropy of every epoch of configs/noise.yaml with two
-seeds, trained to fit: python -m study.fit --config configs/noise.yaml --seeds 2
+curves.csv has the train accuracy and cross-entropy of every epoch at eleven levels of label noise,
+two seeds each, trained to fit on all 4,000 training images.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from study.terminal.forecast import Forecast, epochs_to_stop, forecast
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXAMPLES = 4_000
+LEVELS = ["--seeds", "8", "--vary"]
+LEVELS.append("{data.label_noise: [0, .1, .2, .3, .4, .5, .6, .7, .8, .9, 1]}")
 Curve = list[tuple[float, float]]
 
 
@@ -111,9 +113,9 @@ def study_of(config: str, *more: str) -> Study:
         ("random.yaml", ["--seeds", "3"], 64, 0.1),
         ("random.yaml", [], 4, 0.1),
         ("random.yaml", ["--evaluate_every", "5"], 64, 0.2),  # a curve has two points
-        pytest.param("noise.yaml", [], 64, 0.1, id="noise.yaml in two stacks"),
-        ("noise.yaml", ["--seeds", "3"], 64, 0.1),
-        ("noise.yaml", ["--vary", "{data.label_noise: [0.5]}"], 64, 0.1),
+        pytest.param("random.yaml", LEVELS, 64, 0.1, id="eleven levels of noise"),
+        ("random.yaml", [*LEVELS, "--seeds", "3"], 64, 0.1),
+        ("random.yaml", ["--seeds", "8", "--vary", "{data.label_noise: [0.5]}"], 64, 0.1),
         ("softmax.yaml", [], 8, 0.1),
     ],
 )
