@@ -8,6 +8,8 @@ import re
 from reports.style import DARK_PAPER, dark
 
 SCALE = 1.6  # a page is read from further away than paper
+PATH = re.compile(r'\bd="[^"]*"')
+LONG = re.compile(r"(\d\.\d\d)\d+")  # hundredths of a point are enough
 COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 
 
@@ -35,6 +37,7 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
     style = f' style="width: {SCALE * float(width[1]):.0f}pt"' if width else ""
     head = re.sub(r'\s(width|height|version|xmlns(:\w+)?)="[^"]*"', "", head)
     rest = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", rest)
+    rest = PATH.sub(lambda found: LONG.sub(r"\1", found[0]), rest)
     rest = COLOUR.sub(lambda found: _by_mode(found[0]), rest)
     rest = re.sub(r"\n\s*", "\n", rest)
     return f'{head}{style} role="img" aria-label="{html.escape(alt)}">{rest}'.strip()

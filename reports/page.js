@@ -17,7 +17,8 @@ filter.addEventListener("input", () => {
 
 const key = (row, column) => {
   const cell = row.cells[column];
-  return cell.dataset.value === undefined ? cell.textContent : Number(cell.dataset.value);
+  const text = cell.dataset.value ?? cell.textContent;
+  return text.trim() === "" || Number.isNaN(Number(text)) ? (text === "nan" ? NaN : text) : Number(text);
 };
 const compare = (a, b) => {
   if (typeof a === "number" && typeof b === "number") {
