@@ -116,7 +116,7 @@ def complete(table: pd.DataFrame, group: Sequence[str]) -> pd.DataFrame:
     return table[there == whole]
 
 
-def thinned(table: pd.DataFrame, points: int = 60) -> pd.DataFrame:
+def thinned(table: pd.DataFrame, points: int = 40) -> pd.DataFrame:
     """Return the rows of at most so many epochs, the first and the last among them."""
     epochs = table["epoch"].drop_duplicates().sort_values().to_numpy()
     chosen = epochs[np.linspace(0, len(epochs) - 1, min(points, len(epochs))).round().astype(int)]

@@ -46,7 +46,9 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         ax.text(
             left + shape[1] / 2, top + shape[0] + 5, text, ha="center", va="center", size="x-small"
         )
-    ax.imshow(canvas, cmap=None if len(shape) > 2 else "gray", vmin=0, vmax=255)
+    ax.imshow(
+        canvas, cmap=None if len(shape) > 2 else "gray", vmin=0, vmax=255, interpolation="none"
+    )
     ax.set_axis_off()
     return ax
 
