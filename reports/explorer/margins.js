@@ -38,7 +38,7 @@ const startMargins = () => {
   const choose = () => {
     const [low, high] = extent();
     const moved = (state.get("margin") || "").split("_").map(Number);
-    const kept = state.get("claim") === claim().id && moved.length === claim().margins.length && moved.every(Number.isFinite);
+    const kept = state.has("margin") && state.get("claim") === claim().id && moved.length === claim().margins.length && moved.every(Number.isFinite);
     for (const [number, slider] of sliders.entries()) {
       slider.parentElement.hidden = number >= claim().margins.length;
       Object.assign(slider, { min: low, max: high, step: "any" });

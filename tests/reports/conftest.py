@@ -22,6 +22,22 @@ trainer: {max_epochs: 3}
 """
 
 
+CLAIM = """
+- id: random-labels-cost-accuracy
+  family: of-the-test
+  stated: 2026-11-28
+  sentence: Random labels cost more than 5 points of test accuracy.
+  config: {config}
+  where: {{model.backward: jacobian}}
+  a: {{data.label_noise: 0}}
+  b: {{data.label_noise: 1}}
+  metric: test_accuracy
+  at: last
+  above: 0.05
+  margin_from: ours
+"""
+
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small study's folder, trained once for all tests."""
@@ -35,5 +51,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report") / "out"
-    assert main([str(results), "--out", str(out)]) == 0
+    assert main([str(results), "--out", str(out), "--claims", str(claim_of(results))]) == 0
     return out
+
+
+def claim_of(results: Path) -> Path:
+    """Return a file with a claim about the small study."""
+    path = results.parent / "claims.yaml"
+    path.write_text(CLAIM.format(config=results.parent / "small.yaml"))
+    return path

@@ -131,6 +131,33 @@ def test_noise_moves_the_numbers_and_the_wall(page: Any, results: Path) -> None:
     assert label.split(", ")[2] in page.locator("#noise-detail").text_content()
 
 
+def test_a_margin_is_moved_and_its_seeds_are_judged_again(page: Any, results: Path) -> None:
+    runs, history = study.load(results)
+    last = history.groupby("run").last()["test_accuracy"]
+    its = runs[runs["model.backward"] == "jacobian"].assign(value=runs["run"].map(last))
+    wide = its.pivot_table(index="seed", columns="data.label_noise", values="value")
+    effects = wide[0] - wide[1]
+    page.select_option("#margin-claim", "random-labels-cost-accuracy")
+    said = page.locator("#margin-verdict")
+    assert "this is the margin that was stated" in said.text_content()
+    assert f"{int((effects > 0.05).sum())} of 6 seeds lie there" in said.text_content()
+    stated = page.locator("#margin-low").input_value()
+    page.focus("#margin-low")
+    page.keyboard.press("End")
+    moved = float(page.locator("#margin-low").input_value())
+    assert f"{int((effects > moved).sum())} of 6 seeds lie there" in said.text_content()
+    assert "refuted" in said.text_content()
+    assert "margin=" in page.url
+    page.click("#margin-reset")
+    assert page.locator("#margin-low").input_value() == stated
+    page.locator("#margin-picture .dot").first.click()
+    assert "seed=0" in page.url
+    page.click("#margin-table summary")
+    page.wait_for_selector("#margin-table tbody tr")
+    shown = page.locator("#margin-table tbody tr").first.locator("td").all_text_contents()
+    assert float(shown[1]) == pytest.approx(wide.loc[0, 0], rel=6e-3)
+
+
 def test_a_view_can_be_sent_by_its_address(browser: Any, report: Path, results: Path) -> None:
     run = str(study.load(results).runs["run"].iloc[3])
     for page in opened(browser, report, f"#run={run}&metric=accuracy&part=test&noise=1"):
