@@ -161,7 +161,7 @@ def test_an_array_whose_report_is_refused_is_named(
         ),
         (
             ["configs/random.yaml", "--tasks", "10000", "--out", "OUT"],
-            "--tasks: expected a number from 1 to 16, as 16 runs are to train, found 10000",
+            "--tasks: expected a number from 1 to 24, as 24 runs are to train, found 10000",
         ),
         (
             ["configs/random.yaml", "--out", "OUT", "--", "--array=0-3"],
