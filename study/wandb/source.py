@@ -132,6 +132,6 @@ class Source:
             with contextlib.ExitStack() as stack:
                 if path != newest:  # one of an earlier version
                     stack.enter_context(contextlib.suppress(BadInput))
-                study, text = study_of([read_layer(str(path))])[0], path.read_text("utf-8")
+                study, text = study_of([read_layer(str(path))])[0], path.read_text(encoding="utf-8")
                 self.newest, self.wanted = (study, text), {run.id for run in study.runs}
                 self._runs |= {run.id: (study, text, run) for run in study.runs}
