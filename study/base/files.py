@@ -174,7 +174,8 @@ def _check_kind(path: Path, found: os.stat_result) -> None:
 def read_regular(path: Path, most: int = MOST_BYTES, *, top: bool = False) -> bytes:
     """Return the content of a file in a study's folder; see `open_regular`."""
     with open_regular(path, most, top=top) as file:
-        return file.read(most)
+        size = os.fstat(file.fileno()).st_size  # read() takes as much memory as it is told
+        return file.read(min(size, most))
 
 
 def read_json(path: Path, what: str, most: int = MOST_BYTES) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from uuid import uuid4
 from study.base.errors import BadInput
 from study.base.files import PART
 from study.records.kept import check_whole, config_files, record_files
+from study.records.ledgers import FILE, read_statement
 from study.records.parquet import ended_runs
 from study.records.reading import read_config, read_environment
 from study.runs import yaml_text
@@ -44,6 +45,10 @@ def archive(folder: Path, out: Path) -> int:
         raise BadInput(f"{folder} name", "a study's name", name)
     texts = {path.name: _config(path) for path in config_files(folder)}
     files = {path.relative_to(folder).as_posix(): path for path in record_files(folder)}
+    if (stated := read_statement(folder)) is not None:
+        for key, text in _texts(stated):
+            _refuse(f"{folder / FILE} {key}", text)
+        files[FILE] = folder / FILE
     made = out.with_name(f".{out.name}.{uuid4().hex}{PART}")
     try:
         with zipfile.ZipFile(made, "x", zipfile.ZIP_STORED) as packed:

@@ -1,7 +1,8 @@
 """Checks a study's records against the hashes they were recorded with; trains nothing.
 
 A row of ``runs`` has hashes of the run's record (see `study.records.hashes`) and of its weights, an
-id is the hash of its facts, and environments, images and added columns are named by their hashes.
+id is the hash of its facts, a claim stands beside its hash, and environments, images and added
+columns are named by their hashes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from study.base.errors import BadInput
 from study.base.files import MOST_BYTES, read_json, read_regular, sha256
 from study.records import images, networks
 from study.records.hashes import HASHED, HASHES, by_run, digest, facts_of, recorded_hashes
+from study.records.ledgers import read_statement
 from study.records.once import Record, records_of
 from study.records.parquet import KINDS, part_names, read_part
 from study.records.reading import read_config
@@ -69,6 +71,10 @@ def check(folder: Path) -> Checked:
     for run in sorted(records.keys() & weights.keys()):
         found = _of_weights(weights[run], records[run][0])
         faults += [f"{weights[run]}: {fault}" for fault in found]
+    try:
+        read_statement(folder)
+    except BadInput as error:
+        faults.append(str(error))
     notes = list(_not_covered(records, weights)) + named.notes
     return Checked(len(records), faults, notes)
 

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from study.base.errors import BadInput
-from study.base.files import PART
+from study.base.files import PART, write_whole
 from study.records.checkpoints import check_format, saved_runs
 from study.records.difference import changes, difference, read_runs
 from study.records.kept import check_whole, config_files, record_files
+from study.records.ledgers import FILE, common_statement
 from study.records.parquet import ended_runs
 from study.records.writing import Folder
 from study.runs.config import study_in
@@ -58,7 +59,7 @@ def join(folders: Sequence[Path], out: Path) -> Joined:
         for other in dict.fromkeys(ended[run] for run in sorted(its & ended.keys())):
             _check_agree(other, folder, {run for run in its if ended.get(run) == other})
         ended = {**dict.fromkeys(its, folder), **ended}
-    files = _files(folders, ended)
+    files, stated = _files(folders, ended), common_statement(folders)
     with _appearing(out) as made:
         writer = Folder(made, studies[0].name)
         for config in _configs(folders):
@@ -66,6 +67,8 @@ def join(folders: Sequence[Path], out: Path) -> Joined:
         for name, path in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, made / name, follow_symlinks=False)
+        if stated is not None:
+            write_whole(made / FILE, stated)
     wanted = {run.id for run in studies[0].runs}
     return Joined(len(wanted & ended.keys()), len(saved_runs(out)), len(wanted))
 

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from study.base.errors import BadInput
-from study.base.files import sha256
+from study.base.files import read_regular, sha256
 from study.runs import yaml_text
 
 SHIPPED = "shipped"
@@ -74,26 +76,57 @@ def hashed(entries: Any, name: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def statement(ledgers: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return what claims.json says today."""
-    date = datetime.now(UTC).isoformat(timespec="seconds")
+def statement(ledgers: Sequence[Mapping[str, Any]], date: str | None = None) -> bytes:
+    """Return what claims.json says: the ledgers, and a date, which is today's by default."""
+    date = date or datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps({"date": date, "ledgers": ledgers}, indent=1, ensure_ascii=False).encode()
 
 
 def read_statement(folder: Path) -> dict[str, Any] | None:
-    """Return what a folder's claims.json says; None where there is none.
+    """Return what a folder's claims.json says, with all its claims; None where there is none.
 
     Raises
     ------
     BadInput
-        A file that is no statement.
+        A file that is no statement, or a claim that differs from its hash.
     """
     path = folder / FILE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = from_json(read_regular(path, top=True))
         claims = {k: v for each in found["ledgers"] for k, v in each["claims"].items()}
-        return {"date": str(found["date"]), "claims": claims}
+        for each in found["ledgers"]:
+            true = hashed([claim["entry"] for claim in each["claims"].values()], FILE)
+            if {k: v["sha256"] for k, v in true.items()} != {
+                k: v["sha256"] for k, v in each["claims"].items()
+            }:
+                raise ValueError("a claim differs from its hash")
+        return {"date": str(found["date"]), "ledgers": found["ledgers"], "claims": claims}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, BadInput) and error.key == str(path):
+            raise
         raise BadInput(str(path), "the claims that a study began with", hint=str(error)) from None
+
+
+def common_statement(folders: Sequence[Path]) -> bytes | None:
+    """Return the first statement of some folders of one study, of the claims that are in all.
+
+    None where one of them does not say what it began with.
+    """
+    stated = [found for folder in folders if (found := read_statement(folder)) is not None]
+    if len(stated) < len(folders):
+        return None
+    first = min(stated, key=lambda each: each["date"])
+    ledgers = [
+        {
+            **each,
+            "claims": {
+                name: claim
+                for name, claim in each["claims"].items()
+                if all(claim["sha256"] == s["claims"].get(name, {}).get("sha256") for s in stated)
+            },
+        }
+        for each in first["ledgers"]
+    ]
+    return statement(ledgers, first["date"])

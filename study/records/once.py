@@ -133,7 +133,7 @@ def read_parts(
             parts[name] = found
         for run in runs:
             places[run].append(name)
-    twice = {run: names for run, names in places.items() if len(names) > 1}
+    twice = {run: names for run, names in sorted(places.items()) if len(names) > 1}
     for name, left_out in _left_out(folder, twice).items():
         if name in parts:
             parts[name] = {kind: without(table, left_out) for kind, table in parts[name].items()}

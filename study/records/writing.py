@@ -92,7 +92,7 @@ class Folder:
 
     def state(self, ledgers: Sequence[Mapping[str, Any]]) -> None:
         """Write down what is claimed today; another task may have done it."""
-        write_first(self.path / FILE, statement(ledgers))
+        write_first(self.path.resolve() / FILE, statement(ledgers))
 
     def check_there(self) -> None:
         """Raise when the folder has been removed, or is being removed, since it was begun.

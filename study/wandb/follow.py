@@ -14,9 +14,10 @@ from threading import Event
 from study.base.errors import BadInput
 from study.records.live import tasks_of
 from study.sharing.locks import Locks
+from study.terminal.plan import counted
 from study.wandb.carriers import Offline, Online, tell_sweep
 from study.wandb.client import clean_environment
-from study.wandb.ledger import Ledger
+from study.wandb.ledger import Ledger, push_command
 from study.wandb.source import Source
 
 POLL_SECONDS = 2.0
@@ -134,4 +135,6 @@ def send(
         carrier.close()
         if "SWEEP_ID" in sweep and share and source.ended.issuperset(share):
             tell_sweep(sweep, [each.summary for each in source.recorded(share)], folder)
+    elif task is None and (left := source.ended - sending.ledger.published()):
+        say(f"W&B: {counted(len(left), 'run')} began on the server: {push_command(folder)}")
     return len(carrier.arrived)

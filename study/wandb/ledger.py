@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from study.base.errors import BadInput
-from study.base.files import make_room, write_first, write_whole
+from study.base.files import make_room, read_json, write_first, write_whole
 
 PARTIAL = ".writing-"
 BEGUN, FINISHED = "begun", "finished"  # an earlier version's "asked" says nothing
@@ -55,8 +55,7 @@ class Ledger:
     def online(self, run: str) -> dict[str, str]:
         """Return a run's ``id`` and ``state`` on the server; empty when the run is not there."""
         try:
-            path = self.folder / "online" / f"{run}.json"
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
+            content: Any = read_json(self.folder / "online" / f"{run}.json", "a run's id in W&B")
             found = {"id": content["id"], "state": content["state"]}
             whole = re.fullmatch(rf"{run}(-[0-9a-z]{{1,12}}){{0,2}}", found["id"])
             return found if whole and found["state"] in (BEGUN, FINISHED) else {}

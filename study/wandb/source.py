@@ -124,14 +124,14 @@ class Source:
         Raises `BadInput` where study.yaml is none.
         """
         paths = [path for path in self.folder.glob("study*.yaml") if WRITTEN.fullmatch(path.name)]
-        found = {path: path.stat().st_mtime_ns for path in paths}
+        found = {path: path.lstat().st_mtime_ns for path in paths}
         if found == self._configs:
             return
         self._configs, newest = found, self.folder / "study.yaml"
         for path in sorted(paths, key=lambda p: (p == newest, found[p])):
             with contextlib.ExitStack() as stack:
                 if path != newest:  # one of an earlier version
-                    stack.enter_context(contextlib.suppress(BadInput))
-                study, text = study_of([read_layer(str(path))])[0], path.read_text("utf-8")
+                    stack.enter_context(contextlib.suppress(BadInput, OSError))
+                study, text = study_of([read_layer(str(path))])[0], path.read_text(encoding="utf-8")
                 self.newest, self.wanted = (study, text), {run.id for run in study.runs}
                 self._runs |= {run.id: (study, text, run) for run in study.runs}

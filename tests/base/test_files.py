@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import study
-from study.base.files import make_room, write_first, write_whole
+from study.base.files import make_room, read_regular, write_first, write_whole
 
 
 @pytest.mark.parametrize("write", [write_whole, write_first])
@@ -27,6 +27,11 @@ def test_room_is_made_once_and_again(tmp_path: Path) -> None:
     make_room(tmp_path / "claims")
     make_room(tmp_path / "claims")
     assert (tmp_path / "claims").is_dir()
+
+
+def test_reading_takes_as_much_memory_as_the_file_has(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"content")
+    assert read_regular(tmp_path / "small", most=2**62) == b"content"
 
 
 def text_without_encoding(tree: ast.AST) -> Iterator[int]:

@@ -24,6 +24,7 @@ from study.base.errors import BadInput
 from study.fit import main as fit
 from study.fitting.standing import look
 from study.fitting.verification import _environment
+from study.records.checking import check
 from study.records.difference import read_runs
 from study.records.live import LiveFile
 from study.records.predictions import load_predictions
@@ -92,7 +93,11 @@ def door_rest(folder: Path) -> str:
     return repr((load_images(folder), load_predictions(folder), networks))
 
 
-DOORS = (door_load, door_status, door_verify, door_report, door_diff, door_rest)
+def door_check(folder: Path) -> str:
+    return repr(check(folder).notes)
+
+
+DOORS = (door_load, door_status, door_verify, door_report, door_diff, door_rest, door_check)
 
 
 # What may stand in the place of any file.
@@ -353,6 +358,8 @@ CONTENTS: dict[str, tuple[str, Damage]] = {
     "images line": ("images/*", images((64,))),
     "weights header": ("weights/*", lambda path: path.write_bytes(b"\xff" * 64) and None),
     "sources deep": ("sources/*", text(DEEP)),
+    "claims deep": ("claims.json", text(DEEP)),
+    "claims list": ("claims.json", text('{"date": [], "ledgers": [{"claims": []}]}')),
     "routes list": ("routes/*", text("[1]")),
     "runs null ids": ("runs/*", column("run", None, pa.string())),
     "runs equal ids": ("runs/*", column("run", "0" * 12)),

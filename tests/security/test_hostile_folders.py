@@ -20,7 +20,7 @@ import study
 from study.base.errors import LeftOut
 
 KINDS = ("runs", "history", "answers", "environment", "images", "weights", "progress", "measures")
-OTHERS = ("study.yaml", "study.1.yaml", "sources", "routes", "locks")
+OTHERS = ("study.yaml", "study.1.yaml", "claims.json", "sources", "routes", "locks")
 MEMORY = 2**31  # bytes beyond what the process has
 # Of the many, one of each kind for every run of the tests; the whole campaign is slow.
 FEW = (
@@ -64,7 +64,7 @@ def attack(sound: Path, tmp_path: Path, which: str, damage: Damage) -> dict[str,
 
 
 def one_file(kind: str) -> str:
-    return kind if kind.endswith(".yaml") else f"{kind}/*"
+    return kind if "." in kind else f"{kind}/*"
 
 
 @pytest.mark.parametrize("damage", PLACES[:6], ids=lambda each: each.__name__)
@@ -88,7 +88,7 @@ def test_no_file_does_harm(sound: Path, tmp_path: Path, kind: str, damage: Damag
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", FOLDERS, ids=lambda each: each.__name__)
-@pytest.mark.parametrize("kind", [*KINDS, *OTHERS[2:]])
+@pytest.mark.parametrize("kind", [*KINDS, *OTHERS[3:]])
 def test_no_folder_does_harm(sound: Path, tmp_path: Path, kind: str, damage: Damage) -> None:
     attack(sound, tmp_path, kind, damage)
 

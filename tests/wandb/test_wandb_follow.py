@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 from campaign import wait_until
@@ -19,8 +20,8 @@ from study.base.errors import BadInput
 from study.records.live import FOLDER
 from study.runs.command_line import read
 from study.wandb.carriers import Offline
-from study.wandb.follow import Sending
-from study.wandb.ledger import Ledger
+from study.wandb.follow import Sending, send
+from study.wandb.ledger import BEGUN, Ledger
 from study.wandb.source import Source
 
 
@@ -123,6 +124,20 @@ def test_a_folder_has_one_follower_of_all_its_runs(tmp_path: Path) -> None:
     Sending(Source(out, "a" * 12), Offline(out))
     first.locks.close()
     Sending(Source(out), Offline(out))
+
+
+def test_files_are_written_of_all_runs_but_those_that_go_on_on_the_server_which_are_named(
+    tmp_path: Path,
+) -> None:
+    out, said = recorded(tmp_path), list[str]()
+    (out / "study.1.yaml").symlink_to(tmp_path / "gone")
+    run = study.load(out).runs["run"][0]
+    Ledger(out).mark()
+    Ledger(out).note(run, run, BEGUN)
+    over = Event()
+    over.set()
+    assert send(out, said.append, over, offline=True) == 3
+    assert said == [f"W&B: 1 run began on the server: study wandb push {out}"]
 
 
 def test_wandb_s_own_variables_hold_unless_the_study_says_otherwise(

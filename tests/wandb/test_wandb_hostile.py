@@ -20,6 +20,7 @@ from wandb_client import equal, fit, online_config, study_wandb
 from study.base.errors import BadInput
 from study.runs.run import Run
 from study.wandb.content import Fetched
+from study.wandb.ledger import FINISHED, Ledger
 from study.wandb.offline import MAGIC, read_all_offline, records
 from study.wandb.restore import restore
 
@@ -196,3 +197,15 @@ def test_any_bytes_are_records_or_bad_input_but_no_traceback(content: bytes) -> 
             path.write_bytes(whole)
             with contextlib.suppress(BadInput):
                 list(records(path))
+
+
+@pytest.mark.parametrize("damage", [fifo, link, huge, folder])
+def test_what_the_folder_says_of_the_server_is_read_from_files_alone(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    ledger = Ledger(tmp_path / "mail" / "out")
+    ledger.folder.mkdir(parents=True)
+    ledger.note("a", "a", FINISHED)
+    assert ledger.published() == {"a"}
+    damage(ledger.folder / "online" / "a.json")
+    assert ledger.published() == set()
