@@ -19,11 +19,10 @@ from reports.figures import Figure
 from reports.style import COLOURS
 from reports.verdicts import (
     INCONCLUSIVE,
-    MOST_ELSEWHERE,
     REFUTED,
     SUPPORTED,
     Verdict,
-    with_elsewhere,
+    in_print,
 )
 
 ROW, HEAD = 0.36, 0.5  # inches of a claim, and of the legend, where letters have 7 points
@@ -40,9 +39,8 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     Settings that were not registered are left out, unless nothing else was judged. An interval that
     there is none of, because runs diverged or did not fit, is empty; an infinite one has no end.
     """
-    judged = [each for each in verdicts if each.n]
     rows = []
-    for each in judged or [one for one in with_elsewhere(verdicts, MOST_ELSEWHERE) if one.n]:
+    for each in in_print(verdicts):
         claim = each.claim
         rows.append(
             {
