@@ -79,7 +79,7 @@ def arm_table(records: Records) -> pd.DataFrame:
     """Return one row an arm of a study: what its runs ended with, mean and 95% interval."""
     last = records.last()
     rows = []
-    for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
+    for (study, arm), runs in _in_order(records).groupby(["study", "arm"], sort=False):
         ended = last.loc[runs["run"]]
         row = {"study": study, "arm": arm, "seeds": runs["seed"].nunique()}
         for metric, heading in METRICS.items():
@@ -91,6 +91,19 @@ def arm_table(records: Records) -> pd.DataFrame:
         row["diverged"] = int((runs["status"] == "diverged").sum())
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _in_order(records: Records) -> pd.DataFrame:
+    """Return ``runs`` study by study, sorted by what varies there."""
+    parts = []
+    for study, runs in records.runs.groupby("study", sort=False):
+        keys = [key for key in records.varied.get(str(study), []) if key in runs]
+        parts.append(runs.sort_values(keys, key=_sortable, kind="stable") if keys else runs)
+    return pd.concat(parts)
+
+
+def _sortable(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.map(str)
 
 
 def write(table: pd.DataFrame, folder: Path, name: str) -> None:

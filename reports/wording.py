@@ -215,7 +215,9 @@ def reasons(verdict: Verdict) -> list[str]:
     """Return what a verdict rests on, beside its effect and its command, a paragraph a line."""
     claim = verdict.claim
     lines = [_statistics(verdict), ""] if verdict.n else []
-    notes = [part for part in (verdict.chosen, verdict.why, *verdict.left_out) if part]
+    notes = [part for part in (verdict.chosen, verdict.why) if part]
+    if verdict.left_out:
+        notes.append(f"left out: {'; '.join(verdict.left_out)}")
     lines += [f"{capital(note)}." for note in notes]
     if verdict.n:
         ids = (f"{side} {', '.join(verdict.runs[side])}" for side in verdict.runs)

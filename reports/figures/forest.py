@@ -27,8 +27,9 @@ from reports.verdicts import (
 
 ROW, HEAD = 0.36, 0.5  # inches of a claim, and of the legend, where letters have 7 points
 STRIP = 1.6  # where the numbers begin, in widths of the strip; the strip ends at 1
+INK = "#262626"  # which a page turns around in dark mode, as it does not black
 LONGEST = 62  # letters of a line beside a strip
-GREY = "0.85"
+ASKED: dict[str, Any] = {"color": COLOURS[1], "alpha": 0.15, "linewidth": 0}
 COLOUR = {SUPPORTED: COLOURS[3], REFUTED: COLOURS[2], INCONCLUSIVE: COLOURS[0]}
 MARK = {SUPPORTED: "o", REFUTED: "X", INCONCLUSIVE: "s"}
 
@@ -79,7 +80,7 @@ def draw(verdicts: Sequence[Verdict], ax: Axes | None = None) -> Axes:
         _strip(ax, row, place, size)
         for height, name in ((-0.2, row["claim"]), (0.2, row["words"])):
             text = textwrap.shorten(str(name), LONGEST, placeholder=" …")
-            colour = "0.35" if height > 0 else "0"
+            colour = "0.35" if height > 0 else INK
             ax.text(-0.04, place + height, text, ha="right", va="center", size=size, color=colour)
     ax.set(xlim=(-STRIP, 1.02), ylim=(len(table) - 0.4, -0.6))
     ax.set_axis_off()
@@ -104,7 +105,7 @@ def _strip(ax: Axes, row: Mapping[Any, Any], place: int, size: float) -> None:
 
     sides = {"above": (at(first), 1), "below": (0, at(first)), "within": (at(first), at(second))}
     low, high = sides.get(str(asked), (0.0, 1.0))  # other than a value: all but its line
-    ax.fill_betweenx([place - 0.4, place + 0.12], low, high, color=GREY, linewidth=0)
+    ax.fill_betweenx([place - 0.4, place + 0.12], low, high, **ASKED)
     margins = {first: (row["first_label"], "center")}
     if second != first:
         margins = {first: (row["first_label"], "right"), second: (row["second_label"], "left")}
@@ -151,7 +152,7 @@ def _legend(verdicts: set[str]) -> list[Line2D | Patch]:
     ]
     lines = ((1.0, "interval that decides"), (2.6, "95 %, unadjusted"))
     marks += [Line2D([], [], color="0.2", linewidth=width, label=name) for width, name in lines]
-    return [*marks, Patch(color=GREY, label="where it was asked to lie")]
+    return [*marks, Patch(**ASKED, label="where it was asked to lie")]
 
 
 def alt(verdicts: Sequence[Verdict]) -> str:
@@ -171,7 +172,7 @@ FIGURE = Figure(
     wide=True,
     band="Mark: mean over seeds, of a share the share; thin line: the interval that decides, at a "
     "level that pays for all claims of the family; thick line: the 95 % interval, unadjusted; "
-    "grey: where the effect was asked to lie, with the margin below it; no line: runs diverged or "
+    "shaded: where the effect was asked to lie, with the margin below it; no line: runs diverged or "
     "did not fit, so that there is no interval",
     of_verdicts=True,
 )
