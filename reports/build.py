@@ -16,7 +16,7 @@ from reports.stated import stated
 from reports.verdicts import MOST_ELSEWHERE, Verdict, judge_all
 from study.base.errors import BadInput
 from study.base.files import refuse_link
-from study.base.text import markdown
+from study.base.text import markdown, markdown_code
 
 
 def build(
@@ -46,7 +46,9 @@ def build(
         (out / folder).mkdir(parents=True, exist_ok=True)
     arms = tables.arm_table(records)
     tables.write(tables.verdict_table(verdicts), out / "tables", "verdicts")
+    tables.write_latex(tables.claim_table(verdicts), out / "tables", "claims")
     tables.write(arms, out / "tables", "arms")
+    tables.write_latex(arms, out / "tables", "arms")
     judged = tables.judged_runs(verdicts)
     judged.to_csv(out / "tables" / "judged.csv", index=False, encoding="utf-8")
     drawn = draw_all(figures, records, verdicts, out / "figures", style)
@@ -94,18 +96,21 @@ def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str
         lines += [f"## {each.verdict}: {markdown(each.claim.sentence)}", ""]
         if each.claim.source:
             lines += [f"Source: {markdown(each.claim.source)}.", ""]
-        lines += [
-            *map(markdown, wording.sentences(each)),
-            markdown(explanations[each.claim.id]),
-            "",
-        ]
+        lines += [*_paragraphs(each), markdown(explanations[each.claim.id]), ""]
         more = len(each.elsewhere) - MOST_ELSEWHERE
         if more > 0:
             lines += [f"{more} more settings are in tables/verdicts.csv.", ""]
         for other in each.elsewhere[:MOST_ELSEWHERE]:
             lines += [f"### {other.verdict}, outside the family: {markdown(other.setting)}", ""]
-            lines += [*map(markdown, wording.sentences(other)), ""]
+            lines += [*_paragraphs(other), ""]
     return "\n".join(lines)
+
+
+def _paragraphs(each: Verdict) -> list[str]:
+    """Return what a verdict rests on in Markdown: the effect, the reasons and the command."""
+    found = [f"{markdown(wording.finding(each))}; {each.n} seeds.", ""] if each.n else []
+    said = map(markdown, wording.reasons(each))
+    return [*found, *said, "", f"Redo: {markdown_code(each.command)}", ""]
 
 
 def refuse_links(out: Path) -> None:

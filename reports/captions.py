@@ -25,7 +25,8 @@ def caption_of(figure: Figure, table: pd.DataFrame, records: Records) -> str:
     if figure.band:
         parts.append(f"{figure.band}.")
     if not figure.of_verdicts and not table.empty:
-        parts.append(f"{setting(_runs_of(table, records))}.")
+        runs = _runs_of(table, records)
+        parts.append(f"{arms_of(runs, records)}; {setting(runs)}.")
     return " ".join(" ".join(part.split()) for part in parts)
 
 
@@ -34,6 +35,15 @@ def _runs_of(table: pd.DataFrame, records: Records) -> pd.DataFrame:
     runs = records.runs
     drawn = table["run"] if "run" in table else table.attrs.get("runs", runs["run"])
     return runs[runs["run"].isin(drawn)]
+
+
+def arms_of(runs: pd.DataFrame, records: Records) -> str:
+    """Return which studies' arms are drawn: all of them, or how many."""
+    studies = [str(study) for study in runs["study"].unique()]
+    theirs = records.runs[records.runs["study"].isin(studies)]
+    drawn, there = (len(each[["study", "arm"]].drop_duplicates()) for each in (runs, theirs))
+    many = counted(there, "arm")
+    return f"Of {', '.join(studies)}: {'' if drawn == there else f'{drawn} of '}{many}"
 
 
 def setting(runs: pd.DataFrame) -> str:

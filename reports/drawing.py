@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from reports.style import styled
 from reports.tables import for_csv
 from reports.verdicts import Verdict
 from study.base import text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MANY_ROWS = 100_000
 # Without dates and versions, so that the same records give the same files.
@@ -92,10 +96,22 @@ def _draw(
         width = sizes.text if its.wide else sizes.column
         canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
         its.draw(its.shown(records, verdicts), canvas.gca())
+        _plain_powers(canvas)
         for suffix, metadata in METADATA.items():
             canvas.savefig(folder / f"{drawn.name}.{suffix}", metadata=metadata)
         plt.close(canvas)
     return drawn
+
+
+def _plain_powers(canvas: Figure) -> None:
+    """Write the ticks of logarithmic axes as text: powers would be mathematics, which is off."""
+    from matplotlib.ticker import LogFormatter
+
+    for axes in canvas.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_formatter(LogFormatter())
+                axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -34,7 +34,7 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     head, rest = svg.split(">", 1)
     width = re.search(r'\swidth="([\d.]+)pt"', head)
-    style = f' style="width: {SCALE * float(width[1]):.0f}pt"' if width else ""
+    style = f' style="--wide: {SCALE * float(width[1]):.0f}pt"' if width else ""
     head = re.sub(r'\s(width|height|version|xmlns(:\w+)?)="[^"]*"', "", head)
     rest = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", rest)
     rest = PATH.sub(lambda found: LONG.sub(r"\1", found[0]), rest)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from reports.claims import Claim
+from reports.metrics import larger_is_better
 from reports.statistics import (
     Interval,
     Values,
@@ -87,24 +88,42 @@ def by_signs(claim: Claim, table: pd.DataFrame, level: float) -> Judged:
 
     A pair of which both values stand in is a tie. One value that stands in counts against the
     claim or, where it would support it, not at all: divergence and failure to fit help no claim.
+    Where the effect might lie beyond the margin, because all that is known is a bound on this side
+    of it, the pair counts against the claim: those left out would be the longest times.
     """
     effects = np.nan_to_num(table["effect"].to_numpy(dtype=float))
     unknown = table["effect"].isna() | (table["stands_in"] == "ab")
     stands_in = (table["stands_in"] != "").to_numpy()
     low, high = claim.margins[0], claim.margins[-1]
-    ahead = {
-        "above": [effects - low],
-        "below": [low - effects],
-        "within": [effects - low, high - effects],
-        "other_than": [effects - low, low - effects],
-    }[claim.asked]
-    signs = [np.where(unknown, 0.0, np.sign(each)) for each in ahead]
-    for_it = [_majority_p(np.where(stands_in & (each > 0), 0.0, each)) for each in signs]
-    against = min(_majority_p(-each) for each in signs)
+    above, below = effects - low, high - effects
+    ahead = {"above": [(above, 1)], "below": [(below, -1)]}.get(
+        claim.asked, [(above, 1), (below, -1)]
+    )
+    signs = [(np.where(unknown, 0.0, np.sign(each)), way) for each, way in ahead]
+    beyond = _beyond(claim, table)
+    for_it, against = [], 1.0
+    for each, way in signs:
+        not_known = np.where(beyond == -way, -1.0, 0.0)
+        for_it.append(_majority_p(np.where(stands_in & (each > 0), not_known, each)))
+        perhaps = stands_in & (each < 0) & (beyond == way)  # on the claim's side after all
+        against = min(against, _majority_p(np.where(perhaps, 0.0, -each)))
     if claim.asked == "other_than":
         return Judged(min(for_it) <= 1 - level, False, min(for_it))
     holds, fails = max(for_it) <= 1 - level, against <= 1 - level
     return Judged(holds, fails, min(max(for_it), against))
+
+
+def _beyond(claim: Claim, table: pd.DataFrame) -> Values:
+    """Return which way the effect may lie beyond what a value that stands in gives, up or down.
+
+    The worst accuracy is the smallest value, the worst of all else the largest. 0 where a trend has
+    such a value, whose way is not known.
+    """
+    if claim.statistic.of_levels:
+        return np.zeros(len(table))
+    up = -1.0 if larger_is_better(claim.metric) else 1.0
+    ways = {"a": up, "b": -up}
+    return np.array([ways.get(each, 0.0) for each in table["stands_in"]])
 
 
 def _majority_p(signs: Values) -> float:

@@ -35,3 +35,13 @@ for (const [column, heading] of [...table.tHead.rows[0].cells].entries()) {
     body.append(...(down ? rows.reverse() : rows));
   });
 }
+
+// On paper nothing can be opened.
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("#verdicts details:not([open])")];
+  for (const each of closed) each.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of closed) each.open = false;
+});

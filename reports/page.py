@@ -22,9 +22,11 @@ from reports.pictures import picture
 from reports.questions import by_question, title
 from reports.read import Records
 from reports.remake import COMMAND
+from reports.symbols import arms as arms_of
 from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
 from study.base.text import html
 from study.terminal.arms import in_words
+from study.terminal.plan import counted
 
 HERE = Path(__file__).parent
 RUN_COLUMNS = ("run", "study", "arm", "seed", "status", "epochs", "epochs_to_fit", "seconds")
@@ -55,6 +57,8 @@ def render(
     environment.globals["wording"] = wording
     environment.filters["figure"] = lambda drawn: _embedded(figures, drawn)
     environment.globals["picture"] = picture
+    environment.globals["arms_of"] = arms_of
+    environment.globals["counted"] = counted
     studies = list(records.varied)
     return environment.get_template("page.html.j2").render(
         studies=studies,
@@ -128,7 +132,8 @@ def counts(verdicts: Sequence[Verdict]) -> str:
     parts = [
         f"{number[kind]} {kind}" for kind in (SUPPORTED, REFUTED, INCONCLUSIVE) if number[kind]
     ]
-    return f"{judged} of {len(verdicts)} claims were judged: {', '.join(parts) or 'none'}."
+    found = f": {', '.join(parts)}" if parts else " as registered"
+    return f"{judged} of {len(verdicts)} claims were judged{found}."
 
 
 def sources(verdicts: Sequence[Verdict]) -> list[str]:
@@ -149,7 +154,7 @@ def selection(claims: Sequence[Claim]) -> str:
                 by = claim.by or f"{claim.metric} itself"
                 chosen.setdefault(f"{what} by {by}", []).append(claim.id)
     said = [f"{what}, in {', '.join(ids)}" for what, ids in chosen.items()]
-    return "; ".join([*said, "nothing else is chosen by a result"]).capitalize()
+    return wording.capital("; ".join([*said, "nothing else is chosen by a result"]))
 
 
 def machines(records: Records) -> list[str]:

@@ -140,7 +140,9 @@ def _arms(
         if claim.best_of is not None:
             have = [arm.facts[claim.best_of] for arm in arms]
             lack = [v for v in (each[claim.best_of] for each in side.arms) if v not in have]
-            missing += [f"{side.name}: no run at {arm_label({claim.best_of: v})}" for v in lack]
+            if lack:
+                values = ", ".join(arm_label({claim.best_of: value}) for value in lack)
+                missing.append(f"{side.name}: no run at {values}")
             if arms and not lack:
                 found[side.name] = _best(claim, arms, records)
         elif arms:

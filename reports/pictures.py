@@ -12,6 +12,7 @@ from reports.verdicts import Verdict
 
 WIDE, HIGH, EDGE = 300.0, 92.0, 12.0
 ARMS, EFFECTS, AXIS = 16.0, 46.0, 70.0  # heights
+APART = 64.0  # of labels
 
 
 def picture(verdict: Verdict) -> Markup:
@@ -35,13 +36,27 @@ def picture(verdict: Verdict) -> Markup:
     for number, effect in enumerate(effects):
         height = EFFECTS - 6 * (number % 3)
         marks.append(f'<circle class="dot" cx="{_x(effect, scale)}" cy="{height}" r="3"/>')
-    for value in (low + 0.1 * (high - low), high - 0.1 * (high - low)):
-        words = escape(wording.on_scale(claim, value))
-        marks.append(f'<text x="{_x(value, scale)}" y="{HIGH - 4}">{words}</text>')
+    marks += _labels(verdict, effects, scale)
     alt = escape(f"{len(effects)} seeds; {wording.finding(verdict)}")
     inner = "".join(marks)
     head = f'<svg viewBox="0 0 {WIDE:g} {HIGH:g}" role="img" aria-label="{alt}">'
     return Markup(f"{head}{inner}</svg>")  # noqa: S704  # numbers, and texts that are escaped
+
+
+def _labels(verdict: Verdict, effects: list[float], scale: tuple[float, float]) -> list[str]:
+    """Return the values of the margins and, where there is room, of the effect farthest away."""
+    claim = verdict.claim
+    values = [*claim.margins]
+    far = max(effects, key=lambda each: min(abs(each - margin) for margin in claim.margins))
+    texts: list[tuple[float, float]] = []
+    for value in [*values, far]:
+        x = float(_x(value, scale))
+        if all(abs(x - other) > APART for other, _ in texts):
+            texts.append((min(max(x, APART / 2), WIDE - APART / 2), value))
+    return [
+        f'<text x="{x:.1f}" y="{HIGH - 4}">{escape(wording.on_scale(claim, value))}</text>'
+        for x, value in texts
+    ]
 
 
 def _extent(values: Iterable[float]) -> tuple[float, float]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from reports.claims import SHIPPED, Claim, load_claims
+from reports.scope import config_of, study_of_claim
 from reports.statistics import POWER, power, seeds_for, seeds_needed
 from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
-from study.runs.config import find, read_layer, study_of
+from study.runs.config import find
 
 COLUMNS = "{:<25} {:>6} {:>5}  {:<14} {:>5}"  # and for a stated effect:
 MORE_COLUMNS = " {:>6} {:>9}"
@@ -72,13 +73,13 @@ def table(
     """
     families: dict[str, list[Claim]] = {}
     for claim in claims:
-        families.setdefault(_family(claim), []).append(claim)
+        families.setdefault(claim.family, []).append(claim)
     head = COLUMNS.format("family", "claims", "needs", "config", "seeds")
     lines = [head + (MORE_COLUMNS.format("power", f"for {POWER:.0%}") if stated else "")]
     for family, its in families.items():
-        configs = {_path_of(claim) for claim in its}
+        configs = {_path_of(claim): claim for claim in its}
         if only is None or only in configs:
-            lines += _rows(family, len(its), sorted(configs, key=str), stated)
+            lines += _rows(family, len(its), configs, stated)
     if stated is not None:
         lines += ["", f"power: with those seeds; for {POWER:.0%}: the seeds that have it."]
     if any(FEW in line for line in lines):
@@ -87,12 +88,16 @@ def table(
 
 
 def _rows(
-    family: str, claims: int, configs: Sequence[Path | None], stated: tuple[float, float] | None
+    family: str,
+    claims: int,
+    configs: Mapping[Path | None, Claim],
+    stated: tuple[float, float] | None,
 ) -> Iterator[str]:
     needed = seeds_needed(claims)
     reached = None if stated is None else seeds_for(*stated, margins=(0.0,), claims=claims)
-    for path in configs:
-        seeds = needed if path is None else _seeds_of(path)
+    for path in sorted(configs, key=str):
+        has = study_of_claim(configs[path]).seeds
+        seeds = needed if path is None else has if isinstance(has, int) else len(has)
         name = "" if path is None else path.stem[:LONGEST_CONFIG]
         number = "" if path is None else f"{seeds}{FEW if seeds < needed else ''}"
         line = COLUMNS.format(family[:LONGEST_FAMILY], claims, needed, name, number)
@@ -101,24 +106,12 @@ def _rows(
         yield line.rstrip()
 
 
-def _family(claim: Claim) -> str:
-    return str(getattr(claim, "family", "the ledger"))
-
-
 def _path_of(claim: Claim) -> Path | None:
-    """Return the path of a claim's config; a shipped one is found from every folder."""
-    if claim.config is None:
-        return None
-    named = Path(claim.config)
     try:
-        return find(str(named if named.is_file() else named.stem)).resolve()
-    except BadInput:
-        raise BadInput(f"claim {claim.id}: config", "a config file", claim.config) from None
-
-
-def _seeds_of(config: Path) -> int:
-    seeds = study_of([read_layer(str(config))])[0].seeds
-    return seeds if isinstance(seeds, int) else len(seeds)
+        path = config_of(claim)
+    except BadInput as fault:
+        raise fault.under(f"claim {claim.id}") from None
+    return None if path is None else path.resolve()
 
 
 if __name__ == "__main__":

@@ -243,12 +243,6 @@ def image_shape(run: pd.Series) -> tuple[int, ...]:
     return tuple(shape or SOURCES[run["data.dataset"]].shape)
 
 
-def tested_on(run: pd.Series) -> int:
-    """Return how many images a run was tested on; as of `image_shape`, where it is not recorded."""
-    recorded = run.get("test_examples")
-    return int(SOURCES[run["data.dataset"]].test_examples if pd.isna(recorded) else recorded)
-
-
 def shown_first(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs sorted so that the first is the one to show: it has most labels redrawn."""
     return runs.sort_values(["data.label_noise", "seed"], ascending=[False, True])

@@ -77,22 +77,33 @@ def recorded_arms(records: Records) -> list[Recorded]:
     return found
 
 
+def config_of(claim: Claim) -> Path | None:
+    """Return the path of a claim's config; a shipped config is found from every folder.
+
+    Raises
+    ------
+    BadInput
+        No such config.
+    """
+    if claim.config is None:
+        return None
+    named = Path(claim.config)
+    try:
+        return find(str(named if named.is_file() else named.stem))
+    except BadInput:
+        raise BadInput("config", "a config file", claim.config) from None
+
+
 def study_of_claim(claim: Claim) -> Study:
-    """Return the study of a claim's config; a shipped config is found from every folder.
+    """Return the study of a claim's config, or the default one.
 
     Raises
     ------
     BadInput
         No such config, or a wrong one.
     """
-    if claim.config is None:
-        return Study()
-    named = Path(claim.config)
-    try:
-        path = find(str(named if named.is_file() else named.stem))
-    except BadInput:
-        raise BadInput("config", "a config file", claim.config) from None
-    return study_of([read_layer(str(path))])[0]
+    path = config_of(claim)
+    return Study() if path is None else study_of([read_layer(str(path))])[0]
 
 
 def sides_of(claim: Claim) -> list[Side]:

@@ -1,4 +1,4 @@
-"""Tables of verdicts and of arms, each as CSV, Markdown and LaTeX from one frame."""
+"""Tables of verdicts and of arms: whole as CSV and Markdown, and in LaTeX as a page has room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from reports import wording
 from reports.latex import latex
 from reports.read import Records
-from reports.verdicts import Verdict, with_elsewhere
+from reports.verdicts import Verdict, in_print, with_elsewhere
 from study.base import text
 from study.terminal.summary import METRICS, written
 
@@ -18,6 +18,23 @@ from study.terminal.summary import METRICS, written
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Return one row a claim and setting, as text."""
     return pd.DataFrame([_verdict_row(each) for each in with_elsewhere(verdicts)])
+
+
+def claim_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return one row a judged claim, with the columns for which a paper has room."""
+    rows = [
+        {
+            "claim": each.claim.sentence + (f" ({each.setting})" if each.setting else ""),
+            "verdict": each.verdict,
+            "effect [interval that decides]": wording.effect(each),
+            "asked": wording.asked(each.claim),
+            "seeds": each.n,
+            "p × claims": wording.p_value(each.p_adjusted),
+        }
+        for each in in_print(verdicts)
+    ]
+    columns = ["claim", "verdict", "effect [interval that decides]", "asked", "seeds", "p × claims"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _verdict_row(each: Verdict) -> dict[str, object]:
@@ -62,7 +79,7 @@ def arm_table(records: Records) -> pd.DataFrame:
     """Return one row an arm of a study: what its runs ended with, mean and 95% interval."""
     last = records.last()
     rows = []
-    for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
+    for (study, arm), runs in _in_order(records).groupby(["study", "arm"], sort=False):
         ended = last.loc[runs["run"]]
         row = {"study": study, "arm": arm, "seeds": runs["seed"].nunique()}
         for metric, heading in METRICS.items():
@@ -76,10 +93,27 @@ def arm_table(records: Records) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _in_order(records: Records) -> pd.DataFrame:
+    """Return ``runs`` study by study, sorted by what varies there."""
+    parts = []
+    for study, runs in records.runs.groupby("study", sort=False):
+        keys = [key for key in records.varied.get(str(study), []) if key in runs]
+        parts.append(runs.sort_values(keys, key=_sortable, kind="stable") if keys else runs)
+    return pd.concat(parts)
+
+
+def _sortable(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.map(str)
+
+
 def write(table: pd.DataFrame, folder: Path, name: str) -> None:
-    """Write a table as ``name``.csv, .md and .tex."""
+    """Write a table as ``name``.csv and .md."""
     for_csv(table).to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
     wording.write(folder / f"{name}.md", markdown(table))
+
+
+def write_latex(table: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write a table as ``name``.tex; it has to fit a text of 5.5 inches."""
     wording.write(folder / f"{name}.tex", latex(table))
 
 

@@ -123,6 +123,12 @@ def with_elsewhere(verdicts: Sequence[Verdict], most: int | None = None) -> list
     return [row for each in verdicts for row in (each, *each.elsewhere[:most])]
 
 
+def in_print(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return what a paper shows: what was judged as registered, or else in other settings."""
+    judged = [each for each in verdicts if each.n]
+    return judged or [each for each in with_elsewhere(verdicts, MOST_ELSEWHERE) if each.n]
+
+
 def judge_all(claims: Sequence[Claim], records: Records) -> list[Verdict]:
     """Return a verdict on each claim, those in other settings within it.
 

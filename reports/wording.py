@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reports.claims import Claim
-from reports.metrics import at_in_words as at_in_words
+from reports.metrics import OUTCOMES, at_in_words
 from reports.statistics import Interval
 from reports.verdicts import Verdict
 
@@ -53,7 +53,7 @@ def p_value(p: float) -> str:
     """
     if math.isnan(p):
         return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "< 0.001" if p < 0.001 else "1" if p == 1 else f"{p:.3f}"
 
 
 def in_units(claim: Claim, value: float, *, signed: bool = False) -> str:
@@ -65,8 +65,9 @@ def in_units(claim: Claim, value: float, *, signed: bool = False) -> str:
     '10.7 %'
     """
     if "accuracy" in claim.metric and ":" not in claim.metric:
-        unit = "points" if signed else "%"
-        return f"{'+' if signed and value > 0 else ''}{number(100 * value)} {unit}"
+        shown = number(100 * value)
+        unit = "%" if not signed else "point" if shown == "1" else "points"
+        return f"{'+' if signed and value > 0 else ''}{shown} {unit}"
     return f"{'+' if signed and value > 0 else ''}{number(value)}"
 
 
@@ -102,7 +103,8 @@ def effect(verdict: Verdict) -> str:
     if claim.statistic.of_runs:
         return f"{int(table['effect'].sum())} of {verdict.n} runs"
     if verdict.stand_ins:
-        return f"{_arms(verdict)}, {_bound(verdict)}"
+        known = [_arms(verdict)] if verdict.pairs[["a", "b"]].notna().any().all() else []
+        return ", ".join([*known, _bound(verdict)])
     return f"{_arms(verdict)}, {on_scale(claim, verdict.mean)} {interval(claim, verdict.interval)}"
 
 
@@ -132,6 +134,8 @@ def _bound(verdict: Verdict) -> str:
         # The worst value is the smallest of accuracies, and the largest of all else.
         up = ("a" in sides) != ("accuracy" in claim.metric)
         words = "at least " if up else "at most "
+    elif claim.over is not None:
+        words = "with the worst value in their place "
     known = "" if math.isnan(verdict.mean) else words + on_scale(claim, verdict.mean) + "; "
     return known + stand_ins(verdict)
 
@@ -139,10 +143,11 @@ def _bound(verdict: Verdict) -> str:
 def stand_ins(verdict: Verdict) -> str:
     """Return how many runs diverged, and how many did not fit where that matters.
 
-    Of a side that has all of them it is said of how many runs.
+    Of a side that has all of them it is said of how many runs; a trend has a side a level.
     """
     runs = verdict.n * verdict.runs.shape[1]
-    if set("".join(verdict.pairs["stands_in"])) in ({"a"}, {"b"}):
+    one_side = set("".join(verdict.pairs["stands_in"])) in ({"a"}, {"b"})
+    if one_side and verdict.claim.over is None:
         runs = verdict.n
     counts = ((verdict.diverged, "diverged"), (verdict.censored, "did not fit"))
     parts = [f"{count} of {runs} {what}" for count, what in counts if count]
@@ -180,22 +185,46 @@ def finding(verdict: Verdict) -> str:
     """Return a verdict's effect and what was claimed of it, in a sentence without its end."""
     claim = verdict.claim
     found = effect(verdict)
-    return f"{scale(claim).capitalize()}: {found}; asked {asked(claim)}"
+    return f"{capital(scale(claim))}: {found}; asked {asked(claim)}"
 
 
-def sentences(verdict: Verdict) -> list[str]:
-    """Return what a verdict rests on, a paragraph a line: effect, intervals, runs, command."""
+def measured(claim: Claim) -> str:
+    """Return what a claim is about: the effect, the metric, and the epoch of one that has epochs.
+
+    Examples
+    --------
+    >>> measured(Claim("a", "b", "epochs_to_fit", a={"seed": 1}, b={"seed": 2}, above=0))
+    'Difference of epochs_to_fit'
+    """
+    epoch = "" if claim.metric in OUTCOMES else f", at {at_in_words(claim.at)}"
+    return capital(f"{scale(claim)} of {claim.metric}{epoch}")
+
+
+def capital(sentence: str) -> str:
+    """Return a sentence with a capital; what follows, such as names, stays as it is.
+
+    Examples
+    --------
+    >>> capital("prediction, 2(p - y) under Adam")
+    'Prediction, 2(p - y) under Adam'
+    """
+    return sentence[:1].upper() + sentence[1:]
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Return what a verdict rests on, beside its effect and its command, a paragraph a line."""
     claim = verdict.claim
-    lines = []
-    if verdict.n:
-        lines += [f"{finding(verdict)}; {verdict.n} seeds.", "", _statistics(verdict), ""]
-    notes = [part for part in (verdict.chosen, verdict.why, *verdict.left_out) if part]
-    lines += [f"{note[0].upper()}{note[1:]}." for note in notes]
+    lines = [_statistics(verdict), ""] if verdict.n else []
+    notes = [part for part in (verdict.chosen, verdict.why) if part]
+    if verdict.left_out:
+        notes.append(f"left out: {'; '.join(verdict.left_out)}")
+    lines += [f"{capital(note)}." for note in notes]
     if verdict.n:
         ids = (f"{side} {', '.join(verdict.runs[side])}" for side in verdict.runs)
         lines += ["", f"Runs by seed: {'; '.join(ids)}."]
-    origin = f" Margin: {claim.margin_from}." if claim.margin_from and not verdict.setting else ""
-    return [*lines, "", f"Redo: `{verdict.command}`.{origin}"]
+    if claim.margin_from and not verdict.setting:
+        lines += ["", f"Margin: {claim.margin_from}."]
+    return lines
 
 
 def _statistics(verdict: Verdict) -> str:
@@ -205,7 +234,12 @@ def _statistics(verdict: Verdict) -> str:
         p += f", times {verdict.family} claims {p_value(verdict.p_adjusted)}"
     level = f"{100 * verdict.level:.4g} %"
     parts = [p]
-    if not math.isnan(verdict.interval.low):
+    if claim.statistic.of_runs and not math.isnan(verdict.interval.low):
+        above = claim.asked == "above"
+        bound = 1 - verdict.interval.low if above else verdict.interval.high
+        share = "does not" if above else "does"
+        parts.append(f"{level} upper bound on the share that {share}: {number(100 * bound)} %")
+    elif not math.isnan(verdict.interval.low):
         decides = f"interval that decides, at {level}: {interval(claim, verdict.interval)}"
         parts.append(decides)
     if not math.isnan(verdict.unadjusted.low):

@@ -47,8 +47,9 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw a line a seed, the band, and a point where each leaves it for good."""
     ax = ax or plt.gca()
     table = data(records)
-    for _, line in few(table, SINGLE).groupby("run"):
-        ax.plot(line["test"], line["train"], color=COLOURS[2], alpha=0.5, linewidth=0.7)
+    for number, (_, line) in enumerate(few(table, SINGLE).groupby("run")):
+        name = None if number else "a run"
+        ax.plot(line["test"], line["train"], color=COLOURS[2], alpha=0.5, linewidth=0.7, label=name)
     left = table[table["inside"]]
     ax.plot(
         left["test"], left["train"], "o", color=COLOURS[4], markersize=3, label="leaves the band"
@@ -60,7 +61,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         xlabel="test loss, as a share of its start",
         ylabel="training loss, as a share of its start",
     )
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -84,5 +85,7 @@ FIGURE = Figure(
     draw,
     alt,
     needs="runs on random labels (data.label_noise: 1)",
+    band="Line: a run, epoch by epoch; dot: its last epoch within the band; band: a test loss "
+    "within 5 % of its start; dotted: a training loss of 1 % of its start",
     single=SINGLE,
 )

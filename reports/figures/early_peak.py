@@ -50,6 +50,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         )
         top = curve.nlargest(1, "test_accuracy")
         ax.plot(top["epoch"], top["test_accuracy"], "o", color=colour, markersize=4)
+    ax.plot([], [], "o", color="0.3", markersize=4, label="highest")
     ax.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
     ax.legend(title="label noise", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -37,15 +38,14 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     shape = tuple(json.loads(table["shape"].iloc[0]))
     height, width = shape[0] + 12, shape[1] + 4
     rows = math.ceil(len(table) / COLUMNS)
+    size = float(mpl.rcParams["xtick.labelsize"])
     canvas = np.full((rows * height, COLUMNS * width, *shape[2:]), 255, dtype=np.uint8)
     for number, row in enumerate(table.to_dict("records")):
         top, left = (number // COLUMNS) * height, (number % COLUMNS) * width + 2
         image = records.images[row["images"]][int(row["place"])].reshape(shape)
         canvas[top : top + shape[0], left : left + shape[1]] = image
         text = f"{row['label']} / {row['true_label']} / {row['said']}"
-        ax.text(
-            left + shape[1] / 2, top + shape[0] + 5, text, ha="center", va="center", size="x-small"
-        )
+        ax.text(left + shape[1] / 2, top + shape[0] + 5, text, ha="center", va="center", size=size)
     ax.imshow(
         canvas, cmap=None if len(shape) > 2 else "gray", vmin=0, vmax=255, interpolation="none"
     )

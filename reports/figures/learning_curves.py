@@ -75,6 +75,9 @@ def mark_diverged(
     ends = lost.loc[lost.groupby("run")["epoch"].idxmax()]
     for arm, rows in ends.groupby("arm"):
         ax.plot(rows["epoch"], rows[metric], "x", color=colours[str(arm)], label=None)
+    if len(ends):
+        ax.plot([], [], "x", color="0.3", label="diverged")
+        ax.legend()
 
 
 def alt(records: Records) -> str:

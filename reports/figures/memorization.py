@@ -76,6 +76,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         legend=False,
         ax=ax,
     )
+    ax.plot([], [], "o", color="0.3", markersize=2.5, alpha=0.5, label="a run")
     ax.axhline(0.1, color="0.45", linewidth=0.8, linestyle=":", label="chance")
     ax.set(xlabel="label noise (share of labels redrawn)", ylabel="accuracy", ylim=(0, 1.05))
     ax.legend(title=None, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -44,11 +44,11 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
                 alpha=0.6,
                 linewidth=0.8,
                 linestyle=linestyle(index),
-                label=str(loss) if number == 0 else None,
+                label=str(loss).replace("_", " ") if number == 0 else None,
             )
     ax.set(xticks=range(len(RULES)), xlim=(-0.25, 1.25), ylabel="test accuracy", ylim=(0, 1))
     ax.set_xticklabels(["multiplied in\n(jacobian)", "left out\n(identity)"])
-    ax.legend(title="loss")
+    ax.legend(title="a seed, by loss")
     return ax
 
 

@@ -59,16 +59,25 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     beyond = 100 * np.sqrt(table["on_all_images"].clip(lower=0))
     below = table["on_all_images"] < 0
     colour = COLOURS[2]
-    ax.scatter(on_test_set[~below], beyond[~below], s=12, color=colour, alpha=0.8)
-    ax.scatter(on_test_set[below], beyond[below], s=12, facecolors="none", edgecolors=colour)
+    ax.scatter(on_test_set[~below], beyond[~below], s=12, color=colour, alpha=0.8, label="an arm")
+    if below.any():
+        ax.scatter(
+            on_test_set[below],
+            beyond[below],
+            s=12,
+            facecolors="none",
+            edgecolors=colour,
+            label="an arm, estimate below 0",
+        )
     top = max(1.1 * on_test_set.max(), 0.01)
-    ax.plot([0, top], [0, top], color="0.5", linewidth=0.6, linestyle=":")
+    ax.plot([0, top], [0, top], color="0.5", linewidth=0.6, linestyle=":", label="the same")
     ax.set(
         xlabel="sd over seeds on the test set (points)",
         ylabel="sd on all images like these",
         xlim=(0, None),
         ylim=(-0.02 * top, None),
     )
+    ax.legend(loc="upper left")
     return ax
 
 
@@ -85,5 +94,11 @@ def alt(records: Records) -> str:
 
 
 FIGURE = Figure(
-    __doc__, data, draw, alt, needs="an arm with three seeds and their answers on the test set"
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="an arm with three seeds and their answers on the test set",
+    band="Dot: an arm, standard deviations over its seeds; ring: an estimate below 0, drawn at 0; "
+    "dotted: the same on both",
 )

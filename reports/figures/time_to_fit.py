@@ -65,6 +65,8 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
             ax.plot(
                 curve["time"].iloc[-1], curve["share"].iloc[-1], "|", color=colour, markersize=8
             )
+    if (table["censored"] > 0).any():
+        ax.plot([], [], "|", color="0.3", markersize=8, label="not fitted")
     ax.set(
         xlabel="epoch", ylabel="share of runs not fitted yet", ylim=(-0.02, 1.05), xlim=(0, None)
     )

@@ -80,6 +80,19 @@ def markdown(text: str) -> str:
     return TAG.sub(lambda found: html_module.escape(found[0]), escaped)
 
 
+def markdown_code(text: str) -> str:
+    r"""Return text as code within a paragraph of Markdown.
+
+    Examples
+    --------
+    >>> print(markdown_code("fit --name 'a_b*'"))
+    `fit --name 'a_b*'`
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if len(fence) > 1 else ""  # so that a backtick at an end is none of the fence
+    return f"{fence}{space}{plain(text)}{space}{fence}"
+
+
 def csv(text: str) -> str:
     """Return text for a cell that a spreadsheet opens: a formula gets an apostrophe before it.
 

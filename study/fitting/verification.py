@@ -12,10 +12,10 @@ import torch
 from study.base.errors import BadInput
 from study.base.files import read_regular, sha256
 from study.measures import MEASURES
+from study.records.arrays import npy, weights_hash
 from study.records.networks import MOST_BYTES
 from study.records.predictions import answers_table, apart
 from study.records.reading import read_environment
-from study.records.writing import npy, weights_hash
 from study.runs.run import Run
 from study.training.loop import Retrained, retrain
 from study.training.plain_loop import retrain_plain

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from study.base.errors import BadInput
 from study.base.files import open_regular, refuse_link, sha256, write_whole
-from study.records.writing import safetensors, tensor_bytes
+from study.records.arrays import safetensors, tensor_bytes
 from study.runs.progress import Progress
 from study.runs.run import Run
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from study.data.prepare import image_key
+from study.records.arrays import weights_hash
 from study.records.checkpoints import Checkpoints
 from study.records.environment import environment
 from study.records.measured import write_added
 from study.records.predictions import answers_table
 from study.records.provenance import data_sizes, outside_hashes
-from study.records.writing import Folder, weights_hash
+from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer, Outcome
 from study.runs.progress import FAILED, Progress
 from study.runs.run import Run

@@ -19,7 +19,6 @@ A part is the records of some runs that ended together: see `study.records.parqu
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -27,12 +26,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from study.base.errors import BadInput, NotPermitted
 from study.base.files import gone, read_json, read_regular, sha256, write_first, write_whole
 from study.measures import Measure
+from study.records.arrays import npy, safetensors
 from study.records.hashes import with_hashes
 from study.records.ledgers import FILE, statement
 from study.records.measured import Lacking, lacking
@@ -43,7 +40,9 @@ from study.records.reading import read_config
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -264,38 +263,3 @@ def _check_content(path: Path, name: str, other: str) -> None:
     if found != name:
         hint = f"{path} is that of '{found}': {other} or --name"
         raise BadInput("out", f"the folder of study '{name}'", hint=hint)
-
-
-def npy(images: NDArray[np.uint8]) -> tuple[str, bytes]:
-    """Return some images' hash, by which they are named, and the content of their file."""
-    content = io.BytesIO()
-    np.save(content, images)
-    return sha256([content.getvalue()])[:12], content.getvalue()
-
-
-def safetensors(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    """Return tensors as the content of a safetensors file.
-
-    Raises
-    ------
-    MemoryError
-        The content does not fit the memory.
-    """
-    from safetensors.torch import save
-
-    try:
-        return bytes(save(dict(tensors), metadata))
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # which the library exports nowhere
-            raise
-        raise MemoryError(str(error)) from None
-
-
-def weights_hash(tensors: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of a network's weights, in the order of their names."""
-    return sha256(tensor_bytes(tensors[name]) for name in sorted(tensors))
-
-
-def tensor_bytes(tensor: Tensor) -> bytes:
-    """Return a tensor's elements as bytes, in order."""
-    return tensor.detach().cpu().contiguous().numpy().tobytes()

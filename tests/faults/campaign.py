@@ -19,9 +19,9 @@ from helpers import SMALL, fit_process
 from safetensors.torch import load_file
 
 from study.base.files import PART
+from study.records.arrays import tensor_bytes
 from study.records.live import tasks_of
 from study.records.predictions import load_predictions
-from study.records.writing import tensor_bytes
 from study.training.stack_module import StackModule
 
 EPOCHS = 40  # enough for kills at random moments

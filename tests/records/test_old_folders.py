@@ -13,9 +13,9 @@ import torch
 from fit_cases import fit
 
 import study
+from study.records.arrays import weights_hash
 from study.records.predictions import load_predictions
 from study.records.reading import load_images, read_config, recorded
-from study.records.writing import weights_hash
 from study.remove import main as remove
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"

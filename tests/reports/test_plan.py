@@ -88,6 +88,6 @@ def test_a_claim_on_a_config_that_is_not_there_is_refused(
 ) -> None:
     claims = ledger(tmp_path, "nowhere.yaml")
     assert main(["--claims", str(claims)]) == 2
-    assert "claim mine: config: expected a config file, found 'nowhere.yaml'" in (
+    assert "claim mine.config: expected a config file, found 'nowhere.yaml'" in (
         capsys.readouterr().err
     )

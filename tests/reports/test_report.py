@@ -81,6 +81,7 @@ def test_the_page_needs_nothing_from_elsewhere(report: Path) -> None:
         elif not link.startswith("data:"):
             assert (report / link).is_file()
     html = re.sub(r"/\*!.*?\*/", "", html)  # the addresses of authors
+    html = html.replace('"http://www.w3.org/2000/svg"', "")  # the name of SVG, which is no address
     assert not re.search(r"https?://|@import|url\((?!#|\")", html)
 
 
@@ -91,7 +92,12 @@ def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
         assert cell in html
     verdicts = pd.read_csv(report / "tables" / "verdicts.csv")
     assert set(verdicts["verdict"]) <= {"supported", "refuted", "inconclusive", "not run"}
-    assert html.count('class="verdict ') == len(verdicts)
+    judged = verdicts[(verdicts["verdict"] != "not run") & (verdicts["setting"] == "as registered")]
+    assert len(judged) == 1  # the claim of these tests; the shipped ones have other configs
+    for row in judged.to_dict("records"):
+        assert f'id="claim-{row["claim"]}"' in html or row["claim"] in html
+        assert row["effect [interval that decides]"] in html
+    assert f"1 of {verdicts['claim'].nunique()} claims were judged" in html
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_a_locale_that_is_not_utf8_changes_no_file(
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("index.html\n")
     out = tmp_path / "Läufe – 1"
-    for name in ("claims.md", "index.html", "tables/verdicts.csv", "tables/verdicts.tex"):
+    for name in ("claims.md", "index.html", "tables/verdicts.csv", "tables/claims.tex"):
         assert sentence in (out / name).read_text(encoding="utf-8")
     for path in [*(report / "figures").iterdir(), *(report / "tables").glob("arms.*")]:
         if path.stem != "forest":  # which has one claim more

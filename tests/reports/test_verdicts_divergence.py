@@ -40,9 +40,10 @@ def test_runs_that_did_not_fit_are_censored_and_judged_by_signs() -> None:
     assert verdict(SLOWER, made).verdict == SUPPORTED
     made = fits({"random": [*times[:6], None, None], "true": [5] * 8})
     found = verdict(SLOWER, made)
-    # Six pairs of which all is known lie between the bounds: 2 / 2^6 twice.
-    assert (found.verdict, found.censored, found.n) == (SUPPORTED, 2, 8)
-    assert found.p == pytest.approx(2 / 2**6)
+    # Six pairs lie between the bounds; two took at least 6 times as long, perhaps more than 10.
+    assert (found.verdict, found.censored, found.n) == (INCONCLUSIVE, 2, 8)
+    slower = verdict(replace(SLOWER, within=None, above=1), made)
+    assert (slower.verdict, slower.p) == (SUPPORTED, pytest.approx(2 / 2**6))
     assert math.isnan(found.interval.low)
     text = wording.effect(found)
     assert "at least" in text
@@ -71,6 +72,10 @@ def test_failure_to_fit_counts_against_a_claim() -> None:
     assert verdict(SLOWER, made).verdict == REFUTED  # at least 15 times
     longer = replace(SLOWER, within=None, above=1)
     assert verdict(longer, made).verdict == INCONCLUSIVE
+    # Nor does it refute what might be so: 15 times or more may be 20 times.
+    assert verdict(replace(longer, above=20), made).verdict == INCONCLUSIVE
+    assert verdict(replace(longer, above=None, below=14), made).verdict == REFUTED
+    assert verdict(replace(longer, above=None, below=20), made).verdict == INCONCLUSIVE
 
 
 def dying(which: Mapping[str, int], epoch: int = 2) -> Records:
