@@ -172,7 +172,7 @@ FIGURE = Figure(
     wide=True,
     band="Mark: mean over seeds, of a share the share; thin line: the interval that decides, at a "
     "level that pays for all claims of the family; thick line: the 95 % interval, unadjusted; "
-    "shaded: where the effect was asked to lie, with the margin below it; no line: runs diverged or "
-    "did not fit, so that there is no interval",
+    "shaded: where the effect was asked to lie, with the margin below it; no line: runs diverged "
+    "or did not fit, so that there is no interval",
     of_verdicts=True,
 )
