@@ -26,9 +26,8 @@ DRAWN = [name for name in FIGURES if name != "destroyed_inputs"]  # its inputs a
 def test_everything_is_there(report: Path) -> None:
     for name in ("index.html", "claims.md"):
         assert (report / name).stat().st_size > 1000
-    for table in ("verdicts", "arms"):
-        for suffix in ("csv", "md", "tex"):
-            assert (report / "tables" / f"{table}.{suffix}").stat().st_size > 100
+    for table in ("verdicts.csv", "verdicts.md", "claims.tex", "arms.csv", "arms.md", "arms.tex"):
+        assert (report / "tables" / table).stat().st_size > 100
     for name in DRAWN:
         for suffix in ("pdf", "png", "svg", "csv"):
             assert (report / "figures" / f"{name}.{suffix}").stat().st_size > 100
@@ -81,6 +80,7 @@ def test_the_page_needs_nothing_from_elsewhere(report: Path) -> None:
         elif not link.startswith("data:"):
             assert (report / link).is_file()
     html = re.sub(r"/\*!.*?\*/", "", html)  # the addresses of authors
+    html = html.replace('"http://www.w3.org/2000/svg"', "")  # a name, which nobody fetches
     assert not re.search(r"https?://|@import|url\((?!#|\")", html)
 
 
@@ -91,7 +91,8 @@ def test_numbers_on_the_page_are_those_of_the_tables(report: Path) -> None:
         assert cell in html
     verdicts = pd.read_csv(report / "tables" / "verdicts.csv")
     assert set(verdicts["verdict"]) <= {"supported", "refuted", "inconclusive", "not run"}
-    assert html.count('class="verdict ') == len(verdicts)
+    judged = verdicts[verdicts["verdict"] != "not run"]
+    assert html.count('class="verdict ') == len(judged)
 
 
 @pytest.mark.slow
