@@ -76,6 +76,14 @@ def styled(name: str = "paper") -> Iterator[Style]:
         yield style
 
 
+def small_text() -> float:
+    """Return the size of a style's smallest text, that of ticks, in points."""
+    import matplotlib as mpl
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(size=mpl.rcParams["xtick.labelsize"]).get_size_in_points()
+
+
 def linestyle(index: int) -> Any:
     """Return the dashes of the ``index``-th line as matplotlib's own functions take them."""
     dashes = DASHES[index % len(DASHES)]

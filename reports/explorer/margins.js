@@ -10,8 +10,14 @@ const startMargins = () => {
   const claim = () => claims.find((each) => each.id === claimBox.value);
   const written = (value) => shortNumber(claim().ratio ? Math.exp(value) : value);
 
-  /** Tells what a claim's intervals say of some margins. */
-  const judged = ({ asked, interval: [low, high] }, [first, second]) => {
+  /** Tells what a claim's intervals say of some margins: over seeds and, of some claims, images. */
+  const judged = (its, margins) => {
+    const bySeeds = judgedBy(its.asked, its.interval, margins);
+    if (its.images === null) return bySeeds;
+    const byImages = its.images.every(Number.isFinite) ? judgedBy(its.asked, its.images, margins) : "inconclusive";
+    return bySeeds === byImages ? bySeeds : "inconclusive";
+  };
+  const judgedBy = (asked, [low, high], [first, second]) => {
     if (asked === "within") {
       if (low > first && high < second) return "supported";
       return high < first || low > second ? "refuted" : "inconclusive";
@@ -84,9 +90,9 @@ const startMargins = () => {
       dot.addEventListener("click", () => setState({ seed: state.get("seed") === String(each.seed) ? null : each.seed }));
       svg.append(dot);
     }
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-      const value = low + share * (top - low);
-      svg.append(element("text", { x: x(value), y: 140, "text-anchor": "middle" }, written(value)));
+    for (const share of wide < 480 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
+      const value = low + share * (top - low), anchor = { 0: "start", 1: "end" }[share] || "middle";
+      svg.append(element("text", { x: x(value), y: 140, "text-anchor": anchor }, written(value)));
     }
     at("margin-picture").replaceChildren(svg);
   };

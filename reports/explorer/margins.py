@@ -10,9 +10,15 @@ from reports.verdicts import Verdict
 
 
 def movable_margins(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
-    """Return the judged claims whose margin can be moved, on the scale on which they are tested."""
+    """Return the judged claims whose margin can be moved, on the scale on which they are tested.
+
+    A share is none: it holds only where every run does it, which no interval says.
+    """
     return [
-        _entry(each) for each in verdicts if math.isfinite(each.interval.high - each.interval.low)
+        _entry(each)
+        for each in verdicts
+        if math.isfinite(each.interval.high - each.interval.low)
+        and not each.claim.statistic.of_runs
     ]
 
 
@@ -28,6 +34,8 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "mean": verdict.mean,
         "interval": list(verdict.interval),
+        # Of a claim about other images, too, which has to hold by both.
+        "images": [_plain(end) for end in verdict.images] if claim.of_images else None,
         "seeds": [
             {"seed": int(row["seed"]), **{k: _plain(row[k]) for k in ("a", "b", "effect")}}
             for row in pairs.to_dict("records")

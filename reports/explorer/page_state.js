@@ -64,6 +64,7 @@ const element = (name, attributes = {}, ...children) => {
 const shortNumber = (value) => {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const digits = value !== 1 && Math.abs(value - 1) < 0.01 ? 5 : 3;  // near 1 the first digits say nothing
+  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(2).replaceAll("-", "−");
   const text = Math.abs(value) >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−");
 };
@@ -74,7 +75,7 @@ const tableOf = (headings, rows) =>
     element("thead", {}, element("tr", {},
       ...headings.map((text) => element("th", { scope: "col" }, text)))),
     element("tbody", {}, ...rows.map((row) => element("tr", {},
-      ...row.map((cell) => element("td", {}, typeof cell === "number" ? shortNumber(cell) : String(cell)))))));
+      ...row.map((cell) => element("td", {}, typeof cell === "number" || cell === null ? shortNumber(cell) : String(cell)))))));
 
 /** Fills a details element when it is opened, because a table of all runs is large. */
 const fillWhenOpened = (details, table) => {

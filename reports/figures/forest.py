@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +15,7 @@ from matplotlib.patches import Patch
 
 from reports import wording
 from reports.figures import Figure
-from reports.style import COLOURS
+from reports.style import COLOURS, small_text
 from reports.verdicts import (
     INCONCLUSIVE,
     REFUTED,
@@ -74,7 +73,7 @@ def draw(verdicts: Sequence[Verdict], ax: Axes | None = None) -> Axes:
     """Draw a row a claim on a scale of its own: intervals over what was asked, and its numbers."""
     ax = ax or plt.gca()
     table = data(verdicts)
-    size = float(mpl.rcParams["xtick.labelsize"])
+    size = small_text()
     ax.figure.set_figheight(size / 7 * (ROW * len(table) + HEAD))  # type: ignore[union-attr]
     for place, row in enumerate(table.to_dict("records")):
         _strip(ax, row, place, size)

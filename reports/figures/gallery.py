@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 
 from reports.figures import Figure
 from reports.read import Records, image_shape, shown_first
+from reports.style import small_text
 
 COLUMNS = 12
 SHOWN = 24
@@ -38,7 +38,7 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     shape = tuple(json.loads(table["shape"].iloc[0]))
     height, width = shape[0] + 12, shape[1] + 4
     rows = math.ceil(len(table) / COLUMNS)
-    size = float(mpl.rcParams["xtick.labelsize"])
+    size = small_text()
     canvas = np.full((rows * height, COLUMNS * width, *shape[2:]), 255, dtype=np.uint8)
     for number, row in enumerate(table.to_dict("records")):
         top, left = (number // COLUMNS) * height, (number % COLUMNS) * width + 2

@@ -9,22 +9,42 @@ from matplotlib.axes import Axes
 from reports.arm_styles import RULES
 from reports.figures import Figure, few, thinned
 from reports.metrics import last_epochs
-from reports.read import Records
+from reports.read import Records, facts_of
 from reports.style import COLOURS, linestyle
+from study.runs.settings import Optimizer
 
 SINGLE = "run"
 
 
 def data(records: Records) -> pd.DataFrame:
-    """Return training cross-entropy by epoch of the study with most backward rules."""
-    rules = records.runs.groupby("study")["model.backward"].nunique()
-    if rules.max() < 2:
+    """Return training cross-entropy by epoch of the runs that `over_rules` chooses."""
+    runs = over_rules(records, records.runs)
+    if runs["model.backward"].nunique() < 2:
         return pd.DataFrame()
-    runs = records.runs[records.runs["study"] == rules.idxmax()]
     table = records.history.merge(runs[["run", "model.loss", "model.backward"]], on="run")
     columns = ["run", "seed", "epoch", "model.loss", "model.backward", "train_cross_entropy"]
     names = {"model.loss": "loss", "model.backward": "backward rule"}
     return table[columns].dropna().rename(columns=names)
+
+
+def over_rules(records: Records, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return those runs that differ in seed, loss and backward rule alone.
+
+    Of several such groups one that has both the Jacobian and the identity rule, then one with most
+    losses and rules, and at last one at the default learning rate.
+    """
+    varied = ("seed", "model.loss", "model.backward")
+    others = [key for key in facts_of(records) if key not in varied]
+    groups = [group for _, group in runs.groupby([*others, "study"], sort=False, dropna=False)]
+
+    def rank(group: pd.DataFrame) -> tuple[bool, int, int, bool]:
+        rules = set(group["model.backward"])
+        arms = group.drop_duplicates(["model.loss", "model.backward"])
+        usual = bool((group["optimizer.lr"] == Optimizer().values()["lr"]).all())
+        both = {"jacobian", "identity"} <= rules
+        return both, group["model.loss"].nunique(), len(arms), usual
+
+    return max(groups, key=rank, default=runs)
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, few
+from reports.figures.loss_backward import over_rules
 from reports.read import Records
 from reports.style import COLOURS, MARKERS, linestyle
 
@@ -17,10 +18,9 @@ RULES = ("jacobian", "identity")
 def data(records: Records) -> pd.DataFrame:
     """Return final test accuracy by seed, loss and rule, where a seed has both rules."""
     runs = records.runs[records.runs["model.backward"].isin(RULES)]
-    rules = runs.groupby("study")["model.backward"].nunique()
-    if rules.empty or rules.max() < len(RULES):
+    runs = over_rules(records, runs)
+    if runs["model.backward"].nunique() < len(RULES):
         return pd.DataFrame()
-    runs = runs[runs["study"] == rules.idxmax()]
     accuracy = runs.assign(test_accuracy=runs["run"].map(records.values("test_accuracy", "last")))
     wide = accuracy.pivot_table(
         index=["model.loss", "seed"], columns="model.backward", values="test_accuracy"

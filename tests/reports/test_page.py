@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,3 +76,16 @@ def test_runs_are_filtered_as_one_types(page: Any) -> None:
 def test_a_phone_needs_no_sideways_scrolling(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_paper_has_few_pages_with_all_reasons_open(page: Any) -> None:
+    page.pdf()  # opens them, and closes them again
+    assert page.locator("#verdicts .card details:not([open])").count() > 0
+    page.evaluate("""addEventListener("beforeprint", () => {
+        window.open_ = document.querySelectorAll("#verdicts details:not([open])").length; })""")
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert page.evaluate("window.open_") == 0
+    assert len(re.findall(rb"/Type */Page\b(?!s)", pdf)) <= 8
+    page.set_viewport_size({"width": 733, "height": 1061})  # what a sheet has room for
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 733
