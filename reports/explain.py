@@ -62,7 +62,7 @@ def _gradients(runs: pd.DataFrame, records: Records) -> list[str]:
         share = number(100 * float(zero))
         lines.append(f"where p had saturated, exactly 0 was sent, to up to {share} % of examples")
     largest = float(history["gradient_largest_g"].max())
-    return [*lines, f"the largest |g| was {number(largest)}"]
+    return [*lines, f"the largest |g| that the rule was given was {number(largest)}"]
 
 
 def _path(runs: pd.DataFrame, records: Records) -> list[str]:

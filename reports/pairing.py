@@ -114,10 +114,22 @@ def pairs(claim: Claim, sides: Sequence[Side], setting: Setting, records: Record
     chosen = ""
     if claim.best_of is not None:
         key = claim.best_of
-        best = (f"{name} at {arm_label({key: arm.facts[key]})}" for name, arm in arms.items())
+        tried = {side.name: [each[key] for each in side.arms] for side in sides}
+        best = (
+            f"{name} at {arm_label({key: arm.facts[key]})}{_edge(arm.facts[key], tried[name])}"
+            for name, arm in arms.items()
+        )
         chosen = f"chosen by {claim.by}: {', '.join(best)}"
     kept = runs.loc[table["seed"]]
     return Pairs(table.reset_index(drop=True), kept, left_out, chosen)
+
+
+def _edge(value: Any, tried: Sequence[Any]) -> str:
+    """Return that a value lies at an end of those tried, so that a better one may lie beyond."""
+    if not all(isinstance(each, (int, float)) for each in tried):
+        return ""
+    ends = {min(tried): " (the smallest tried)", max(tried): " (the largest tried)"}
+    return ends.get(value, "")
 
 
 def _unpaired(runs: pd.DataFrame) -> list[str]:

@@ -56,7 +56,10 @@ def swept(seed: int, facts: Any, epoch: int) -> dict[str, float]:
 def test_each_arm_is_judged_at_its_own_best(at_its_best: Claim) -> None:
     found = verdict(at_its_best, records(6, RATES, swept))
     assert (found.verdict, found.mean) == (SUPPORTED, pytest.approx(0.02))
-    assert found.chosen == "chosen by validation_cross_entropy: a at lr 0.01, b at lr 0.001"
+    assert found.chosen == (
+        "chosen by validation_cross_entropy: a at lr 0.01 (the largest tried), "
+        "b at lr 0.001 (the smallest tried)"
+    )
     assert set(found.runs) == {"a", "b"}
     assert len(found.runs) == 6
 
@@ -67,7 +70,10 @@ def test_a_rate_at_which_runs_diverge_is_not_chosen(at_its_best: Claim) -> None:
         return {"status": "diverged" if dead else "finished", "epochs": 2}
 
     found = verdict(at_its_best, records(6, RATES, swept, outcome=outcome))
-    assert found.chosen == "chosen by validation_cross_entropy: a at lr 0.001, b at lr 0.001"
+    assert found.chosen == (
+        "chosen by validation_cross_entropy: a at lr 0.001 (the smallest tried), "
+        "b at lr 0.001 (the smallest tried)"
+    )
     assert found.verdict == REFUTED
 
 
