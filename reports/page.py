@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from reports.read import Records
 from reports.remake import COMMAND
 from reports.symbols import arms as arms_of
 from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
+from study.base.errors import BadInput
 from study.base.text import html
+from study.records.ledgers import read_statement
 from study.terminal.arms import in_words
 from study.terminal.plan import counted
 
@@ -32,6 +35,10 @@ HERE = Path(__file__).parent
 RUN_COLUMNS = ("run", "study", "arm", "seed", "status", "epochs", "epochs_to_fit", "seconds")
 METRICS = ("train_cross_entropy", "train_accuracy", "test_cross_entropy", "test_accuracy")
 MOST_ROWS = 2_000
+LIMITS = (
+    "a verdict speaks of the network, data and settings that its claim's config names, and of "
+    "nothing else; intervals of skewed effects cover less than they say (docs/claims.md)"
+)
 
 
 def render(
@@ -73,6 +80,7 @@ def render(
         runs=run_table(records),
         total=len(records.runs),
         environments=records.environments,
+        versions=version_table(records),
         checklist=checklist(records, [each.claim for each in verdicts], folders),
         left_out=left_out,
         watched=watched,
@@ -97,7 +105,6 @@ def checklist(
 ) -> list[tuple[str, str]]:
     """Return what a reproducibility checklist asks, and the answers of these records."""
     runs = records.runs
-    versions = sorted({json.dumps(e["packages"]) for e in records.environments.values()})
     stacking = sorted({e["stacking"] for e in records.environments.values()})
     return [
         ("Runs", f"{len(runs)}, of which {int((runs['status'] == 'diverged').sum())} diverged"),
@@ -113,7 +120,8 @@ def checklist(
         ("Data", ", ".join(f"sha256 {value[:16]}…" for value in sorted(set(runs["data_hash"])))),
         ("Same bits in any stack", ", ".join(stacking)),
         ("Machines", "; ".join(machines(records))),
-        ("Versions", "; ".join(versions)),
+        ("Dates", began(folders)),
+        ("Limits", LIMITS),
         (
             "Commands",
             "; ".join(
@@ -122,7 +130,35 @@ def checklist(
             + f"; python -m reports {shlex.join(map(str, folders))}",
         ),
         ("The example report, and all runs that its verdicts need", COMMAND),
+        ("Citation", f"The study maintainers: study, version {version('study')}; CITATION.cff"),
     ]
+
+
+def began(folders: Sequence[Path]) -> str:
+    """Return when the first run of each study began, as far as its folder says so."""
+    found = []
+    for folder in folders:
+        with contextlib.suppress(BadInput):
+            if statement := read_statement(folder):
+                found.append(f"{folder.name} {statement['date'][:10]}")
+    return f"the first runs began: {', '.join(found)}" if found else "not recorded"
+
+
+def version_table(records: Records) -> pd.DataFrame:
+    """Return one row an environment: how many runs it trained, its machine and its versions."""
+    number = records.runs["environment"].value_counts()
+    rows = [
+        {
+            "environment": name,
+            "runs": int(number.get(name, 0)),
+            "processor": each["processor"],
+            "device": each["device"],
+            "Python": each.get("python", "–"),
+            **each["packages"],
+        }
+        for name, each in records.environments.items()
+    ]
+    return pd.DataFrame(rows).fillna("–")
 
 
 def counts(verdicts: Sequence[Verdict]) -> str:
