@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from reports.verdicts import NOT_RUN, Verdict
 
+# In the order in which a page answers them; families of others come after these.
 QUESTIONS = {
-    "derivation": "Is the derived softmax gradient the true one?",
     "jacobian": "Does skipping the softmax Jacobian help training?",
-    "elsewhere": "Does that depend on the optimizer or the depth?",
-    "mechanism": "Why does training diverge without the Jacobian?",
     "random-labels": "What does a network do with random labels?",
     "fit": "How long do random labels take to fit?",
     "noise": "What does label noise cost?",
+    "elsewhere": "Does skipping it help with another optimizer or depth?",
+    "mechanism": "Why does training diverge without the Jacobian?",
+    "derivation": "Is the derived softmax gradient the true one?",
     "adam": "Does the hand-written Adam train as torch's does?",
 }
 
@@ -38,12 +39,16 @@ class Answers(NamedTuple):
 
 
 def by_question(verdicts: Sequence[Verdict], most: int | None = None) -> dict[str, Answers]:
-    """Return the verdicts on claims that were run, by their question, in the ledger's order.
+    """Return the verdicts on claims that were run, by their question.
 
     Of each claim ``most`` other settings at most.
     """
     found: dict[str, Answers] = {}
-    for each in verdicts:
+    first = list(QUESTIONS)
+    for each in sorted(
+        verdicts,
+        key=lambda v: first.index(v.claim.family) if v.claim.family in first else len(first),
+    ):
         if each.verdict != NOT_RUN or each.elsewhere:
             answers = found.setdefault(question(each.claim.family), Answers([], []))
             answers.registered.extend([each] if each.verdict != NOT_RUN else [])
@@ -52,7 +57,6 @@ def by_question(verdicts: Sequence[Verdict], most: int | None = None) -> dict[st
 
 
 def title(verdicts: Sequence[Verdict], studies: Sequence[str]) -> str:
-    """Return the page's title: the first question that was judged, or the studies' names."""
-    asked = list(by_question(verdicts))
-    more = f" And {len(asked) - 1} more" if len(asked) > 1 else ""
-    return f"{asked[0]}{more}" if asked else f"{', '.join(studies)}: what the records say"
+    """Return the page's title: the first two questions that were judged, or the studies' names."""
+    asked = list(by_question(verdicts))[:2]
+    return " ".join(asked) or f"{', '.join(studies)}: what the records say"
