@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reports.arguments import figure_names, parser
 from reports.figures import FIGURE
-from study.base.command import DONE, run_command
+from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
 from study.base.text import plain
 
@@ -20,22 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(argv: Sequence[str]) -> int:
-    about = "Turn the records of studies into figures, tables, verdicts and a page."
-    options = parser("reports", about)
-    options.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
-    options.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
-    options.add_argument(
-        "--only",
-        action="append",
-        metavar="FIGURE",
-        help="draw this figure and write nothing else; may be repeated",
-    )
-    options.add_argument(
-        "--watch",
-        action="store_true",
-        help="make the report again as runs end, until all have; the page reloads itself",
-    )
-    arguments = options.parse_args(argv)
+    arguments = _parser().parse_args(argv)
     if arguments.watch and arguments.only:
         raise BadInput("--watch", "the whole report, without --only", "both")
     names = figure_names(arguments.figures)
@@ -64,6 +49,25 @@ def _report(argv: Sequence[str]) -> int:
         print(plain(f"left out: {line}"), file=sys.stderr)
     print(out / "index.html")
     return DONE
+
+
+def _parser() -> Parser:
+    about = "Turn the records of studies into figures, tables, verdicts and a page."
+    options = parser("reports", about)
+    options.add_argument("--out", type=Path, help="where to (default: FOLDER/report)")
+    options.add_argument("--style", choices=["paper", "talk", "web"], default="paper")
+    options.add_argument(
+        "--only",
+        action="append",
+        metavar="FIGURE",
+        help="draw this figure and write nothing else; may be repeated",
+    )
+    options.add_argument(
+        "--watch",
+        action="store_true",
+        help="make the report again as runs end, until all have; the page reloads itself",
+    )
+    return options
 
 
 if __name__ == "__main__":
