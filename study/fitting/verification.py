@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Rounding grows over the steps of a training, and most in one that diverges.
 BETWEEN_ENGINES = {"64-true": 1e-6, "32-true": 1e-3, "bf16-mixed": 1e-1}
 
+# A column that is a share of a norm already; near 0 it is rounding, whose own share says nothing.
+RELATIVE = ("gradient_autograd_distance",)
 MOST_THREADS = 1_024
 
 
@@ -190,7 +192,8 @@ def largest_difference(
 ) -> float:
     """Return the largest relative difference of two histories; infinite if their epochs differ.
 
-    Columns that only one history has are skipped, as versions record different measures.
+    Columns that only one history has are skipped, as versions record different measures. Columns
+    that are relative already are compared as they are.
     """
     if [row["epoch"] for row in recorded] != [row["epoch"] for row in again]:
         return math.inf
@@ -202,6 +205,7 @@ def largest_difference(
                 largest = largest if value is other else math.inf
             elif value != other and not (value != value and other != other):
                 # Two infinities are equal, and so are two nans.
-                relative = abs(value - other) / max(abs(value), 1e-12)
+                whole = 1.0 if name in RELATIVE else max(abs(value), 1e-12)
+                relative = abs(value - other) / whole
                 largest = max(largest, math.inf if math.isnan(relative) else relative)
     return largest

@@ -44,7 +44,9 @@ def test_both_engines_leave_the_same_records(
     assert list(ours.columns) == list(theirs.columns)
     for name in ours.columns:
         if ours[name].dtype.kind == "f":
-            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5)
+            # A distance that is rounding alone differs by as much as it is.
+            atol = 1e-6 if name == "gradient_autograd_distance" else 0.0
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5, atol=atol)
         else:
             assert ours[name].tolist() == theirs[name].tolist()
     runs = [study.load(folder)[0] for folder in (plain, stack)]
