@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
@@ -20,6 +18,7 @@ from study.nn.products import available
 from study.runs.packing import steps
 from study.runs.run import Run
 from study.runs.study import Study
+from study.training.devices import own_devices
 from study.training.optimizers import try_optimizer
 from study.training.refusals import check_callback
 
@@ -122,25 +121,3 @@ def make_trainer(run: Run, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
         enable_progress_bar=False,
         enable_model_summary=any(isinstance(c, pl.callbacks.ModelSummary) for c in everyone),
     )
-
-
-def own_devices(
-    accelerator: str = "auto", environment: Mapping[str, str] = os.environ
-) -> list[int] | int:
-    """Return Lightning's ``devices`` for this process: the number of one GPU, or one of any kind.
-
-    Slurm shows a task its own GPU alone (``--gpus-per-task=1``), which is then number 0, or all
-    GPUs of the node (``--gpus-per-node=4``). Among all, task k of the node takes GPU k modulo their
-    number.
-
-    Examples
-    --------
-    >>> own_devices("cpu", {"SLURM_LOCALID": "1"})
-    1
-    """
-    # Counts what CUDA_VISIBLE_DEVICES leaves visible, and does not start CUDA.
-    visible = 0 if accelerator == "cpu" else torch.cuda.device_count()
-    if not visible:
-        return 1
-    local = environment.get("SLURM_LOCALID", "0")
-    return [int(local) % visible if local.isdecimal() else 0]

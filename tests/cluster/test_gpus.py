@@ -20,7 +20,7 @@ import json, os, sys, types
 shown = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
 count = types.SimpleNamespace(device_count=lambda: len(shown))
 sys.modules["torch"] = types.SimpleNamespace(cuda=count)
-from study.training.trainer import own_devices
+from study.training.devices import own_devices
 (device,) = own_devices()
 print(json.dumps([os.environ["SLURM_PROCID"], shown[device], sys.argv[1:]]))
 """

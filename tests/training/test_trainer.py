@@ -7,7 +7,8 @@ import pytorch_lightning as pl
 import torch
 
 from study import BadInput, Data, Run, Study, Trainer
-from study.training.trainer import check_classes, instantiate, make_trainer, own_devices
+from study.training.devices import own_devices
+from study.training.trainer import check_classes, instantiate, make_trainer
 
 
 def check(**trainer: object) -> None:
