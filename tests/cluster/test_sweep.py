@@ -51,7 +51,7 @@ def test_an_array_from_a_checkout_that_is_only_read_equals_one_machine_and_is_re
     slurm: Slurm, tmp_path: Path
 ) -> None:
     checkout, out = tmp_path / "read only checkout", tmp_path / "out put"
-    for name in ("study", "reports", "slurm"):
+    for name in ("configs", "study", "reports", "slurm"):
         shutil.copytree(SCRIPTS.parent / name, checkout / name)
     before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*")}
     activate = f"export PATH='{Path(sys.executable).parent}':$PATH STUDY_WAS_ACTIVATED=yes"
