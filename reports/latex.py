@@ -13,6 +13,8 @@ TEXT_POINTS = 5.5 * 72.27
 BETWEEN = 3.0  # points left and right of each column
 LETTER = 4.1  # points of a letter in \scriptsize, of an unfavourable mixture
 LONGEST = 40  # letters of a column that needs no more width
+# After what joins the parts of a path, but not within a number.
+BREAK = r"(?<=[_/=-])(?=\w)|(?<=\.)(?=[^\W\d])"
 PACKAGES = r"% \usepackage{array, booktabs, longtable}"
 
 
@@ -63,7 +65,7 @@ def widths(columns: Sequence[Sequence[str]]) -> list[float]:
 
 
 def _longest_piece(cell: str) -> int:
-    return max((len(piece) for piece in re.split(r"(?<=[ _/.=-])", cell)), default=0)
+    return max((len(piece) for piece in re.split(rf"(?<= )|{BREAK}", cell)), default=0)
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -72,5 +74,5 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cell(cell: str) -> str:
     """Return a cell's text, which may be broken after each character that paths are joined by."""
-    pieces = re.split(r"(?<=[_/.=-])(?=\w)", cell)
+    pieces = re.split(BREAK, cell)
     return r"\allowbreak{}".join(map(text.latex, pieces))

@@ -124,7 +124,7 @@ def _latex_letter(letter: str) -> str:
     if letter in LATEX or letter.isascii():
         return LATEX.get(letter, letter)
     # pdfLaTeX stops at a character that its fonts lack.
-    known = "À" <= letter <= "ÿ" and letter not in "ÐðÞþ÷"
+    known = ("À" <= letter <= "ÿ" and letter not in "ÐðÞþ÷") or letter in "§°±²³¹½¼¾"
     return letter if known else f"[U+{ord(letter):04X}]"
 
 

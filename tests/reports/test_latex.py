@@ -55,7 +55,7 @@ def test_a_paper_has_the_judged_claims_in_six_columns() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian's texlive)")
 def test_tables_and_captions_compile_and_fit(report: Path, tmp_path: Path) -> None:
-    hostile = latex(pd.DataFrame({"a": [r"\input{x} #1 $%^~_& ☃ é τ ≥ “x”"], "b": ["-"]}))
+    hostile = latex(pd.DataFrame({"a": [r"\input{x} #1 $%^~_& ☃ é ½ § ° ² τ ≥ “x”"], "b": ["-"]}))
     tables = [path.read_text() for path in sorted((report / "tables").glob("*.tex"))]
     captions = [path.read_text() for path in sorted((report / "figures").glob("*.tex"))]
     assert [path.stem for path in sorted((report / "tables").glob("*.tex"))] == ["arms", "claims"]
