@@ -16,7 +16,8 @@ from study.runs.run import Run
 def out_of_memory(error: Exception) -> bool:
     """Tell whether an error says that memory was too small."""
     said = str(error).lower()
-    signs = ("can't allocate memory", "out of memory", "alloc_failed", "bad_alloc")
+    # A thread whose stack does not fit the memory cannot be started.
+    signs = ("can't allocate memory", "out of memory", "alloc_failed", "bad_alloc", "new thread")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
         sign in said for sign in signs
     )
