@@ -11,7 +11,7 @@ from reports.claims import SHIPPED, load_claims
 from reports.drawing import draw_all
 from reports.explain import explain
 from reports.figures import figure
-from reports.read import read
+from reports.read import Records, read
 from reports.stated import stated
 from reports.verdicts import MOST_ELSEWHERE, Verdict, judge_all
 from study.base.errors import BadInput
@@ -36,14 +36,8 @@ def build(
     BadInput
         Folders that are no studies, no run that ended, a wrong claim, an unknown figure.
     """
-    claims = load_claims([SHIPPED, *more_claims])
-    for name in figures:
-        figure(name)
-    records = read(folders)
-    verdicts = judge_all(claims, records)
-    refuse_links(out)
-    for folder in ("figures", "tables"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+    records, verdicts = _begin(folders, out, more_claims, figures)
+    (out / "tables").mkdir(exist_ok=True)
     arms = tables.arm_table(records)
     tables.write(tables.verdict_table(verdicts), out / "tables", "verdicts")
     tables.write_latex(tables.claim_table(verdicts), out / "tables", "claims")
@@ -80,14 +74,26 @@ def build_figures(
     BadInput
         What `build` raises.
     """
-    records = read(folders)
-    verdicts = judge_all(load_claims([SHIPPED, *more_claims]), records)
-    (out / "figures").mkdir(parents=True, exist_ok=True)
+    records, verdicts = _begin(folders, out, more_claims, figures)
     drawn = draw_all(figures, records, verdicts, out / "figures", style)
     return [
         f"{each.name}: {each.why_not}" if each.why_not else f"{out}/figures/{each.name}.pdf"
         for each in drawn
     ]
+
+
+def _begin(
+    folders: Sequence[Path], out: Path, more_claims: Sequence[Path], figures: Sequence[str]
+) -> tuple[Records, list[Verdict]]:
+    """Judge the claims, and make the report's folder once all names are known to be right."""
+    claims = load_claims([SHIPPED, *more_claims])
+    for name in figures:
+        figure(name)
+    records = read(folders)
+    verdicts = judge_all(claims, records)
+    refuse_links(out)
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    return records, verdicts
 
 
 def _claims_markdown(verdicts: Sequence[Verdict], explanations: Mapping[str, str]) -> str:

@@ -47,3 +47,16 @@ def test_one_figure_alone(
     assert main([str(results), "--only", "memorisation"]) == 2
     assert "memorization" in capsys.readouterr().err
     assert main([str(results), "--only", "memorization", "--watch"]) == 2
+
+
+def test_one_figure_is_not_written_through_a_link(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, figures = tmp_path / "kept", tmp_path / "out" / "figures"
+    kept.write_text("mine")
+    figures.mkdir(parents=True)
+    (figures / "memorization.pdf").symlink_to(kept)
+    given = [str(results), "--out", str(tmp_path / "out"), "--only", "memorization"]
+    assert main(given) == 2
+    assert "memorization.pdf: expected a file or a folder" in capsys.readouterr().err
+    assert kept.read_text() == "mine"
