@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from reports.claims import Claim
+from reports.grouping import facts_of
 from reports.metrics import At, at_in_words, check_metric, larger_is_better
-from reports.read import Records, facts_of
+from reports.read import Records
 from reports.scope import Recorded, Setting, Side
 from study.base.errors import BadInput, unknown_key
 from study.base.names import Kind, is_path

@@ -28,7 +28,6 @@ from study.records.columns import history_columns
 from study.records.predictions import load_predictions, pictured, right_on_test
 from study.records.reading import load_images, read_config, read_environment
 from study.runs.progress import FAILED
-from study.runs.run import fact_keys
 from study.runs.study import varied_keys
 from study.terminal.arms import arm_label
 
@@ -67,6 +66,11 @@ class Records:
     studies: dict[str, dict[str, Any]]
     varied: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folder of each study, by the name that the study has in ``runs``."""
+        return dict(zip(self.varied, self.studies, strict=True))
 
     def having(self, facts: Mapping[str, Any]) -> pd.DataFrame:
         """Return the rows of ``runs`` that have these facts; None stands for an empty one."""
@@ -289,8 +293,3 @@ def _environments(folder: Path, left_out: list[str]) -> dict[str, dict[str, Any]
         except BadInput as fault:
             left_out.append(str(fault))
     return found
-
-
-def facts_of(records: Records) -> list[str]:
-    """Return the columns of ``runs`` that are facts."""
-    return [name for name in records.runs.columns if name in fact_keys() or "." in name]

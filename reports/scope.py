@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reports.claims import Claim
-from reports.read import Records, facts_of, parsed
+from reports.grouping import facts_of
+from reports.read import Records, parsed
 from study.base.errors import BadInput
 from study.runs.config import find, read_layer, study_of
 from study.runs.run import Run

@@ -27,7 +27,7 @@ def stated(
         name = verdict.claim.id
         ids = verdict.runs.to_numpy().ravel()
         studies = set(records.runs.loc[records.runs["run"].isin(ids), "study"])
-        folders = [key for key, config in records.studies.items() if config["name"] in studies]
+        folders = [folder for study, folder in records.folders.items() if study in studies]
         lines = [in_folder(name, today.get(name), Path(folder)) for folder in folders]
         said[name] = " ".join(lines)
     return said

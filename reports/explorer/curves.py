@@ -39,7 +39,6 @@ def all_curves(records: Records) -> dict[str, Any]:
         .to_numpy(dtype=float)
         for metric in metrics
     ]
-    folders = dict(zip(records.varied, records.studies, strict=True))
     styles = arm_styles(records)
     arms = {_arm(row): styles[row["study"], row["arm"]] for row in runs.to_dict("records")}
     return {
@@ -54,7 +53,7 @@ def all_curves(records: Records) -> dict[str, Any]:
             }
             for name, s in arms.items()
         ],
-        "runs": [_entry(row, list(arms), folders) for row in runs.to_dict("records")],
+        "runs": [_entry(row, list(arms), records.folders) for row in runs.to_dict("records")],
         "left_out": len(records.runs) - len(runs),
         "values": packed_numbers(np.stack(wide)),
     }

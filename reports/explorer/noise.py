@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.explorer.packing import packed_bytes
-from reports.read import Records, facts_of, image_shape
+from reports.grouping import alike
+from reports.read import Records, image_shape
 from study.records.predictions import tables_by_run
 
 NOISE = "data.label_noise"
@@ -56,11 +57,8 @@ def _of_one_setting(records: Records) -> pd.DataFrame:
     runs = records.runs
     if NOISE not in runs:
         return runs.iloc[:0]
-    varied = {"seed", NOISE}
-    others = [name for name in facts_of(records) if name not in varied]
-    setting = runs.groupby([*others, "study"], dropna=False, sort=False).ngroup()
-    levels = runs.groupby(setting)[NOISE].nunique()
-    return runs[setting == levels.idxmax()]
+    groups = alike(records, runs, NOISE, by="study")
+    return max(groups, key=lambda group: group[NOISE].nunique(), default=runs)
 
 
 def _level(history: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, complete
-from reports.read import Records, facts_of
+from reports.grouping import alike
+from reports.read import Records
 from reports.style import COLOURS, linestyle
 
 NOISE, INPUTS = "data.label_noise", "data.inputs"
@@ -24,14 +25,10 @@ def data(records: Records) -> pd.DataFrame:
     The conditions are each kind of inputs with true labels, and, where the same networks were also
     trained so, true inputs with fully random labels.
     """
-    runs = records.runs
-    others = [key for key in facts_of(records) if key not in ("seed", NOISE, INPUTS)]
-    groups = runs.groupby(others, sort=False, dropna=False)
-    kinds = groups[INPUTS].transform("nunique")
-    if kinds.max() < 2:
+    groups = alike(records, records.runs, NOISE, INPUTS)
+    runs = max(groups, key=lambda group: group[INPUTS].nunique())
+    if runs[INPUTS].nunique() < 2:
         return pd.DataFrame()
-    group = groups.ngroup()
-    runs = runs[group == group.iloc[int(kinds.argmax())]]
     true = runs[runs[NOISE] == 0].assign(condition=lambda t: t[INPUTS].str.replace("_", " "))
     random = runs[(runs[NOISE] == 1) & (runs[INPUTS] == "original")]
     shown = pd.concat([true, random.assign(condition="random labels")])

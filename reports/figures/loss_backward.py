@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 
 from reports.arm_styles import RULES
 from reports.figures import Figure, few, thinned
+from reports.grouping import alike
 from reports.metrics import last_epochs
-from reports.read import Records, facts_of
+from reports.read import Records
 from reports.style import COLOURS, linestyle
 from study.runs.settings import Optimizer
 
@@ -33,9 +34,7 @@ def over_rules(records: Records, runs: pd.DataFrame) -> pd.DataFrame:
     Of several such groups one that has both the Jacobian and the identity rule, then one with most
     losses and rules, and at last one at the default learning rate.
     """
-    varied = ("seed", "model.loss", "model.backward")
-    others = [key for key in facts_of(records) if key not in varied]
-    groups = [group for _, group in runs.groupby([*others, "study"], sort=False, dropna=False)]
+    groups = alike(records, runs, "model.loss", "model.backward", by="study")
 
     def rank(group: pd.DataFrame) -> tuple[bool, int, int, bool]:
         rules = set(group["model.backward"])

@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, few, intervals
-from reports.read import Records, facts_of
+from reports.grouping import alike
+from reports.read import Records
 from reports.style import COLOURS, DASHES, MARKERS
 
 SINGLE = "run"
@@ -37,12 +38,8 @@ def over_noise(records: Records, runs: pd.DataFrame) -> pd.DataFrame:
     Of several such groups the one with most levels of noise.
     """
     runs = runs[runs["data.inputs"] == "original"]
-    others = [key for key in facts_of(records) if key not in ("seed", "data.label_noise")]
-    largest = runs.iloc[:0]
-    for _, group in runs.groupby(others, sort=False, dropna=False):
-        if group["data.label_noise"].nunique() > largest["data.label_noise"].nunique():
-            largest = group
-    return largest
+    groups = alike(records, runs, "data.label_noise")
+    return max(groups, key=lambda group: group["data.label_noise"].nunique(), default=runs)
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
