@@ -50,7 +50,9 @@ def test_the_runs_of_a_killed_process_are_taken_over_at_once(
     number: int, whole: Trial, tmp_path: Path
 ) -> None:
     for seed in range(2):
-        trial = Trial(tmp_path / str(seed), ("--stack", "2", "--checkpoint_every", "1"))
+        # Without --wait, a process that finds no free run ends before anything can be taken over.
+        options = ("--stack", "2", "--checkpoint_every", "1", "--wait")
+        trial = Trial(tmp_path / str(seed), options)
         processes = {process.pid: process for process in (trial.start() for _ in range(number))}
         any_of_them = next(iter(processes.values()))
         assert wait_until(trial.begun, any_of_them)
