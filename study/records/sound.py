@@ -36,7 +36,9 @@ NEEDED = {
 def read_bounded(path: Path, opened: BufferedReader, columns: Any) -> pa.Table:
     """Read a parquet file, unless it promises more than a file of its size holds.
 
-    Texts are unpacked last, as a text may stand in a file once and in a million rows.
+    Texts are unpacked last, as a text may stand in a file once and in a million rows. Everything
+    is read in this thread: a thread of pyarrow's that lets go of a Python file while Python ends
+    aborts the process.
 
     Raises
     ------
@@ -56,10 +58,10 @@ def read_bounded(path: Path, opened: BufferedReader, columns: Any) -> pa.Table:
         promised = max(8 * cells, sum(g.total_byte_size for g in groups))
         _check(path, max(promised, about.num_rows), most)
         if about.num_rows * promised <= most:  # no text is longer than what the file promises
-            return file.read(columns=columns)
+            return file.read(columns=columns, use_threads=False)
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     with pq.ParquetFile(opened, metadata=about, read_dictionary=texts) as file:
-        table = file.read(columns=columns)
+        table = file.read(columns=columns, use_threads=False)
     size = table.nbytes
     for index, name in enumerate(table.column_names):
         column = table.column(index)
