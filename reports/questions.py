@@ -13,6 +13,7 @@ QUESTIONS = {
     "random-labels": "What does a network do with random labels?",
     "fit": "How long do random labels take to fit?",
     "noise": "What does label noise cost?",
+    "inputs": "Does a network fit images whose structure is destroyed?",
     "elsewhere": "Does skipping it help with another optimizer or depth?",
     "mechanism": "Why does training diverge without the Jacobian?",
     "derivation": "Is the derived softmax gradient the true one?",
