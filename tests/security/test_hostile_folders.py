@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hostile import CONTENTS, DOORS, FOLDERS, PLACES, SECRET, Damage, make, opened
+from hostile import DOORS, make, opened
+from hostile_contents import CONTENTS
+from hostile_places import FOLDERS, PLACES, SECRET, Damage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import SECRET
+from hostile_places import SECRET
 
 from reports.__main__ import main as report
 from reports.build import refuse_links
