@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
 
+pytest.register_assert_rewrite("bad_input", "campaign", "fit_cases", "helpers", "wandb_client")
+
 install_import_hook(
     [
         "study.nn",

@@ -115,7 +115,7 @@ def whole_once(server: Loopback, out: Path) -> None:
     for row in runs.to_dict("records"):
         there = server.runs[f"{row['run']}-{Ledger(out).mark()}"]
         epochs = history[history["run"] == row["run"]]["epoch"].tolist()
-        assert [each["epoch"] for each in there.history] == epochs
+        assert [each["epoch"] for each in there.history] == epochs, (row["run"], epochs)
         assert [each["_step"] for each in there.history] == epochs
         assert (there.state, there.summary["status"]) == ("finished", row["status"])
 
