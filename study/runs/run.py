@@ -93,16 +93,11 @@ class Run(RunSettings):
     def facts(self) -> Facts:
         """Return every fact under its dotted key, lists as lists."""
         left_out, values = self.no_facts(), {"seed": self.seed, **self.values()}
-        return {key: value for key, value in values.items() if key not in left_out}
+        return {key: values[key] for key in values if key not in left_out}
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         """Return the run with some other settings by dotted key; all else stays, facts or not."""
-        kept = {name: getattr(self, name) for name in type(self).model_fields}
-        tree = nested(values)
-        for name in tree.keys() - values.keys():  # subjects of which some settings are given
-            if isinstance(kept.get(name), Settings):
-                tree[name] = {**dict(kept[name]), **tree[name]}
-        return type(self)(**{**kept, **tree})
+        return self.of({**self.values(), **values})
 
     def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone.
