@@ -180,23 +180,22 @@ class _Steady:
 
     def write(self, text: str) -> int:
         """Write the text, or drop it when the reader is gone."""
-        try:
-            return int(self._stream.write(text))
-        except OSError as error:
-            self._nowhere(error)
-            return len(text)
+        with self._unheard():
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush the stream, or drop its output when the reader is gone."""
-        try:
+        with self._unheard():
             self._stream.flush()
-        except OSError as error:
-            self._nowhere(error)
 
-    def _nowhere(self, error: OSError) -> None:
-        if error.errno not in UNHEARD:
-            raise error
-        # Replace the descriptor itself, so that neither a child nor the interpreter's exit fails.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+    @contextlib.contextmanager
+    def _unheard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in UNHEARD:
+                raise
+            # The descriptor itself, so that neither a child nor the interpreter's exit fails.
+            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+
+from rich.console import Console
 
 from study.base.files import file_time
 from study.base.interrupt import Interrupt
@@ -23,6 +26,7 @@ from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
 from study.sharing.locks import Locks
 from study.sharing.queue import Queue
+from study.terminal.display import Display
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
 from study.training.plain_loop import train_plain
@@ -212,3 +216,12 @@ class Session:
         with contextlib.suppress(FileNotFoundError):
             file_time(self.folder.path / "runs")
         return run.id in self._done()
+
+
+def train(work: Work, cache: DataCache, console: Console) -> Ending:
+    """Train what a request leaves to do, shown on a console."""
+    study, out = work.request.study, work.folder.path
+    say = functools.partial(console.print, soft_wrap=True)
+    wandb = Follower(study, out, say)
+    with Display(study, [run for each in work.plans for run in each.runs], console) as display:
+        return Session(work, cache, wandb, [display], say).train()

@@ -24,8 +24,6 @@ METRICS = {
     "test_cross_entropy": "test loss",
     "test_accuracy": "test accuracy",
 }
-
-HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
 COUNTED = (DIVERGED, FAILED)  # statuses with a column of counts
 
 MOST_ERRORS = 10  # different errors that are printed
@@ -85,7 +83,8 @@ def summary(study: Study, runs: pd.DataFrame) -> Tables:
         for status, cells in counts.items()
         if status == DIVERGED or set(cells) != {"0"}
     ]
-    values = [Column(HEADINGS[metric], cells) for metric, cells in metrics.items()]
+    short = {metric: words.replace("accuracy", "acc.") for metric, words in METRICS.items()}
+    values = [Column(short[metric], cells) for metric, cells in metrics.items()]
     return Tables("arm", list(arms), [values, ends])
 
 
