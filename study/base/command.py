@@ -90,10 +90,11 @@ def run_command(
         except BadInput as fault:
             return _say(f"{name}: {fault}", BAD_INPUT)
         except (KeyboardInterrupt, StoppedAtOnce):
-            return _say(f"{name}: stopped at once{_then(again(argv))}", INTERRUPTED)
+            what, status = "stopped at once", INTERRUPTED
         except (OSError, MemoryError, CodeFailed) as error:
             what = plain(" ".join((str(error) or type(error).__name__).split()))
-            return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
+            status = FAILED
+        return _say("; ".join(filter(None, [f"{name}: {what}", again(argv)])), status)
 
 
 def leave_results_folders() -> None:
@@ -116,10 +117,6 @@ def _short_warnings(name: str) -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = usual
-
-
-def _then(line: str) -> str:
-    return f"; {line}" if line else ""
 
 
 def _say(line: str, status: int) -> int:

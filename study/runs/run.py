@@ -48,15 +48,11 @@ class Run(RunSettings):
     """Decides initial weights, label noise, order of examples, subset and random inputs."""
 
     @model_validator(mode="after")
-    def _precision_of_derived_gradients(self) -> Self:
+    def _settings_go_together(self) -> Self:
         if self.trainer.precision == "bf16-mixed" and self.model.gradients == "derived":
             wanted = "32-true or 64-true with model.gradients: derived"
             hint = "set model.gradients: autograd"
             raise BadInput("trainer.precision", wanted, self.trainer.precision, hint)
-        return self
-
-    @model_validator(mode="after")
-    def _dropout_has_a_layer(self) -> Self:
         if self.model.dropout and not self.model.hidden:
             hint = "model.input_dropout drops inputs"
             raise BadInput("model.dropout", "0 without hidden layers", self.model.dropout, hint)
