@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.figures import Figure
 from reports.read import Records
-from study.terminal.plan import counted
+from study.base.text import counted
 
 SETTING = {
     "data.dataset": "data {}",

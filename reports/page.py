@@ -26,10 +26,9 @@ from reports.remake import COMMAND
 from reports.symbols import arms as arms_of
 from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
 from study.base.errors import BadInput
-from study.base.text import html
+from study.base.text import counted, html
 from study.records.ledgers import read_statement
 from study.terminal.arms import in_words
-from study.terminal.plan import counted
 
 HERE = Path(__file__).parent
 RUN_COLUMNS = ("run", "study", "arm", "seed", "status", "epochs", "epochs_to_fit", "seconds")

@@ -6,21 +6,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from study.base.errors import BadInput
-    from study.data.sources import Source
-    from study.nn.adam import Adam
-    from study.nn.mlp import StackedMLP
-    from study.nn.softmax import softmax, softmax_jacobian
-    from study.records.networks import load_network
-    from study.records.reading import load
-    from study.runs.run import Run
-    from study.runs.settings import Data, Model, Optimizer, Stop, Trainer
-    from study.runs.study import Study
-    from study.training.plain_data import StudyData
-    from study.training.plain_module import StudyModule
-    from study.training.stack import Stack
-    from study.training.stack_data import StackData
-    from study.training.stack_module import StackModule
+    from study.base.errors import BadInput as BadInput
+    from study.data.sources import Source as Source
+    from study.nn.adam import Adam as Adam
+    from study.nn.mlp import StackedMLP as StackedMLP
+    from study.nn.softmax import softmax as softmax
+    from study.nn.softmax import softmax_jacobian as softmax_jacobian
+    from study.records.networks import load_network as load_network
+    from study.records.reading import load as load
+    from study.runs.run import Run as Run
+    from study.runs.settings import Data as Data
+    from study.runs.settings import Model as Model
+    from study.runs.settings import Optimizer as Optimizer
+    from study.runs.settings import Stop as Stop
+    from study.runs.settings import Trainer as Trainer
+    from study.runs.study import Study as Study
+    from study.training.plain_data import StudyData as StudyData
+    from study.training.plain_module import StudyModule as StudyModule
+    from study.training.stack import Stack as Stack
+    from study.training.stack_data import StackData as StackData
+    from study.training.stack_module import StackModule as StackModule
 
 _HOMES = {
     "Adam": "study.nn.adam",
@@ -45,28 +50,7 @@ _HOMES = {
     "softmax_jacobian": "study.nn.softmax",
 }
 
-__all__ = [
-    "Adam",
-    "BadInput",
-    "Data",
-    "Model",
-    "Optimizer",
-    "Run",
-    "Source",
-    "Stack",
-    "StackData",
-    "StackModule",
-    "StackedMLP",
-    "Stop",
-    "Study",
-    "StudyData",
-    "StudyModule",
-    "Trainer",
-    "load",
-    "load_network",
-    "softmax",
-    "softmax_jacobian",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from study.base.command import DONE, Parser, run_command
 from study.base.files import sha256
+from study.base.text import counted
 from study.fitting.standing import check_idle
 from study.records.archiving import archive
-from study.terminal.plan import counted
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,7 @@ def _fit(argv: Sequence[str]) -> int:
 
     request = read(argv)
     # Imported only now, so that a wrong config is reported before anything heavy is imported.
+    from study.base.text import counted
     from study.fitting.before import begin, check_outside, tidy, work_of
     from study.terminal.console import console as make_console
     from study.terminal.plan import show
@@ -47,8 +48,8 @@ def _fit(argv: Sequence[str]) -> int:
         cache = begin(work)
         show(study, work.plans, request.shard, work.ended, console)
         if work.unsent:
-            console.print(f"W&B lacks {len(work.unsent)} recorded runs")
-        from study.fitting.training import train
+            console.print(f"W&B lacks {counted(len(work.unsent), 'recorded run')}")
+        from study.fitting.session import train
 
         ending = train(work, cache, console)
         if ending.interrupted:

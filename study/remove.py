@@ -9,12 +9,12 @@ from pathlib import Path
 
 from study.base.command import DONE, Parser, run_command
 from study.base.errors import BadInput
+from study.base.text import counted
 from study.fitting.standing import check_idle
 from study.records.kept import check_whole
 from study.records.removing import removable, remove
-from study.runs.choosing import WHERE, chosen
+from study.runs.choosing import WHERE, add_options, chosen
 from study.sharing.locks import Locks
-from study.terminal.plan import counted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,16 +29,7 @@ def _main(argv: Sequence[str]) -> int:
         "images that no other run refers to. study.yaml stays: study fit trains its runs again.",
     )
     parser.add_argument("folder", type=Path, help="a study's folder")
-    parser.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar=WHERE,
-        help="runs with this fact; repeatable",
-    )
-    parser.add_argument(
-        "--run", action="append", default=[], metavar="ID", help="the run with this id; repeatable"
-    )
+    add_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="say which, and remove nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(argv)

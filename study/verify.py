@@ -7,13 +7,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput, CodeFailed, named_folder
 from study.base.names import refuse_untrusted
 from study.base.text import plain
-from study.runs.choosing import WHERE, chosen
+from study.runs.choosing import add_options, chosen
 
 if TYPE_CHECKING:
     from study.fitting.verification import Verdict
@@ -32,9 +32,7 @@ def _main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, help="a study's folder")
     parser.add_argument("--records", action="store_true", help="retrain nothing; takes seconds")
-    more: dict[str, Any] = {"action": "append", "default": []}
-    parser.add_argument("--run", metavar="ID", help="the run with this id; repeatable", **more)
-    parser.add_argument("--where", metavar=WHERE, help="runs with this fact; repeatable", **more)
+    add_options(parser)
     parser.add_argument(
         "--runs", type=int, help="how many to retrain, spread evenly (default: 4, or all chosen)"
     )

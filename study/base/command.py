@@ -90,10 +90,11 @@ def run_command(
         except BadInput as fault:
             return _say(f"{name}: {fault}", BAD_INPUT)
         except (KeyboardInterrupt, StoppedAtOnce):
-            return _say(f"{name}: stopped at once{_then(again(argv))}", INTERRUPTED)
+            what, status = "stopped at once", INTERRUPTED
         except (OSError, MemoryError, CodeFailed) as error:
             what = plain(" ".join((str(error) or type(error).__name__).split()))
-            return _say(f"{name}: {what}{_then(again(argv))}", FAILED)
+            status = FAILED
+        return _say("; ".join(filter(None, [f"{name}: {what}", again(argv)])), status)
 
 
 def leave_results_folders() -> None:
@@ -116,10 +117,6 @@ def _short_warnings(name: str) -> Iterator[None]:
         yield
     finally:
         warnings.formatwarning = usual
-
-
-def _then(line: str) -> str:
-    return f"; {line}" if line else ""
 
 
 def _say(line: str, status: int) -> int:
@@ -180,23 +177,22 @@ class _Steady:
 
     def write(self, text: str) -> int:
         """Write the text, or drop it when the reader is gone."""
-        try:
-            return int(self._stream.write(text))
-        except OSError as error:
-            self._nowhere(error)
-            return len(text)
+        with self._unheard():
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush the stream, or drop its output when the reader is gone."""
-        try:
+        with self._unheard():
             self._stream.flush()
-        except OSError as error:
-            self._nowhere(error)
 
-    def _nowhere(self, error: OSError) -> None:
-        if error.errno not in UNHEARD:
-            raise error
-        # Replace the descriptor itself, so that neither a child nor the interpreter's exit fails.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+    @contextlib.contextmanager
+    def _unheard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in UNHEARD:
+                raise
+            # The descriptor itself, so that neither a child nor the interpreter's exit fails.
+            with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())

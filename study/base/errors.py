@@ -34,7 +34,7 @@ class BadInput(ValueError):
     def __init__(self, key: str, expected: str, found: object = ..., hint: str = "") -> None:
         message = f"{key}: expected {expected}"
         if found is not ...:
-            message += f", found {_short(found)}"
+            message += f", found {shown(found)}"
         if hint:
             message += f"; {hint}"
         super().__init__(plain(" ".join(message.split())))
@@ -66,7 +66,8 @@ class CodeFailed(Exception):
     """The user's code raised an error that belongs to no run; commands exit with status 1."""
 
 
-def _short(found: object, limit: int = 120) -> str:
+def shown(found: object, limit: int = 120) -> str:
+    """Return a value as a config would have it, at most ``limit`` characters of it."""
     try:
         text = {"None": "null", "True": "true", "False": "false"}.get(repr(found), repr(found))
     except (ValueError, RecursionError):  # a number of thousands of digits, or endless nesting

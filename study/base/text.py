@@ -68,6 +68,17 @@ def _visible(letter: str, keep: str) -> str:
     return letter if seen else letter.encode("unicode_escape").decode()
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "arm"), counted(1_200, "run")
+    ('1 arm', '1,200 runs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def markdown(text: str) -> str:
     r"""Return text for a cell or a paragraph of Markdown.
 

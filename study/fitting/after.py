@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
+from study.base.text import counted
 from study.records.reading import load
 from study.runs.command_line import Request
 from study.terminal import summary
-from study.terminal.plan import counted
 from study.wandb.ledger import sync_command
 
 

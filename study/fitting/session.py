@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from rich.console import Console
+
 from study.base.files import file_time
 from study.base.interrupt import Interrupt
+from study.base.text import counted
 from study.data.prepare import DataCache
 from study.fitting.before import Work
 from study.records.checkpoints import Checkpoints
@@ -22,7 +26,7 @@ from study.runs.packing import StackPlan, plan
 from study.runs.run import Run
 from study.sharing.locks import Locks
 from study.sharing.queue import Queue
-from study.terminal.plan import counted
+from study.terminal.display import Display
 from study.training.engine import chosen_routes
 from study.training.loop import in_memory, train_stack
 from study.training.plain_loop import train_plain
@@ -31,46 +35,26 @@ from study.wandb.process import Follower
 POLL_SECONDS = 1.0
 
 
-class StopOnSignal(Observer):
-    """Ends the training after the epoch in which a signal came."""
+class Guard(Observer):
+    """Ends the training on a signal, or when the study's folder has gone."""
 
-    def __init__(self, interrupt: Interrupt) -> None:
-        self.interrupt = interrupt
+    def __init__(self, interrupt: Interrupt, folder: Folder, say: Callable[[str], None]) -> None:
+        self.interrupt, self.folder, self.say = interrupt, folder, say
 
     def stack_began(self, stack: LiveStack) -> None:
-        """Take SIGTERM back: Lightning has just taken it, to leave without saving."""
+        """Take SIGTERM back from Lightning; say from which epoch runs that were begun go on."""
         self.interrupt.arm()
-
-    def epoch_ended(self, stack: LiveStack) -> None:
-        """Stop once a signal has come."""
-        if self.interrupt.requested:
-            stack.stop()
-
-
-class StopWithoutFolder(Observer):
-    """Ends the training when the study's folder has gone, before anything is written there."""
-
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-
-    def epoch_ended(self, stack: LiveStack) -> None:
-        """Look whether it is still there."""
-        self.folder.check_there()
-
-
-class SayWhereItGoesOn(Observer):
-    """Says from which epoch runs go on that were begun before."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-
-    def stack_began(self, stack: LiveStack) -> None:
-        """Say it, once for the stack."""
         epochs = [each.resumed_at for each in stack.taken_up if each.resumed_at]
         if epochs:
             first, last = min(epochs), max(epochs)
             at = f"epoch {first}" if first == last else f"epochs {first} to {last}"
             self.say(f"going on with {counted(len(epochs), 'run')} from {at}")
+
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Look whether the folder is still there, before anything is written; stop on a signal."""
+        self.folder.check_there()
+        if self.interrupt.requested:
+            stack.stop()
 
 
 class Ending(NamedTuple):
@@ -168,7 +152,7 @@ class Session:
             if free or not wait:
                 return free
             if not said:
-                self.say(f"waiting for {len(left)} runs that other tasks train")
+                self.say(f"waiting for {counted(len(left), 'run')} that other tasks train")
                 said = True
             time.sleep(POLL_SECONDS)
         return []
@@ -183,9 +167,8 @@ class Session:
         checkpoints = Checkpoints(self.folder.path, self.say, self.study.engine)
         self._again = again = self._recorded_before(runs)
         recorder = Recorder(self.study, self.folder, checkpoints, again, self._recorded)
-        looking_on = [SayWhereItGoesOn(self.say), *self.observers]
-        stopping = [StopWithoutFolder(self.folder), StopOnSignal(self.interrupt)]
-        observers = [*looking_on, *stopping, recorder, self.live]
+        guard = Guard(self.interrupt, self.folder, self.say)
+        observers = [*self.observers, guard, recorder, self.live]
         progress = map(checkpoints.take_up, self.queue.take(runs, self._is_recorded))
         measures, keep = self.study.measures, self.study.keep_predictions
         if self.study.engine == "plain":
@@ -233,3 +216,12 @@ class Session:
         with contextlib.suppress(FileNotFoundError):
             file_time(self.folder.path / "runs")
         return run.id in self._done()
+
+
+def train(work: Work, cache: DataCache, console: Console) -> Ending:
+    """Train what a request leaves to do, shown on a console."""
+    study, out = work.request.study, work.folder.path
+    say = functools.partial(console.print, soft_wrap=True)
+    wandb = Follower(study, out, say)
+    with Display(study, [run for each in work.plans for run in each.runs], console) as display:
+        return Session(work, cache, wandb, [display], say).train()

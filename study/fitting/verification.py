@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 
 from study.base.errors import BadInput
 from study.base.files import read_regular, sha256
@@ -75,14 +76,14 @@ class Recorded(NamedTuple):
     weights: Path
 
 
-class Environment(NamedTuple):
+class Environment(BaseModel):
     """What a run's environment says that decides its bits."""
 
-    threads: int
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS, strict=True)]
     tolerance: float
-    routes: Mapping[str, str]
-    accelerator: str
-    engine: str
+    routes: dict[str, str]
+    device: str
+    engine: str = "stack"
 
 
 def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> Verdict:
@@ -94,7 +95,8 @@ def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> V
     run, row, history, *_ = recorded
     environment = _environment(folder, str(row.get("environment")))
     torch.set_num_threads(environment.threads)
-    there = run.with_settings({"trainer.accelerator": environment.accelerator})
+    accelerator = "cpu" if environment.device == "cpu" else "auto"
+    there = run.with_settings({"trainer.accelerator": accelerator})
     columns = _columns(history)
     measures = [name for name, each in MEASURES.items() if not columns.isdisjoint(each.columns)]
     engine = engine or environment.engine
@@ -165,21 +167,15 @@ def _weights_gap(path: Path, again: Mapping[str, torch.Tensor]) -> float:
 
 def _environment(folder: Path, name: str) -> Environment:
     path = folder / "environment" / f"{name}.json"
-    found = read_environment(folder, name)
     try:
-        if not (isinstance(found["threads"], int) and 1 <= found["threads"] <= MOST_THREADS):
-            raise ValueError(f"threads: {found['threads']}")
-        # A tolerance that was edited allows nothing: the file's name is its content's hash.
-        edited = not sha256([path.read_bytes()]).startswith(name)
-        return Environment(
-            int(found["threads"]),
-            0.0 if edited else float(found["tolerance"]),
-            dict(found["routes"]),
-            "cpu" if found["device"] == "cpu" else "auto",
-            found.get("engine", "stack"),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadInput(str(path), "the environment of a recorded run", str(error)) from None
+        found = Environment.model_validate(read_environment(folder, name))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        what = f"{fault['loc'][0]}: {fault['msg']}"
+        raise BadInput(str(path), "the environment of a recorded run", what) from None
+    # A tolerance that was edited allows nothing: the file's name is its content's hash.
+    edited = not sha256([path.read_bytes()]).startswith(name)
+    return found.model_copy(update={"tolerance": 0.0}) if edited else found
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> set[str]:

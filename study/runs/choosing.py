@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from study.base.errors import BadInput, nearest
+from study.base.command import Parser
+from study.base.errors import BadInput, nearest, shown
 from study.runs import yaml_text
 from study.runs.run import Facts
 
 WHERE = "KEY=VALUE"
+
+
+def add_options(parser: Parser) -> None:
+    """Add ``--run ID`` and ``--where KEY=VALUE`` to a command, which `chosen` takes."""
+    more: dict[str, Any] = {"action": "append", "default": []}
+    parser.add_argument("--run", metavar="ID", help="the run with this id; repeatable", **more)
+    parser.add_argument("--where", metavar=WHERE, help="runs with this fact; repeatable", **more)
 
 
 def chosen(runs: Mapping[str, Facts], where: Sequence[str], ids: Sequence[str]) -> list[str]:
@@ -45,7 +53,7 @@ def chosen(runs: Mapping[str, Facts], where: Sequence[str], ids: Sequence[str]) 
         there = {run: runs[run].get(key) for run in found}
         met = [run for run in found if _same(there[run], value) or there[run] == text]
         if not met:
-            values = list(dict.fromkeys(str(_plain(each)) for each in there.values()))
+            values = list(dict.fromkeys(map(shown, there.values())))
             expected = f"{key} as a run has it: {', '.join(values[:8])}{', …' * (len(values) > 8)}"
             raise BadInput("--where", expected, text)
         found = met
@@ -64,14 +72,6 @@ def _parsed(condition: str, runs: Mapping[str, Facts]) -> tuple[str, Any, str]:
     return key, yaml_text.load(text, "--where"), text
 
 
-def _plain(value: Any) -> Any:
-    return {None: "null", True: "true", False: "false"}[value] if _is_word(value) else value
-
-
-def _is_word(value: Any) -> bool:
-    return value is None or isinstance(value, bool)
-
-
 def _same(a: Any, b: Any) -> bool:
     """Tell whether two values are equal; true is not 1."""
-    return bool(a == b) and _is_word(a) == _is_word(b)
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)

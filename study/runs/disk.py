@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from study.base.names import MEASURE
-from study.runs.run import Run
+from study.runs.packing import number_bytes
 from study.runs.study import Study
 
 EXAMPLES = 200  # training examples whose answers are kept at each evaluation
@@ -18,41 +18,25 @@ def disk_bytes(study: Study) -> dict[str, float]:
 
     Examples
     --------
-    >>> small = disk_bytes(Study(seeds=10, keep_predictions=False))
-    >>> small["weights"] == 10 * 4 * Run().parameters, small["predictions"]
+    >>> study = Study(seeds=10, keep_predictions=False)
+    >>> found = disk_bytes(study)
+    >>> found["weights"] == 10 * 4 * study.runs[0].parameters, found["predictions"]
     (True, 0.0)
     """
-    arms = study.runs[: len(study.arms)]
-    seeds = len(study.runs) // len(arms)
     measures = [MEASURE.resolve(name, "measures") for name in study.measures]
     columns = METRICS + sum(len(each.columns) for each in measures)
-    found = {
-        "weights": float(study.keep_weights * seeds * sum(map(_weights, arms))),
-        "predictions": study.keep_predictions * seeds * sum(map(_predictions, arms)),
-        "history": NUMBER_BYTES
-        * seeds
-        * sum(_evaluations(run) * (columns + VALIDATION * _split(run)) for run in arms),
-    }
-    if study.keep_predictions:
-        data = {(r.data.dataset, r.data.inputs, r.data.normalize, r.data.examples): r for r in arms}
-        images = sum(min(EXAMPLES, r.data.examples) * r.widths[0] for r in data.values())
-        found["predictions"] += images
+    found = {"weights": 0.0, "predictions": 0.0, "history": 0.0}
+    images = {}
+    for run in study.runs[: len(study.arms)]:
+        data, split = run.data, run.data.validation_examples > 0
+        examples = min(EXAMPLES, data.examples)
+        evaluations = run.trainer.max_epochs // run.evaluate_every + 2  # at first and at fit, too
+        answers = evaluations * examples + (TIMES + split) * data.source.test_examples
+        found["weights"] += number_bytes(run) * run.parameters
+        found["predictions"] += ANSWER_BYTES * answers
+        found["history"] += NUMBER_BYTES * evaluations * (columns + VALIDATION * split)
+        images[data.dataset, data.inputs, data.normalize, data.examples] = examples * run.widths[0]
+    found = {name: size * len(study.runs) / len(study.arms) for name, size in found.items()}
+    found["weights"] *= study.keep_weights
+    found["predictions"] = (found["predictions"] + sum(images.values())) * study.keep_predictions
     return found
-
-
-def _split(run: Run) -> bool:
-    return run.data.validation_examples > 0
-
-
-def _weights(run: Run) -> int:
-    return run.parameters * (8 if run.trainer.precision == "64-true" else 4)
-
-
-def _evaluations(run: Run) -> int:
-    """Return the most epochs at which a run is evaluated: before training, and at fit, too."""
-    return run.trainer.max_epochs // run.evaluate_every + 2
-
-
-def _predictions(run: Run) -> float:
-    examples = _evaluations(run) * min(EXAMPLES, run.data.examples)
-    return ANSWER_BYTES * (examples + (TIMES + _split(run)) * run.data.source.test_examples)

@@ -40,9 +40,14 @@ def steps(run: Run) -> int:
     return -(-run.data.examples // run.data.batch_size)
 
 
+def number_bytes(run: Run) -> int:
+    """Return the bytes of one of a network's numbers."""
+    return 8 if run.trainer.precision == "64-true" else 4
+
+
 def run_bytes(run: Run) -> int:
     """Return the bytes that one more run in a stack takes."""
-    item = 8 if run.trainer.precision == "64-true" else 4
+    item = number_bytes(run)
     batch = run.data.batch_size * sum(run.widths) * item
     own = _image_bytes(run) if run.data.inputs != "original" else 0
     return run.parameters * item * COPIES + batch + run.data.examples * 40 + own

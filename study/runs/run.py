@@ -48,15 +48,11 @@ class Run(RunSettings):
     """Decides initial weights, label noise, order of examples, subset and random inputs."""
 
     @model_validator(mode="after")
-    def _precision_of_derived_gradients(self) -> Self:
+    def _settings_go_together(self) -> Self:
         if self.trainer.precision == "bf16-mixed" and self.model.gradients == "derived":
             wanted = "32-true or 64-true with model.gradients: derived"
             hint = "set model.gradients: autograd"
             raise BadInput("trainer.precision", wanted, self.trainer.precision, hint)
-        return self
-
-    @model_validator(mode="after")
-    def _dropout_has_a_layer(self) -> Self:
         if self.model.dropout and not self.model.hidden:
             hint = "model.input_dropout drops inputs"
             raise BadInput("model.dropout", "0 without hidden layers", self.model.dropout, hint)
@@ -93,16 +89,11 @@ class Run(RunSettings):
     def facts(self) -> Facts:
         """Return every fact under its dotted key, lists as lists."""
         left_out, values = self.no_facts(), {"seed": self.seed, **self.values()}
-        return {key: value for key, value in values.items() if key not in left_out}
+        return {key: values[key] for key in values if key not in left_out}
 
     def with_settings(self, values: Mapping[str, Any]) -> Self:
         """Return the run with some other settings by dotted key; all else stays, facts or not."""
-        kept = {name: getattr(self, name) for name in type(self).model_fields}
-        tree = nested(values)
-        for name in tree.keys() - values.keys():  # subjects of which some settings are given
-            if isinstance(kept.get(name), Settings):
-                tree[name] = {**dict(kept[name]), **tree[name]}
-        return type(self)(**{**kept, **tree})
+        return self.of({**self.values(), **values})
 
     def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
@@ -153,23 +153,30 @@ class AdamSettings(Settings):
     """Use torch's fused kernel for the update; false runs the algorithm as written here."""
 
 
+def sound(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return arguments of a class; raise `BadInput` for one that no class means."""
+    for name, value in arguments.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(name, "a finite number", value)
+        if value == "off":  # false in YAML 1.1; as text it would count as true
+            raise BadInput(name, "true or false", value)
+    return arguments
+
+
+Arguments = Annotated[
+    dict[str, Any], AfterValidator(sound), Says("a mapping of argument names to values")
+]
+
+
 class Schedule(Settings):
     """How the learning rate changes while a run trains."""
 
     class_path: Annotated[str, names.SCHEDULE]
     """The import path of one of torch's schedules, or of a function that returns one."""
-    init_args: Annotated[dict[str, Any], Says("a mapping of argument names to values")] = {}
+    init_args: Arguments = {}
     """Its arguments, all but the optimizer."""
     interval: Literal["epoch", "step"] = "epoch"
     """How often it takes a step."""
-
-    @model_validator(mode="after")
-    def _sound_arguments(self) -> Self:
-        try:
-            refuse_unsound(self.init_args)
-        except BadInput as fault:
-            raise fault.under("init_args") from None
-        return self
 
 
 class Optimizer(Settings, extra="allow"):
@@ -202,9 +209,8 @@ class Optimizer(Settings, extra="allow"):
                 raise BadInput(name, "the schedule as a whole", arguments[name], hint)
         if class_path == ADAM:
             arguments = dict(AdamSettings(**arguments))
-        refuse_unsound(arguments)
         given = {"class_path": class_path, "schedule": schedule}
-        super().__init__(**given, **dict(sorted(arguments.items())))
+        super().__init__(**given, **dict(sorted(sound(arguments).items())))
 
     @property
     def init_args(self) -> dict[str, Any]:
@@ -216,15 +222,6 @@ class Optimizer(Settings, extra="allow"):
     def declared(cls) -> dict[str, FieldInfo]:
         """Return the class and the arguments of this package's Adam."""
         return cls.model_fields | AdamSettings.declared()
-
-
-def refuse_unsound(arguments: Mapping[str, Any]) -> None:
-    """Raise `BadInput` for an argument that no class means."""
-    for name, value in arguments.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise BadInput(name, "a finite number", value)
-        if value == "off":  # false in YAML 1.1; as text it would count as true
-            raise BadInput(name, "true or false", value)
 
 
 class ClassSpec(TypedDict):

@@ -36,9 +36,8 @@ def exclude_each_other(folder: Path, say: Callable[[str], None]) -> bool:
     make_room(place)
     mine = place / f"{platform.node()}-{uuid4().hex[:6]}.json"
     taken = locks.take(NAME)
-    got = "got the lock" if taken and not locks.refused else "did not get the lock"
-    if locks.refused:
-        got = "cannot lock here: the file system refuses"
+    got = "got the lock" if taken else "did not get the lock"
+    got = "cannot lock here: the file system refuses" if locks.refused else got
     say(f"{platform.node()} {got}; start the same command on another machine")
     first: dict[Path, str] = {}
     other: dict[str, Any] = {}

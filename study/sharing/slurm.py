@@ -8,12 +8,14 @@ import math
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import study
 from study.base.errors import BadInput
 from study.base.files import read_regular, refuse_link, write_whole
+from study.base.text import counted
 from study.runs.packing import LARGEST_STACK, StackPlan, core_seconds
 
 WORTH_SECONDS = 900.0  # the least training time of a task, which takes 30 s to start
@@ -141,15 +143,7 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
         return "JOB"
     environment = {**os.environ, "STUDY_ROOT": str(Path(study.__file__).resolve().parents[1])}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=120,
-        )
+        done = _called(command, 120, environment)
     except subprocess.TimeoutExpired:
         hint = "see with squeue whether it took the job"
         raise BadInput("sbatch", "an answer of Slurm in two minutes", hint=hint) from None
@@ -158,6 +152,14 @@ def sbatch(words: Sequence[str], scripts: Path, *, dry: bool) -> str:
     if done.returncode:
         raise BadInput("sbatch", "a job that Slurm takes", hint=done.stderr.strip())
     return done.stdout.strip().partition(";")[0]
+
+
+def _called(
+    command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Call a command of Slurm, which has so many seconds to answer."""
+    text: Any = {"capture_output": True, "text": True, "errors": "replace"}
+    return subprocess.run(command, env=environment, check=False, timeout=seconds, **text)
 
 
 @contextlib.contextmanager
@@ -193,17 +195,9 @@ def queued(folder: Path, jobs: Sequence[str]) -> list[str]:
         return []
     command = ["squeue", "--noheader", "--states=PENDING", "--format=%i"]
     try:
-        done = subprocess.run(
-            [*command, f"--jobs={','.join(sorted(known))}"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=20,
-        )
+        return _called([*command, f"--jobs={','.join(sorted(known))}"], 20).stdout.split()
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return done.stdout.split()
 
 
 def note_job(folder: Path, job: str) -> None:
@@ -224,8 +218,7 @@ def decide(plans: Sequence[StackPlan], slurm: Sequence[str], tasks: int | None) 
         wanted = f"a number from 1 to {most}, as {len(runs)} runs are to train"
         raise BadInput("--tasks", wanted, tasks)
     number = tasks or math.ceil(tasks_worth(plans, cores, gpus) / processes)
-    told = f"{len(runs)} run{'s' * (len(runs) > 1)} to train in "
-    told += f"{number} task{'s' * (number > 1)}"
+    told = f"{counted(len(runs), 'run')} to train in {counted(number, 'task')}"
     if processes > 1:
         told += f" of {processes} processes"
     if not gpus:

@@ -56,11 +56,6 @@ class Display(Observer):
         self._taken_up.update({each.run.id: each for each in stack.taken_up})
         self._began = time.monotonic() if self._began is None else self._began
 
-    @property
-    def taken_up(self) -> list[Progress]:
-        """The runs of all stacks so far, each run once, in its latest state."""
-        return list(self._taken_up.values())
-
     def epoch_began(self, stack: LiveStack) -> None:
         """Show the progress of all runs."""
         self.stack_began(stack)
@@ -87,10 +82,10 @@ class Display(Observer):
 
     def forecast(self) -> Forecast:
         """Estimate the work that is left."""
-        begun = self._taken_up
+        begun = self._begun()
         arms = [
-            ([begun[r.id] for r in runs if r.id in begun], [r for r in runs if r.id not in begun])
-            for runs in self._arms.values()
+            (begun[arm], [run for run in runs if run.id not in self._taken_up])
+            for arm, runs in self._arms.items()
         ]
         return forecast(arms, self._batches)
 
@@ -101,30 +96,32 @@ class Display(Observer):
             return "time left not known yet"
         return f"{'at most' if foreseen.at_most else 'about'} {clock(seconds)} left"
 
-    def _progress(self) -> dict[Arm, list[Progress]]:
-        """Return the runs that have begun, by arm."""
-        found = {
-            arm: [self._taken_up[run.id] for run in runs if run.id in self._taken_up]
+    def _begun(self) -> dict[Arm, list[Progress]]:
+        """Return the runs of each arm that have begun."""
+        begun = self._taken_up
+        return {
+            arm: [begun[run.id] for run in runs if run.id in begun]
             for arm, runs in self._arms.items()
         }
-        return {arm: members for arm, members in found.items() if members}
 
     def line(self) -> str:
         """Return all progress as one line."""
-        counts = Counter(each.status for each in self.taken_up)
-        waiting = len(self.runs) - len(self.taken_up)
+        begun = self._taken_up.values()
+        counts = Counter(each.status for each in begun)
+        waiting = len(self.runs) - len(begun)
         said = [f"{counts[TRAINING] + waiting} runs training"]
         said += [f"{counts[s]} {s}" for s in STYLES if counts[s] or s != FAILED]
-        parts = [f"epoch {max((each.epoch for each in self.taken_up), default=0)}", ", ".join(said)]
-        for arm, members in self._progress().items():
-            train, test = accuracies(members)
-            parts.append(f"{', '.join(arm)} train {train} test {test}")
+        parts = [f"epoch {max((each.epoch for each in begun), default=0)}", ", ".join(said)]
+        for arm, members in self._begun().items():
+            if members:
+                train, test = accuracies(members)
+                parts.append(f"{', '.join(arm)} train {train} test {test}")
         return "; ".join([*parts, self.time_left(self.forecast())])
 
     def tables(self, height: int | None = None) -> Group:
         """Return the live tables with the arms that fit ``height``; training arms have priority."""
         foot = self._foot()
-        arms = self._progress()
+        arms = {arm: members for arm, members in self._begun().items() if members}
         order = sorted(arms, key=lambda arm: not any(each.training for each in arms[arm]))
         shown = len(order)
         while True:

@@ -10,6 +10,7 @@ where one is too long the other is too short.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -127,10 +128,8 @@ def _odds(accuracy: float, bound: float) -> float:
 
 def _until(goal: float, epochs: Sequence[float], values: Sequence[float]) -> float:
     """Return the epochs until the least-squares line through the values reaches a goal."""
-    middle, mean = sum(epochs) / len(epochs), sum(values) / len(values)
-    spread = sum((epoch - middle) ** 2 for epoch in epochs)
-    slope = sum((x - middle) * (y - mean) for x, y in zip(epochs, values, strict=True)) / spread
-    now = mean + slope * (epochs[-1] - middle)
+    slope, start = statistics.linear_regression(epochs, values)
+    now = start + slope * epochs[-1]
     if goal <= now:
         return 1.0
     return max(1.0, (goal - now) / slope) if slope > 1e-9 else 1e9

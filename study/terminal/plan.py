@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from study.base.text import counted
 from study.runs.disk import disk_bytes
 from study.runs.packing import StackPlan, core_seconds, usable_cores
 from study.runs.shards import Shard
@@ -55,17 +56,6 @@ def _stack(study: Study, number: int, each: StackPlan, console: Console) -> None
         arms[MOST_NAMED:] = [f"and {len(arms) - MOST_NAMED} more"]
     lines = packed(arms, console.width - indent, "; ", indent="")
     console.print(Text("\n".join(" " * indent + line for line in lines), overflow="fold"))
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "arm"), counted(1_200, "run")
-    ('1 arm', '1,200 runs')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def duration(plans: Sequence[StackPlan]) -> str:

@@ -24,10 +24,6 @@ METRICS = {
     "test_cross_entropy": "test loss",
     "test_accuracy": "test accuracy",
 }
-
-HEADINGS = dict(zip(METRICS, ("train loss", "train acc.", "test loss", "test acc."), strict=True))
-COUNTED = (DIVERGED, FAILED)  # statuses with a column of counts
-
 MOST_ERRORS = 10  # different errors that are printed
 
 
@@ -65,27 +61,21 @@ def summary(study: Study, runs: pd.DataFrame) -> Tables:
     """
     by_id = runs.set_index("run")
     arms = by_arm(study, (run for run in study.runs if run.id in by_id.index))
-    metrics: dict[str, list[str]] = {metric: [] for metric in METRICS}
-    to_fit: list[str] = []
-    fitted: list[str] = []
-    counts: dict[str, list[str]] = {status: [] for status in COUNTED}
-    for members in arms.values():
-        ended = by_id.loc[[run.id for run in members]]
-        for metric, cells in metrics.items():
-            numbers = ended[metric].to_numpy(dtype=np.float64)
-            cells.append(written(numbers[np.isfinite(numbers)], 4 if "entropy" in metric else 3))
-        epochs = ended["epochs_to_fit"].dropna().to_numpy(dtype=np.float64)
-        to_fit.append(written(epochs, 1))
-        fitted.append(f"{len(epochs)}/{len(ended)}")
-        for status, cells in counts.items():
-            cells.append(str(int((ended["status"] == status).sum())))
-    ends = [Column("epochs to fit", to_fit), Column("fitted", fitted)]
-    ends += [
-        Column(status, cells, style="red")
-        for status, cells in counts.items()
-        if status == DIVERGED or set(cells) != {"0"}
-    ]
-    values = [Column(HEADINGS[metric], cells) for metric, cells in metrics.items()]
+    ended = [by_id.loc[[run.id for run in members]] for members in arms.values()]
+    values = []
+    for metric, heading in METRICS.items():
+        digits = 4 if "entropy" in metric else 3
+        numbers = [each[metric].to_numpy(dtype=np.float64) for each in ended]
+        cells = [written(each[np.isfinite(each)], digits) for each in numbers]
+        values.append(Column(heading.replace("accuracy", "acc."), cells))
+    fitted = [each["epochs_to_fit"].dropna().to_numpy(dtype=np.float64) for each in ended]
+    shares = [f"{len(some)}/{len(each)}" for some, each in zip(fitted, ended, strict=True)]
+    ends = [Column("epochs to fit", [written(each, 1) for each in fitted])]
+    ends.append(Column("fitted", shares))
+    for status in (DIVERGED, FAILED):
+        cells = [str((each["status"] == status).sum()) for each in ended]
+        if status == DIVERGED or set(cells) != {"0"}:
+            ends.append(Column(status, cells, style="red"))
     return Tables("arm", list(arms), [values, ends])
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Event
 
 from study.base.errors import BadInput
+from study.base.text import counted
 from study.records.live import tasks_of
 from study.sharing.locks import Locks
-from study.terminal.plan import counted
 from study.wandb.carriers import Offline, Online, tell_sweep
 from study.wandb.client import clean_environment
 from study.wandb.ledger import Ledger, push_command

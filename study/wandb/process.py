@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 
+from study.base.text import counted
 from study.runs.study import Study
-from study.terminal.plan import counted
 from study.wandb.ledger import Ledger, push_command
 
 END_SECONDS = 15.0
