@@ -59,10 +59,11 @@ def _report(arguments: argparse.Namespace) -> None:
     from reports.read import read
     from reports.verdicts import judge_all
     from reports.wandb.send import send_report, send_run
-    from reports.wandb.spec import as_json, check_title, places, spec
+    from reports.wandb.spec import LONGEST_TITLE, as_json, places, spec
     from study.base.files import write_whole
 
-    check_title(arguments.title)
+    if len(arguments.title) > LONGEST_TITLE:
+        raise BadInput("title", f"at most {LONGEST_TITLE} characters", arguments.title)
     claims = load_claims([SHIPPED, *arguments.claims])
     records = read(arguments.folders)
     verdicts = judge_all(claims, records)
@@ -96,9 +97,6 @@ def _check_library() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        status = main()
-    except SystemExit as asked:  # argparse's, after its help
-        status = asked.code if isinstance(asked.code, int) else FAILED
+    status = main()
     # Not by way of W&B's own clean-up, which waits for servers.
     os._exit(status)

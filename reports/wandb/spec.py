@@ -39,40 +39,25 @@ def places(records: Records, entity: str | None = None, project: str | None = No
     BadInput
         A name that W&B does not take.
     """
-    found: dict[tuple[str | None, str, str], Place] = {}
+    found: dict[Sequence[str | None], Place] = {}
     for config in records.studies.values():
         given = {key: v for key, v in (("entity", entity), ("project", project)) if v}
         try:
             settings = Wandb(**{**(config.get("wandb") or {}), **given})
         except BadInput as fault:
             raise fault.under("wandb") from None
-        at = Place(
-            config["name"], settings.entity, settings.project, settings.group or config["name"]
-        )
+        name = config["name"]
+        at = Place(name, settings.entity, settings.project, settings.group or name)
         found.setdefault(at[1:], at)
     return list(found.values())
 
 
-def default_title(records: Records) -> str:
-    """Return the studies' names as a title."""
-    names = ", ".join(_names(records))
-    return names if len(names) <= LONGEST_TITLE else names[: LONGEST_TITLE - 1] + "…"
+def _shortened(title: str) -> str:
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 
 def _names(records: Records) -> list[str]:
     return list(dict.fromkeys(config["name"] for config in records.studies.values()))
-
-
-def check_title(title: str) -> None:
-    """Refuse a title that W&B does not take.
-
-    Raises
-    ------
-    BadInput
-        A title that is too long.
-    """
-    if len(title) > LONGEST_TITLE:
-        raise BadInput("title", f"at most {LONGEST_TITLE} characters", title)
 
 
 def spec(
@@ -95,15 +80,9 @@ def spec(
         Its title; empty takes the studies' names.
     report_run
         The id of the run that holds the figures; None shows those of all such runs.
-
-    Raises
-    ------
-    BadInput
-        A title that is too long.
     """
     import wandb_workspaces.reports.v2 as wr
 
-    check_title(title)
     arms = int(records.runs.groupby("study")["arm"].nunique().max())
     blocks = [
         wr.H1("Summary"),
@@ -125,7 +104,7 @@ def spec(
     report = wr.Report(
         project=at[0].project,
         entity=at[0].entity or "",
-        title=title or default_title(records),
+        title=title or _shortened(", ".join(_names(records))),
         description="What the records say of each claim, and the runs that they are of.",
         blocks=blocks,
         width="fluid",

@@ -119,7 +119,7 @@ class Session:
         self.locks.take(self.live.name)
         with self.interrupt, self.live, contextlib.closing(self.locks):
             try:
-                self.wandb.begin(self.live.name, self.work.unsent, self._share)
+                self.wandb.begin(self.live.name, self._share)
                 while plans := plans or plan(self.study, self._more(wait=wait)):
                     for each in plans:
                         self._train_plan(each)

@@ -16,6 +16,7 @@ from pathlib import Path
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput
 from study.base.interrupt import SIGNALS
+from study.base.text import plain
 
 END_SECONDS = 15.0  # as long as a task waits for its follower
 
@@ -59,20 +60,21 @@ def _send(arguments: argparse.Namespace) -> int:
 
     say = functools.partial(print, flush=True)
     folder, task, over = arguments.folder, getattr(arguments, "task", None), threading.Event()
-    given: dict[str, list[str]] = {}
+    share: list[str] = []
     if arguments.command == "push":
         over.set()
     elif task is not None:
-        given = json.loads(sys.stdin.readline())
+        share = json.loads(sys.stdin.readline())
         threading.Thread(target=_listen, args=(over,), daemon=True).start()
     for number in SIGNALS:  # a task gets them itself, and then closes the input of its follower
         signal.signal(number, signal.SIG_IGN if task else lambda *_: over.set())
     try:
-        sent = send(folder, say, over, offline=arguments.offline, task=task, **given)
+        sent = send(folder, say, over, offline=arguments.offline, task=task, share=share)
     except BadInput:
         raise
     except Exception as error:  # the client may raise anything
-        later = "" if task else f"; nothing is lost; again: {push_command(folder)}"
+        again = f"{push_command(folder)}, or with --offline as files"
+        later = "" if task else f"; nothing is lost; again: {again}"
         say(f"W&B: {one_line(error)}{later}")
         return FAILED
     if task is None:
@@ -99,7 +101,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     online = arguments.command == "pull"
     fetched = (read_online if online else read_all_offline)(arguments.source)
     out, number = restore(
-        fetched, arguments.out, lambda line: print(f"left out: {line}", file=sys.stderr)
+        fetched, arguments.out, lambda line: print(plain(f"left out: {line}"), file=sys.stderr)
     )
     print(f"{out}: {number} runs; python -m reports {out}")
     return DONE

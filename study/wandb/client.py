@@ -43,16 +43,13 @@ def without_keys(text: str) -> str:
 
 @contextlib.contextmanager
 def own_folder() -> Iterator[None]:
-    """Let the client write to a temporary folder while runs are only read."""
-    before = os.environ.get("WANDB_DIR")
+    """Let the client, whose environment is clean, write to a temporary folder while it reads."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANDB_DIR"] = folder
         try:
             yield
         finally:
-            os.environ.pop("WANDB_DIR")
-            if before is not None:
-                os.environ["WANDB_DIR"] = before
+            del os.environ["WANDB_DIR"]
 
 
 def quiet_settings(finish_seconds: float, watched: int | None = None) -> wandb.Settings:

@@ -16,7 +16,7 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Collection
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from study.base.errors import BadInput
 from study.base.files import make_room, read_json, write_first, write_whole
 
 PARTIAL = ".writing-"
+ONLINE = "online"
 BEGUN, FINISHED = "begun", "finished"  # an earlier version's "asked" says nothing
 
 
@@ -55,7 +56,7 @@ class Ledger:
     def online(self, run: str) -> dict[str, str]:
         """Return a run's ``id`` and ``state`` on the server; empty when the run is not there."""
         try:
-            content: Any = read_json(self.folder / "online" / f"{run}.json", "a run's id in W&B")
+            content: Any = read_json(self.folder / ONLINE / f"{run}.json", "a run's id in W&B")
             found = {"id": content["id"], "state": content["state"]}
             whole = re.fullmatch(rf"{run}(-[0-9a-z]{{1,12}}){{0,2}}", found["id"])
             return found if whole and found["state"] in (BEGUN, FINISHED) else {}
@@ -65,7 +66,7 @@ class Ledger:
     def note(self, run: str, wandb_id: str, state: str) -> None:
         """Note a run's id and state on the server."""
         content = json.dumps({"id": wandb_id, "state": state}).encode()
-        write_whole(self.folder / "online" / f"{run}.json", content)
+        write_whole(self.folder / ONLINE / f"{run}.json", content)
 
     def offline_ids(self) -> set[str]:
         """Return the W&B ids of the offline runs."""
@@ -76,13 +77,13 @@ class Ledger:
     def published(self) -> set[str]:
         """Return the ids of runs that are complete on the server or in offline files."""
         found = {wandb_id.partition("-")[0] for wandb_id in self.offline_ids()}
-        for path in (self.folder / "online").glob("*.json"):
+        for path in (self.folder / ONLINE).glob("*.json"):
             if self.online(path.stem).get("state") == FINISHED:
                 found.add(path.stem)
         return found
 
-    def unused(self, run: str, taken: Collection[str] = ()) -> str:
-        """Return an unused W&B id for a run: its own and the mark, and a number if ``taken``."""
-        used, own = self.offline_ids() | set(taken), f"{run}-{self.mark()}"
+    def unused(self, run: str) -> Iterator[str]:
+        """Yield the W&B ids that a run may get: its own with the mark, then numbered ones."""
+        used, own = self.offline_ids(), f"{run}-{self.mark()}"
         numbered = (f"{own}-{number}" for number in itertools.count(2))
-        return next(each for each in itertools.chain([own], numbered) if each not in used)
+        return (each for each in itertools.chain([own], numbered) if each not in used)

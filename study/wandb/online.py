@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.base.errors import BadInput
-from study.wandb.client import own_folder, without_keys
+from study.wandb.client import clean_environment, own_folder, without_keys
 from study.wandb.content import EARLIER_PREDICTIONS, PREDICTIONS, Fetched, add_files
 
 if TYPE_CHECKING:
     import wandb
 
 ANSWER_SECONDS = 30
+# Raised by what a run holds; a server that fails raises others.
+OF_CONTENT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 FILES = re.compile(rf"{PREDICTIONS}|{EARLIER_PREDICTIONS}|images/[0-9a-f]{{12}}\.npy")
 
 
@@ -26,8 +27,7 @@ def read_online(path: str) -> Iterator[Fetched]:
     parts = path.split("/", 2)
     if len(parts) != 3 or not all(parts):
         raise BadInput("pull", "ENTITY/PROJECT/GROUP", path)
-    # Otherwise the client contacts a server for its error reports.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    clean_environment()
     import wandb
 
     entity, project, group = parts
@@ -35,7 +35,7 @@ def read_online(path: str) -> Iterator[Fetched]:
         api = wandb.Api(timeout=ANSWER_SECONDS)
         found = 0
         with own_folder():
-            for run in api.runs(f"{entity}/{project}", filters={"group": group}, lazy=False):
+            for run in api.runs(f"{entity}/{project}", filters={"group": group}):
                 if run.job_type != "report":
                     found += 1
                     yield _read(run)
@@ -48,18 +48,24 @@ def read_online(path: str) -> Iterator[Fetched]:
 
 
 def _read(run: wandb.apis.public.Run) -> Fetched:
-    fetched = Fetched(run.id, dict(run.config), [], {}, [], [])
-    fetched.summary.update(json.loads(json.dumps(dict(run.summary), default=dict)))
-    if "status" not in fetched.summary:  # the run has not ended, so it gives no records
-        return fetched
-    # The client's cache is keyed by the run's name and may lack newer epochs.
-    fetched.history.extend(run.scan_history(use_cache=False))
-    with tempfile.TemporaryDirectory() as folder:
-        for file in run.files():
-            if FILES.fullmatch(file.name):  # any other name may lead anywhere
-                file.download(root=folder, exist_ok=True)
-        try:
-            add_files(fetched, Path(folder))
-        except BadInput as fault:
-            return fetched._replace(fault=str(fault))
+    """Read one run, which may hold whatever somebody has sent; the client's own errors are raised.
+
+    A run that has not ended gives no records, so nothing more is asked of it.
+    """
+    fetched = Fetched(run.id, {}, [], {}, [], [])
+    try:
+        fetched.config.update(run.config)
+        fetched.summary.update(json.loads(json.dumps(dict(run.summary), default=dict)))
+        if "status" in fetched.summary:
+            # The client's cache is keyed by the run's name and may lack newer epochs.
+            fetched.history.extend(run.scan_history(use_cache=False))
+            with tempfile.TemporaryDirectory() as folder:
+                for file in run.files():
+                    if FILES.fullmatch(file.name):  # any other name may lead anywhere
+                        file.download(root=folder, exist_ok=True)
+                add_files(fetched, Path(folder))
+    except Exception as error:
+        if not isinstance(getattr(error, "exc", error), OF_CONTENT):  # the client wraps some
+            raise
+        return fetched._replace(fault=f"{run.id}: {error}")
     return fetched

@@ -30,7 +30,7 @@ class Follower:
     """A process of ``study wandb follow``, as the training sees it.
 
     The process sends the runs of one task, whose progress file and records it reads. Its standard
-    input says which runs are the task's besides; the input's end, that the task has ended.
+    input says which runs are the task's share; the input's end, that the task has ended.
     """
 
     def __init__(self, study: Study, folder: Path, say: Callable[[str], None]) -> None:
@@ -39,8 +39,8 @@ class Follower:
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def begin(self, task: str, runs: Collection[str], share: Collection[str]) -> None:
-        """Start the process, with recorded runs that W&B lacks, and all that were asked for."""
+    def begin(self, task: str, share: Collection[str]) -> None:
+        """Start the process, for a task and the runs that it was asked for."""
         if self.mode == "off":
             return
         package = str(Path(__file__).resolve().parents[2])
@@ -60,8 +60,8 @@ class Follower:
             errors="replace",
             start_new_session=True,
         )
-        given = json.dumps({"runs": sorted(runs), "share": sorted(share)})
         # The training waits neither for a line nor for a pipe that is full.
+        given = json.dumps(sorted(share))
         pipes = (self._hear, self._process.stdout), (self._tell, self._process.stdin, given)
         for work, *arguments in pipes:
             self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))

@@ -67,6 +67,11 @@ class Source:
         self.ended = {run for run, status in rows if status != FAILED}
         self.failed = {run for run, status in rows if status == FAILED} - self.ended
 
+    def project(self, run: str) -> str:
+        """Return where a run goes: a project, of the client's own entity unless one is named."""
+        place = self._find(run)[0].wandb
+        return "/".join(filter(None, (place.entity, place.project)))
+
     def training(self, run: str, tasks: Collection[Task]) -> Content | None:
         """Return an unfinished run with its epochs so far; None when no config has it."""
         study, _, made = self._find(run)

@@ -26,8 +26,8 @@ from wandb_client import (
 
 import study
 from study.runs.command_line import read
-from study.wandb.carriers import ANSWERS
 from study.wandb.ledger import Ledger
+from study.wandb.writing import ANSWERS
 
 
 @pytest.fixture

@@ -155,6 +155,30 @@ def test_pulling_what_is_not_there_is_one_line(source: str, complaint: str, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_on_the_server_that_holds_anything_else_is_left_out_by_name(
+    tmp_path: Path,
+) -> None:
+    out, back = shutil.copytree(FORMAT1, tmp_path / "results"), tmp_path / "back"
+    with Loopback() as server:
+        own = {**os.environ, **environment(server, tmp_path), "WANDB_ENTITY": "lab"}
+
+        def command(*argv: str) -> subprocess.CompletedProcess[str]:
+            whole = [sys.executable, "-m", "study.wandb", *argv]
+            return subprocess.run(whole, env=own, capture_output=True, text=True, check=False)
+
+        assert "4 runs sent" in command("push", str(out)).stdout
+        first, second, *_ = server.runs.values()
+        first.summary = [1]  # type: ignore[assignment]
+        second.raw_config["record"] = {"value": 7}
+        group = f"{second.entity}/{second.project}/{second.group}"
+        done = command("pull", group, "--out", str(back))
+    assert "2 runs" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    for run in (first, second):
+        assert sum(line.startswith(f"left out: {run.id}: ") for line in lines) == 1
+
+
 def test_reading_what_is_not_there_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,6 @@ import study
 from study.base.errors import BadInput
 from study.records.live import FOLDER
 from study.runs.command_line import read
-from study.wandb.carriers import Offline
 from study.wandb.follow import Sending, send
 from study.wandb.ledger import BEGUN, Ledger
 from study.wandb.source import Source
@@ -109,7 +108,7 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
         (out / FOLDER).mkdir(exist_ok=True)
         (out / FOLDER / f"{task}.jsonl").write_text(text)
     for task, before in (("a" * 12, []), ("b" * 12, ids[3:])):
-        sending = Sending(Source(out, task), Offline(out), before)
+        sending = Sending(Source(out, task), before=before)
         sending.look()
     mark = Ledger(out).mark()
     assert len(list((out / "wandb").glob("offline-run-*"))) == 4
@@ -118,12 +117,12 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
 
 def test_a_folder_has_one_follower_of_all_its_runs(tmp_path: Path) -> None:
     out = recorded(tmp_path)
-    first = Sending(Source(out), Offline(out))
+    first = Sending(Source(out))
     with pytest.raises(BadInput, match="expected a folder that nobody follows"):
-        Sending(Source(out), Offline(out))
-    Sending(Source(out, "a" * 12), Offline(out))
+        Sending(Source(out))
+    Sending(Source(out, "a" * 12))
     first.locks.close()
-    Sending(Source(out), Offline(out))
+    Sending(Source(out))
 
 
 def test_files_are_written_of_all_runs_but_those_that_go_on_on_the_server_which_are_named(
@@ -137,7 +136,17 @@ def test_files_are_written_of_all_runs_but_those_that_go_on_on_the_server_which_
     over = Event()
     over.set()
     assert send(out, said.append, over, offline=True) == 3
-    assert said == [f"W&B: 1 run began on the server: study wandb push {out}"]
+    [line] = said
+    advice, _, forget = line.partition("; if it is gone for good, ")
+    assert advice == f"W&B: 1 run began on the server: study wandb push {out}"
+    command, folder = forget.removesuffix(" forgets it").rsplit(" ", 1)
+    assert command == "rm -r"
+    shutil.rmtree(folder)
+    said.clear()
+    assert send(out, said.append, over, offline=True) == 1
+    mark = Ledger(out).mark()
+    assert Ledger(out).offline_ids() == {f"{each}-{mark}" for each in study.load(out).runs["run"]}
+    assert said == []
 
 
 def test_wandb_s_own_variables_hold_unless_the_study_says_otherwise(
@@ -176,7 +185,7 @@ def test_nothing_that_a_folder_names_is_imported(
     text = text.replace("callbacks: []", callbacks).replace("dataset: digits", DATASET)
     (out / "study.yaml").write_text(text)
     assert callbacks in text
-    sending = Sending(Source(out), Offline(out))
+    sending = Sending(Source(out))
     sending.look()
     assert len(Ledger(out).offline_ids()) == 4
 
