@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from study.nn.softmax import probabilities
 from study.nn.targets import chosen_probabilities
 from study.runs.events import Machine, Observer
 from study.runs.packing import steps
-from study.runs.progress import DIVERGED, FAILED, Progress
+from study.runs.progress import Progress
 from study.runs.run import Run
 from study.training.emitter import Emitter, weights_of
 from study.training.engine import Running
@@ -114,9 +113,8 @@ class OneRun(pl.Callback):
         # Lightning counts this fit's epochs; the order and the masks are those of all epochs.
         for name in ("ready", "started", "processed", "completed"):
             setattr(trainer.fit_loop.epoch_progress.current, name, progress.epoch)
-        if progress.epoch == 0:
-            self._judge()
-            self._conclude()
+        self.evaluation.begin([0], self.running)
+        self.trainer.should_stop |= not progress.training
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to sum over the examples as the run sees them."""
@@ -134,22 +132,7 @@ class OneRun(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epoch, evaluate the run if it is due, and end it if it is through."""
-        progress = self.progress
-        progress.epoch += 1
-        finite = bool(self.running.cross_entropy.isfinite())
-        if progress.due or not finite or self.evaluation.just_fitted([0]):
-            for row in self._judge():
-                pl_module.log_dict({k: v for k, v in row.items() if not math.isnan(v)})
-        if not finite and progress.status != FAILED:
-            progress.status = DIVERGED
-        progress.seconds += time.perf_counter() - self._began
-        self._conclude()
-
-    def _judge(self) -> list[dict[str, float]]:
-        return self.evaluation.judge([0], self.running)
-
-    def _conclude(self) -> None:
-        self.evaluation.conclude([0])
+        pl_module.log_dict(self.evaluation.end_epoch(self.running, self._began))
         self.trainer.should_stop |= not self.progress.training
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from study.base.errors import BadInput
 from study.base.names import MEASURE
 from study.measures import DEFAULT, Measure
 from study.nn.mlp import StackedMLP
-from study.runs.progress import DIVERGED, FAILED, Progress
+from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
 from study.training.engine import Running, chosen_routes, make_engine
 from study.training.optimizers import load_weights
@@ -192,9 +191,7 @@ class StackModule(pl.LightningModule):
         for index in new:
             self._load(index)
         self.engine.note_weights()
-        begun = [i for i in new if slots[i].training and slots[i].epoch == 0]
-        self._evaluation.judge(begun, self._running)
-        self._evaluation.conclude(new)
+        self._evaluation.begin(new, self._running)
         return self.stack.waits and any(slots[i].status == FAILED for i in new)
 
     def _load(self, index: int) -> None:
@@ -223,25 +220,8 @@ class StackModule(pl.LightningModule):
         """Count the epoch, evaluate the runs that are due, and end those that are through."""
         self._put_off_stop()
         self.engine.check_untouched()
-        training = self.stack.training
-        finite = self._running.cross_entropy.isfinite().tolist()
-        for index in training:
-            self.stack.slots[index].epoch += 1
-        self.engine.end_epoch(training)
-        due = {index for index in training if self.stack.slots[index].due or not finite[index]}
-        due |= self._evaluation.just_fitted(set(training) - due)
-        rows = self._evaluation.judge(sorted(due), self._running)
-        share = (time.perf_counter() - self._began) / max(len(training), 1)
-        for index in training:
-            slot = self.stack.slots[index]
-            slot.seconds += share
-            if not finite[index] and slot.status != FAILED:
-                slot.status = DIVERGED
-        self._evaluation.conclude(training)
-        for name in rows[0] if rows else ():
-            # A value may be missing: a run without noise has no redrawn labels to be right about.
-            values = [row[name] for row in rows if not math.isnan(row[name])]
-            if values:
-                self.log(name, sum(values) / len(values), batch_size=1)
+        self.engine.end_epoch(self.stack.training)
+        row = self._evaluation.end_epoch(self._running, self._began)
+        self.log_dict(row, batch_size=1)
         if self.stack.done or self._stopped:
             self.trainer.should_stop = True
