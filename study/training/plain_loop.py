@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -18,10 +18,9 @@ from study.nn.targets import chosen_probabilities
 from study.runs.events import Machine, Observer
 from study.runs.packing import steps
 from study.runs.progress import Progress
-from study.runs.run import Run
-from study.training.emitter import Emitter, weights_of
+from study.training.emitter import Emitter
 from study.training.engine import Running
-from study.training.loop import Retrained, fit, retrained
+from study.training.loop import fit
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
 from study.training.plain_module import StudyModule
@@ -38,8 +37,6 @@ class OneRun(pl.Callback):
 
     To an `Emitter` it is the module and the engine of a stack of one run.
     """
-
-    routes: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -66,6 +63,11 @@ class OneRun(pl.Callback):
     def trainer(self) -> pl.Trainer:
         """The module's Trainer."""
         return self.module.trainer
+
+    def machine(self) -> Machine:
+        """Return where the run is trained."""
+        device, run = self.trainer.strategy.root_device, self.progress.run
+        return Machine(str(device), run.trainer.precision, {}, tolerance=0.0, engine="plain")
 
     @property
     def rows(self) -> list[list[Tensor]]:
@@ -136,26 +138,6 @@ class OneRun(pl.Callback):
         self.trainer.should_stop |= not self.progress.training
 
 
-class PlainEmitter(Emitter):
-    """Tells observers what happens to a run of the plain module."""
-
-    def __init__(self, one: OneRun, observers: Sequence[Observer]) -> None:
-        super().__init__(one, observers)
-        self.one = self.module = one
-
-    def machine(self) -> Machine:
-        """Return where the run is trained."""
-        device, run = self.one.trainer.strategy.root_device, self.one.progress.run
-        return Machine(str(device), run.trainer.precision, {}, tolerance=0.0, engine="plain")
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that the run begins, and that it has ended if it does not train at all."""
-        for observer in self.observers:
-            observer.stack_began(self)
-        if not self.one.progress.training:
-            self.on_train_epoch_end(trainer, pl_module)
-
-
 def train_plain(
     more: Iterator[Progress],
     cache: DataCache,
@@ -176,7 +158,7 @@ def train_plain(
 
 
 def _train(one: OneRun, observers: Sequence[Observer]) -> None:
-    emitter, run = PlainEmitter(one, observers), one.progress.run
+    emitter, run = Emitter(one, one, observers), one.progress.run
     one.module.trainer = trainer = make_trainer(run, [one, emitter])
     try:
         one.data.setup()
@@ -186,10 +168,3 @@ def _train(one: OneRun, observers: Sequence[Observer]) -> None:
         emitter.on_train_end(trainer, one.module)
     else:
         fit(trainer, one.module, one.data, run)
-
-
-def retrain_plain(run: Run, measures: Sequence[str]) -> Retrained:
-    """Train one run with the plain module, recording nothing."""
-    one = OneRun(Progress(run), DataCache(), measures, keep_predictions=True)
-    _train(one, [])
-    return retrained(one.progress, weights_of(one.save(0)), one.data.tensors)

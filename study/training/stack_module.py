@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,9 +13,11 @@ from study.base.errors import BadInput
 from study.base.names import MEASURE
 from study.measures import DEFAULT, Measure
 from study.nn.mlp import StackedMLP
+from study.runs.events import Machine
 from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
 from study.training.engine import Running, chosen_routes, make_engine
+from study.training.engine.neighbours import neighbours_felt
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
@@ -32,7 +34,8 @@ class StackModule(pl.LightningModule):
     runs
         A run, several that share a program, or a stack.
     routes
-        How large products are computed on a CPU; by default the fastest way, measured at the start.
+        Gives how a run's large products are computed on a CPU; by default the fastest way, measured
+        at the start.
     measures, keep_predictions
         As of `study.Study`; what the networks answer is kept in the runs' `Progress`.
 
@@ -51,7 +54,7 @@ class StackModule(pl.LightningModule):
     def __init__(
         self,
         runs: Run | Sequence[Run] | Stack = Run(),
-        routes: Mapping[str, str] | None = None,
+        routes: Callable[[Run], Mapping[str, str]] = chosen_routes,
         measures: Sequence[str] = DEFAULT,
         *,
         keep_predictions: bool = False,
@@ -108,14 +111,21 @@ class StackModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the engine; what is returned counts steps and shows each run's numbers."""
         self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
-        if self.routes is None and self.device.type == "cpu":
-            self.routes = chosen_routes(self.stack.first)
         runs = [slot.run for slot in self.stack.slots]
-        self.engine = make_engine(self.network, runs, routes=self.routes)
+        routes = self.routes(self.stack.first) if self.device.type == "cpu" else {}
+        self.engine = make_engine(self.network, runs, routes=routes)
         self._running = Running.zeros(len(self.stack.slots), self.device)
         parts = (self.stack, self.engine, self.data, self.measures)
         self._evaluation = StackEvaluation(*parts, keep_predictions=self.keep_predictions)
         return self.engine.optimizer
+
+    def machine(self) -> Machine:
+        """Measure and return where the stack is trained."""
+        run, routes = self.stack.first, self.engine.routes
+        # On a CPU each run has products of its own, and three runs tell as much as all.
+        runs = 3 if self.device.type == "cpu" else max(3, len(self.stack.slots))
+        felt = neighbours_felt(run, device=str(self.device), routes=routes, runs=runs)
+        return Machine(str(self.device), run.trainer.precision, routes, felt)
 
     def on_fit_start(self) -> None:
         """Begin without a stop, unless a callback has stopped the training already."""
