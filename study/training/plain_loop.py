@@ -19,7 +19,6 @@ from study.runs.events import Machine, Observer
 from study.runs.packing import steps
 from study.runs.progress import Progress
 from study.training.emitter import Emitter
-from study.training.engine import Running
 from study.training.loop import fit
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
@@ -52,7 +51,7 @@ class OneRun(pl.Callback):
         parts = (self.stack, self, self, taken)
         self.evaluation = StackEvaluation(*parts, keep_predictions=keep_predictions)
         self.engine = self
-        self.running = Running.zeros(1, torch.device("cpu"))
+        self.running = torch.zeros(3, 1, dtype=torch.float64)
         self._logits = torch.empty(0)
         self.module.register_forward_hook(self._note)
 
@@ -120,7 +119,7 @@ class OneRun(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to sum over the examples as the run sees them."""
-        self.running = Running.zeros(1, torch.device("cpu"))
+        self.running = torch.zeros(3, 1, dtype=torch.float64)
         self._began = time.perf_counter()
 
     def on_train_batch_end(
@@ -130,7 +129,7 @@ class OneRun(pl.Callback):
         p, labels = probabilities(self._logits), batch[1]
         cross_entropy = -chosen_probabilities(p, labels).log().double().sum()
         sums = (cross_entropy, (p.argmax(-1) == labels).sum(), torch.tensor(len(labels)))
-        self.running += Running(*(each.double().cpu().reshape(1) for each in sums))
+        self.running += torch.tensor(sums, dtype=torch.float64).unsqueeze(-1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epoch, evaluate the run if it is due, and end it if it is through."""

@@ -62,7 +62,7 @@ class StackEvaluation:
         evaluated runs' rows.
         """
         slots, training = self.stack.slots, self.stack.training
-        finite = running.cross_entropy.isfinite().tolist()
+        finite = running[0].isfinite().tolist()
         for index in training:
             slots[index].epoch += 1
         due = {index for index in training if slots[index].due or not finite[index]}
@@ -85,9 +85,9 @@ class StackEvaluation:
         def judged(at: int) -> dict[str, float]:
             slot, network, data = self.stack.slots[at], self._network(at), self._tensors(at)
             row = evaluate(network, data) | self._measured(at, "evaluation")
-            examples = running.examples[at]
-            row["running_cross_entropy"] = float(running.cross_entropy[at] / examples)
-            row["running_accuracy"] = float(running.right[at] / examples)
+            cross_entropy, right, examples = running[:, at]
+            row["running_cross_entropy"] = float(cross_entropy / examples)
+            row["running_accuracy"] = float(right / examples)
             slot.judge(row)
             if self.keep_predictions:
                 kept.keep(slot, network, data)

@@ -16,7 +16,7 @@ from study.nn.mlp import StackedMLP
 from study.runs.events import Machine
 from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
-from study.training.engine import Running, chosen_routes, make_engine
+from study.training.engine import chosen_routes, make_engine
 from study.training.engine.neighbours import neighbours_felt
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
@@ -114,7 +114,7 @@ class StackModule(pl.LightningModule):
         runs = [slot.run for slot in self.stack.slots]
         routes = self.routes(self.stack.first) if self.device.type == "cpu" else {}
         self.engine = make_engine(self.network, runs, routes=routes)
-        self._running = Running.zeros(len(self.stack.slots), self.device)
+        self._running = self.engine.no_sums()
         parts = (self.stack, self.engine, self.data, self.measures)
         self._evaluation = StackEvaluation(*parts, keep_predictions=self.keep_predictions)
         return self.engine.optimizer
@@ -188,7 +188,7 @@ class StackModule(pl.LightningModule):
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
         self._put_off_stop()
         self.engine.check_untouched()
-        self._running = Running.zeros(len(self.stack.slots), self.device)
+        self._running = self.engine.no_sums()
         while self._take_in():
             pass  # the slot of a run that failed at once goes to the next
         self._began = time.perf_counter()
