@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,41 +15,34 @@ from study.data.readers import Images
 from study.data.sources import load_images, source_of
 
 T = TypeVar("T", bound=np.generic)
+Array = TypeVar("Array")
 
 
 class DataSettings(Protocol):
     """The settings that, with the seed, decide a run's data; `study.Data` documents them."""
 
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def root(self) -> str: ...
-    @property
-    def label_noise(self) -> float: ...
-    @property
-    def label_scheme(self) -> str: ...
-    @property
-    def inputs(self) -> str: ...
-    @property
-    def train_examples(self) -> int | None: ...
-    @property
-    def validation_examples(self) -> int: ...
-    @property
-    def normalize(self) -> str: ...
+    dataset: str
+    root: str
+    label_noise: float
+    label_scheme: str
+    inputs: str
+    train_examples: int | None
+    validation_examples: int
+    normalize: str
 
 
 class Wanted(Protocol):
     """The part of a `study.Run` that decides its data."""
 
-    @property
-    def seed(self) -> int: ...
+    seed: int
+
     @property
     def data(self) -> DataSettings: ...
 
 
 @dataclass(frozen=True)
-class RunData:
-    """The data of one run.
+class RunData(Generic[Array]):
+    """The data of one run, as arrays or as tensors.
 
     Attributes
     ----------
@@ -70,17 +63,17 @@ class RunData:
         sha256 of the source's content, and of the chosen examples with the labels trained on.
     """
 
-    train_images: NDArray[np.float32]
-    test_images: NDArray[np.float32]
-    examples: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    true_labels: NDArray[np.int64]
-    redrawn: NDArray[np.bool_]
-    validation_examples: NDArray[np.int64]
-    validation_labels: NDArray[np.int64]
-    validation_noisy_labels: NDArray[np.int64]
-    test_labels: NDArray[np.int64]
-    test_noisy_labels: NDArray[np.int64]
+    train_images: Array
+    test_images: Array
+    examples: Array
+    labels: Array
+    true_labels: Array
+    redrawn: Array
+    validation_examples: Array
+    validation_labels: Array
+    validation_noisy_labels: Array
+    test_labels: Array
+    test_noisy_labels: Array
     data_hash: str
     labels_hash: str
 
@@ -105,7 +98,7 @@ class DataCache:
         needed = {image_key(run) for run in runs}
         self._images = {key: value for key, value in self._images.items() if key in needed}
 
-    def prepare(self, run: Wanted) -> RunData:
+    def prepare(self, run: Wanted) -> RunData[NDArray[Any]]:
         """Return the arrays of one run; `BadInput` is raised for data that miss or are damaged."""
         data, seed = run.data, run.seed
         images, data_hash = self.source(data)

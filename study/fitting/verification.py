@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
-from study.base.errors import BadInput
+from study.base.errors import BadInput, CodeFailed
 from study.base.files import read_regular, sha256
+from study.data.prepare import DataCache
 from study.measures import MEASURES
 from study.records.arrays import npy, weights_hash
 from study.records.networks import MOST_BYTES
 from study.records.predictions import answers_table, apart
 from study.records.reading import read_environment
+from study.runs.events import LiveStack, Observer
+from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
-from study.training.loop import Retrained, retrain
-from study.training.plain_loop import retrain_plain
+from study.training.loop import train_stack
+from study.training.plain_loop import train_plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,10 +103,7 @@ def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> V
     columns = _columns(history)
     measures = [name for name, each in MEASURES.items() if not columns.isdisjoint(each.columns)]
     engine = engine or environment.engine
-    if engine == "plain":
-        again = retrain_plain(there, measures)
-    else:
-        again = retrain(there, environment.routes, measures)
+    again = _retrain(there, measures, environment.routes, engine)
     for name, found in zip(("data_hash", "labels_hash"), again.hashes, strict=True):
         if found != row.get(name):
             why = "the data set differs from the recorded one"
@@ -116,18 +116,47 @@ def verify_run(folder: Path, recorded: Recorded, engine: str | None = None) -> V
     return _compared(recorded, again, allowed)
 
 
-def _compared(recorded: Recorded, again: Retrained, allowed: float) -> Verdict:
+class _Retrained(Observer):
+    """Keeps what a run leaves that is trained again, alone."""
+
+    def __init__(self, run: Run) -> None:
+        self.progress = Progress(run)
+
+    def epoch_ended(self, stack: LiveStack) -> None:
+        """Keep it once the run has ended."""
+        if self.progress in stack.ended and self.progress.status != FAILED:
+            self.hashes, self.outcome = stack.hashes(self.progress), stack.outcome(self.progress)
+
+
+def _retrain(
+    run: Run, measures: Sequence[str], routes: Mapping[str, str], engine: str
+) -> _Retrained:
+    """Train one run alone, recording nothing; `CodeFailed` is raised when its code fails."""
+    again, cache = _Retrained(run), DataCache()
+    more, how = iter([again.progress]), ([again], measures)
+    if engine == "plain":
+        train_plain(more, cache, *how, keep_predictions=True)
+    else:
+        train_stack(more, 1, cache, lambda _: routes, *how, keep_predictions=True)
+    if again.progress.error is not None:
+        raise CodeFailed(again.progress.error)
+    return again
+
+
+def _compared(recorded: Recorded, again: _Retrained, allowed: float) -> Verdict:
     """Compare everything that a run's record and its new training both have."""
     row, history, progress = recorded.row, recorded.history, again.progress
     before, now = _columns(history), _columns(progress.history)
     left_out = [f"{name} (not recomputed)" for name in sorted(before - now)]
     left_out += [f"{name} (not recorded)" for name in sorted(now - before)]
     gaps = {"history": largest_difference(history, progress.history)}
-    if weights_hash(again.weights) != row["weights_hash"]:
+    if weights_hash(again.outcome.weights) != row["weights_hash"]:
         if allowed and not recorded.weights.is_file():
             left_out.append("weights (not kept)")
         else:
-            gaps["weights"] = _weights_gap(recorded.weights, again.weights) if allowed else math.inf
+            gaps["weights"] = (
+                _weights_gap(recorded.weights, again.outcome.weights) if allowed else math.inf
+            )
     found = {"status": progress.status, "epochs": progress.epoch}
     for name, value in {**found, "epochs_to_fit": progress.epochs_to_fit}.items():
         if row[name] != value and allowed:  # rounding may have moved it
@@ -142,11 +171,11 @@ def _compared(recorded: Recorded, again: Retrained, allowed: float) -> Verdict:
     return Verdict(recorded.run.id, allowed, {k: v for k, v in gaps.items() if v}, left_out)
 
 
-def _answers(recorded: Recorded, again: Retrained) -> pa.Table:
+def _answers(recorded: Recorded, again: _Retrained) -> pa.Table:
     """Return the new predictions, with images named where the recorded ones have some."""
     named = recorded.answers is not None and set(recorded.answers["images"].to_pylist()) - {None}
-    images = npy(again.images)[0] if named else None
-    return answers_table(recorded.run.id, again.answers, images)
+    images = npy(again.outcome.images)[0] if named else None
+    return answers_table(recorded.run.id, again.outcome.predictions, images)
 
 
 def _weights_gap(path: Path, again: Mapping[str, torch.Tensor]) -> float:

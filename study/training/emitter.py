@@ -10,13 +10,12 @@ from torch import Tensor
 
 from study.runs.events import Machine, Observer, Outcome
 from study.runs.progress import PREDICTIONS, Progress
-from study.training.engine.neighbours import neighbours_felt
 from study.training.kept import images_of, rows_of
-from study.training.stack_data import StackData
-from study.training.stack_module import StackModule
 
 if TYPE_CHECKING:
     from study.training.plain_loop import OneRun
+    from study.training.stack_data import StackData
+    from study.training.stack_module import StackModule
 
 
 class Emitter(pl.callbacks.Checkpoint):
@@ -25,10 +24,13 @@ class Emitter(pl.callbacks.Checkpoint):
     A Lightning `Checkpoint`, because those are called after the module's own end of an epoch.
     """
 
-    module: StackModule | OneRun
-
-    def __init__(self, data: StackData | OneRun, observers: Sequence[Observer]) -> None:
-        self.data, self.observers = data, list(observers)
+    def __init__(
+        self,
+        module: StackModule | OneRun,
+        data: StackData | OneRun,
+        observers: Sequence[Observer],
+    ) -> None:
+        self.module, self.data, self.observers = module, data, list(observers)
         self._told: set[str] = set()
         self.ended: Sequence[Progress] = []  # in this epoch
 
@@ -47,12 +49,7 @@ class Emitter(pl.callbacks.Checkpoint):
 
     def machine(self) -> Machine:
         """Measure and return where the stack is trained."""
-        device, run = self.module.trainer.strategy.root_device, self.module.stack.first
-        routes = self.module.engine.routes
-        # On a CPU each run has products of its own, and three runs tell as much as all.
-        runs = 3 if device.type == "cpu" else max(3, len(self.module.stack.slots))
-        felt = neighbours_felt(run, device=str(device), routes=routes, runs=runs)
-        return Machine(str(device), run.trainer.precision, routes, felt)
+        return self.module.machine()
 
     def hashes(self, progress: Progress) -> tuple[str, str]:
         """Return the sha256 of a run's source of data, and of its examples and labels."""
@@ -75,11 +72,11 @@ class Emitter(pl.callbacks.Checkpoint):
     # What Lightning calls.
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that the stack begins."""
-        assert isinstance(pl_module, StackModule)
-        self.module = pl_module
+        """Say that the stack begins, and ends if none of its runs trains at all."""
         for observer in self.observers:
             observer.stack_began(self)
+        if not self.training and not self.module.stack.waits:
+            self.on_train_epoch_end(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that an epoch begins."""

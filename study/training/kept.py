@@ -8,13 +8,12 @@ validation accuracy, of runs that have a validation split.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from study.measures.network import Network, spread
 from study.measures.predictions import answers, pixels
@@ -43,30 +42,24 @@ def kept_of(slot: Progress) -> list[str]:
     return found + (["best"] if now > max(before, default=-1.0) else [])
 
 
-def on_examples(network: Network, data: RunTensors) -> dict[str, Tensor]:
-    """Return a network's answers on the fixed training examples."""
+def keep(slot: Progress, network: Network, data: RunTensors) -> None:
+    """Keep what a run's network answers in an epoch that was just evaluated."""
     chosen = spread(len(data.labels), KEPT)
     said, p = answers(network(data.train_part(chosen)), data.labels[chosen])
-    return {"train/said": said.unsqueeze(0), "train/label_probability": p.unsqueeze(0)}
+    row = {"said": said, "label_probability": p, "epoch": torch.tensor(slot.epoch)}
+    for name, value in row.items():
+        before = [slot.predictions[f"train/{name}"]] if f"train/{name}" in slot.predictions else []
+        slot.predictions[f"train/{name}"] = torch.cat([*before, value.unsqueeze(0)])
+    if at := kept_of(slot):
+        keep_test(slot, at, network, data)
 
 
-def on_test_set(network: Network, data: RunTensors) -> tuple[Tensor, Tensor]:
-    """Return a network's answers on the test set, and their probabilities."""
+def keep_test(slot: Progress, at: Sequence[str], network: Network, data: RunTensors) -> None:
+    """Keep a network's answers on the test set as those of ``last``, ``fit`` or ``best``."""
     parts = parts_of(data.test_labels)
-    return answers(torch.cat([network(data.test_images[part]) for part in parts]))
-
-
-def add(slot: Progress, row: Mapping[str, Tensor]) -> None:
-    """Add an epoch's answers on training examples to a run's predictions."""
-    for name, value in {**row, "train/epoch": torch.tensor([slot.epoch])}.items():
-        before = slot.predictions.get(name, value[:0])
-        slot.predictions[name] = torch.cat([before, value])
-
-
-def put(slot: Progress, at: str, found: tuple[Tensor, Tensor]) -> None:
-    """Keep this epoch's answers on the test set as those of ``last``, ``fit`` or ``best``."""
-    of_epoch = {"epoch": torch.tensor([slot.epoch]), "said": found[0], "confidence": found[1]}
-    slot.predictions |= {f"{at}/{name}": value for name, value in of_epoch.items()}
+    said, p = answers(torch.cat([network(data.test_images[part]) for part in parts]))
+    found = {"epoch": torch.tensor([slot.epoch]), "said": said, "confidence": p}
+    slot.predictions |= {f"{each}/{name}": v for each in at for name, v in found.items()}
 
 
 def rows_of(slot: Progress, data: RunTensors) -> list[dict[str, Any]]:

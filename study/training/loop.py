@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
 
 from study.base.errors import BadInput
 from study.base.interrupt import StoppedAtOnce
@@ -17,22 +14,19 @@ from study.data.prepare import DataCache
 from study.runs.events import Observer
 from study.runs.progress import Progress
 from study.runs.run import Run
-from study.training.emitter import Emitter, weights_of
+from study.training.emitter import Emitter
 from study.training.failures import of_callback, of_shared_code, out_of_memory
-from study.training.kept import images_of, rows_of
 from study.training.stack import Stack
-from study.training.stack_data import RunTensors, StackData
+from study.training.stack_data import StackData
 from study.training.stack_module import StackModule
 from study.training.trainer import make_trainer
-
-Routes = Callable[[Run], Mapping[str, str]]
 
 
 def train_stack(
     more: Iterator[Progress],
     size: int,
     cache: DataCache,
-    routes: Routes,
+    routes: Callable[[Run], Mapping[str, str]],
     observers: Sequence[Observer],
     measures: Sequence[str],
     *,
@@ -64,10 +58,8 @@ def train_stack(
         return True
     stack = Stack(slots, more=more, keep_going=True)
     data = StackData(stack, cache)
-    trainer = make_trainer(stack.first, [Emitter(data, observers)])
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    how = (routes(stack.first) if on_cpu else {}, measures)
-    module = StackModule(stack, *how, keep_predictions=keep_predictions)
+    module = StackModule(stack, routes, measures, keep_predictions=keep_predictions)
+    trainer = make_trainer(stack.first, [Emitter(module, data, observers)])
     fit(trainer, module, data, stack.first)
     return stack.done
 
@@ -116,40 +108,3 @@ def in_memory(train: Callable[[int], None], size: int, say: Callable[[str], None
             torch.cuda.empty_cache()
         say(f"out of memory with {size} runs at once: trying {size // 2}")
         size //= 2
-
-
-class Retrained(NamedTuple):
-    """What training a run again gave.
-
-    Attributes
-    ----------
-    weights
-        The network's tensors by name.
-    progress
-        The run's history, and how it ended.
-    hashes
-        The sha256 of its data and of its labels.
-    answers, images
-        As of `study.runs.events.Outcome`.
-    """
-
-    weights: Mapping[str, torch.Tensor]
-    progress: Progress
-    hashes: tuple[str, str]
-    answers: list[dict[str, Any]]
-    images: NDArray[np.uint8]
-
-
-def retrain(run: Run, routes: Mapping[str, str], measures: Sequence[str]) -> Retrained:
-    """Train one run alone, recording nothing."""
-    stack = Stack([Progress(run)])
-    module = StackModule(stack, routes, measures, keep_predictions=True)
-    data = StackData(stack)
-    make_trainer(run, []).fit(module, data)
-    (slot,) = stack.slots
-    return retrained(slot, weights_of(module.engine.save(0)), data.tensors(slot))
-
-
-def retrained(slot: Progress, weights: Mapping[str, torch.Tensor], data: RunTensors) -> Retrained:
-    """Return what training a run again gave."""
-    return Retrained(weights, slot, data.hashes, rows_of(slot, data), images_of(data))

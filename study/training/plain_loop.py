@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
@@ -18,11 +17,9 @@ from study.nn.softmax import probabilities
 from study.nn.targets import chosen_probabilities
 from study.runs.events import Machine, Observer
 from study.runs.packing import steps
-from study.runs.progress import DIVERGED, FAILED, Progress
-from study.runs.run import Run
-from study.training.emitter import Emitter, weights_of
-from study.training.engine import Running
-from study.training.loop import Retrained, fit, retrained
+from study.runs.progress import Progress
+from study.training.emitter import Emitter
+from study.training.loop import fit
 from study.training.optimizers import RunOptimizer, load_weights
 from study.training.plain_data import StudyData
 from study.training.plain_module import StudyModule
@@ -40,8 +37,6 @@ class OneRun(pl.Callback):
     To an `Emitter` it is the module and the engine of a stack of one run.
     """
 
-    routes: Mapping[str, str] = {}
-
     def __init__(
         self,
         progress: Progress,
@@ -56,7 +51,7 @@ class OneRun(pl.Callback):
         parts = (self.stack, self, self, taken)
         self.evaluation = StackEvaluation(*parts, keep_predictions=keep_predictions)
         self.engine = self
-        self.running = Running.zeros(1, torch.device("cpu"))
+        self.running = torch.zeros(3, 1, dtype=torch.float64)
         self._logits = torch.empty(0)
         self.module.register_forward_hook(self._note)
 
@@ -67,6 +62,11 @@ class OneRun(pl.Callback):
     def trainer(self) -> pl.Trainer:
         """The module's Trainer."""
         return self.module.trainer
+
+    def machine(self) -> Machine:
+        """Return where the run is trained."""
+        device, run = self.trainer.strategy.root_device, self.progress.run
+        return Machine(str(device), run.trainer.precision, {}, tolerance=0.0, engine="plain")
 
     @property
     def rows(self) -> list[list[Tensor]]:
@@ -114,13 +114,12 @@ class OneRun(pl.Callback):
         # Lightning counts this fit's epochs; the order and the masks are those of all epochs.
         for name in ("ready", "started", "processed", "completed"):
             setattr(trainer.fit_loop.epoch_progress.current, name, progress.epoch)
-        if progress.epoch == 0:
-            self._judge()
-            self._conclude()
+        self.evaluation.begin([0], self.running)
+        self.trainer.should_stop |= not progress.training
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to sum over the examples as the run sees them."""
-        self.running = Running.zeros(1, torch.device("cpu"))
+        self.running = torch.zeros(3, 1, dtype=torch.float64)
         self._began = time.perf_counter()
 
     def on_train_batch_end(
@@ -130,47 +129,12 @@ class OneRun(pl.Callback):
         p, labels = probabilities(self._logits), batch[1]
         cross_entropy = -chosen_probabilities(p, labels).log().double().sum()
         sums = (cross_entropy, (p.argmax(-1) == labels).sum(), torch.tensor(len(labels)))
-        self.running += Running(*(each.double().cpu().reshape(1) for each in sums))
+        self.running += torch.tensor(sums, dtype=torch.float64).unsqueeze(-1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Count the epoch, evaluate the run if it is due, and end it if it is through."""
-        progress = self.progress
-        progress.epoch += 1
-        finite = bool(self.running.cross_entropy.isfinite())
-        if progress.due or not finite or self.evaluation.just_fitted([0]):
-            for row in self._judge():
-                pl_module.log_dict({k: v for k, v in row.items() if not math.isnan(v)})
-        if not finite and progress.status != FAILED:
-            progress.status = DIVERGED
-        progress.seconds += time.perf_counter() - self._began
-        self._conclude()
-
-    def _judge(self) -> list[dict[str, float]]:
-        return self.evaluation.judge([0], self.running)
-
-    def _conclude(self) -> None:
-        self.evaluation.conclude([0])
+        pl_module.log_dict(self.evaluation.end_epoch(self.running, self._began))
         self.trainer.should_stop |= not self.progress.training
-
-
-class PlainEmitter(Emitter):
-    """Tells observers what happens to a run of the plain module."""
-
-    def __init__(self, one: OneRun, observers: Sequence[Observer]) -> None:
-        super().__init__(one, observers)
-        self.one = self.module = one
-
-    def machine(self) -> Machine:
-        """Return where the run is trained."""
-        device, run = self.one.trainer.strategy.root_device, self.one.progress.run
-        return Machine(str(device), run.trainer.precision, {}, tolerance=0.0, engine="plain")
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that the run begins, and that it has ended if it does not train at all."""
-        for observer in self.observers:
-            observer.stack_began(self)
-        if not self.one.progress.training:
-            self.on_train_epoch_end(trainer, pl_module)
 
 
 def train_plain(
@@ -193,7 +157,7 @@ def train_plain(
 
 
 def _train(one: OneRun, observers: Sequence[Observer]) -> None:
-    emitter, run = PlainEmitter(one, observers), one.progress.run
+    emitter, run = Emitter(one, one, observers), one.progress.run
     one.module.trainer = trainer = make_trainer(run, [one, emitter])
     try:
         one.data.setup()
@@ -203,10 +167,3 @@ def _train(one: OneRun, observers: Sequence[Observer]) -> None:
         emitter.on_train_end(trainer, one.module)
     else:
         fit(trainer, one.module, one.data, run)
-
-
-def retrain_plain(run: Run, measures: Sequence[str]) -> Retrained:
-    """Train one run with the plain module, recording nothing."""
-    one = OneRun(Progress(run), DataCache(), measures, keep_predictions=True)
-    _train(one, [])
-    return retrained(one.progress, weights_of(one.save(0)), one.data.tensors)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,29 +25,24 @@ from study.training.stack_batch import StackBatch
 STEPS_AT_ONCE = 1_000
 
 
-@dataclass(frozen=True)
-class RunTensors:
-    """A run's data on the training device: `study.data.prepare.RunData` as tensors."""
-
-    train_images: Float[Tensor, "source feature"]
-    test_images: Float[Tensor, "test feature"]
-    examples: Int[Tensor, " batch"]
-    labels: Int[Tensor, " batch"]
-    true_labels: Int[Tensor, " batch"]
-    redrawn: Tensor
-    validation_examples: Int[Tensor, " validation"]
-    validation_labels: Int[Tensor, " validation"]
-    validation_noisy_labels: Int[Tensor, " validation"]
-    test_labels: Int[Tensor, " test"]
-    test_noisy_labels: Int[Tensor, " test"]
-    hashes: tuple[str, str]
+class RunTensors(RunData[Tensor]):
+    """A run's data as tensors on the training device."""
 
     @classmethod
-    def of(cls, data: RunData, tensor: Callable[[NDArray[Any]], Tensor]) -> RunTensors:
+    def of(
+        cls, data: RunData[NDArray[Any]], tensor: Callable[[NDArray[Any]], Tensor]
+    ) -> RunTensors:
         """Make tensors of a run's arrays."""
-        names = [field.name for field in fields(cls) if field.name != "hashes"]
-        arrays = {name: tensor(getattr(data, name)) for name in names}
-        return cls(hashes=(data.data_hash, data.labels_hash), **arrays)
+        fields: dict[str, Any] = {
+            name: value if isinstance(value, str) else tensor(value)
+            for name, value in vars(data).items()
+        }
+        return cls(**fields)
+
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """The sha256 of the source's content, and of the examples with their labels."""
+        return self.data_hash, self.labels_hash
 
     def train_part(self, part: slice | Tensor) -> Float[Tensor, "part feature"]:
         """Return the images of some of the examples trained on."""
@@ -122,7 +117,7 @@ class StackData(pl.LightningDataModule):
         self.stack = Stack.of(runs)
         self.cache = cache or DataCache()
         self._tensors: dict[str, RunTensors] = {}
-        self._on_device: dict[int, tuple[NDArray[np.generic], Tensor]] = {}
+        self._on_device: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
     @property
     def device(self) -> torch.device:
@@ -145,25 +140,20 @@ class StackData(pl.LightningDataModule):
         return self._tensors[slot.run.id]
 
     def _move(self, array: NDArray[np.generic]) -> Tensor:
-        # Runs share arrays: each goes to the device once, and is kept, lest its id name another.
-        if id(array) not in self._on_device:
-            self._on_device[id(array)] = (array, torch.from_numpy(array).to(self.device))
-        return self._on_device[id(array)][1]
+        # Runs share arrays: each goes to the device once.
+        moved = self._on_device.get(id(array))
+        if moved is None:
+            moved = torch.from_numpy(array).to(self.device)
+            moved.array = array  # type: ignore[attr-defined]  # kept, lest its id name another
+            self._on_device[id(array)] = moved
+        return moved
 
     def _forget(self) -> None:
         """Let go of what only ended runs needed."""
         present = {slot.run.id for slot in self.stack.slots}
-        if all(run_id in present for run_id in self._tensors):
-            return
-        self._tensors = {k: v for k, v in self._tensors.items() if k in present}
-        self.cache.keep_only([slot.run for slot in self.stack.slots])
-        kept = {
-            id(tensor)
-            for tensors in self._tensors.values()
-            for tensor in vars(tensors).values()
-            if isinstance(tensor, Tensor)
-        }
-        self._on_device = {k: v for k, v in self._on_device.items() if id(v[1]) in kept}
+        if not self._tensors.keys() <= present:
+            self._tensors = {k: v for k, v in self._tensors.items() if k in present}
+            self.cache.keep_only([slot.run for slot in self.stack.slots])
 
     def train_dataloader(self) -> StackBatches:
         """Return one epoch's training batches, each run's in the epoch's own order."""

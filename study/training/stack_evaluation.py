@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +15,7 @@ from study.base.streams import Stream
 from study.measures import Measure
 from study.measures.network import MeasuredNetwork, Network
 from study.nn.mlp import StackedMLP
-from study.runs.progress import FAILED
+from study.runs.progress import DIVERGED, FAILED, Progress
 from study.runs.run import Run
 from study.training import kept
 from study.training.engine import Engine, Running
@@ -44,61 +46,72 @@ class StackEvaluation:
     ) -> None:
         self.stack, self.engine, self.data = stack, engine, data
         self.measures, self.keep_predictions = measures, keep_predictions
-        self.checks: dict[str, FitCheck] = {}  # by run
+        self.checks: dict[Progress, FitCheck] = {}
 
-    def judge(self, indices: Sequence[int], running: Running) -> list[dict[str, float]]:
+    def begin(self, indices: Sequence[int], running: Running) -> None:
+        """Evaluate the runs in some slots that are new, before they train."""
+        slots = self.stack.slots
+        begun = [index for index in indices if slots[index].training and slots[index].epoch == 0]
+        self._judge(begun, running)
+        self._conclude(indices)
+
+    def end_epoch(self, running: Running, began: float) -> dict[str, float]:
+        """Count an epoch, evaluate the runs that are due, and end those that are through.
+
+        The epoch's sums are ``running``, and ``began`` is when it began. Returns the mean of the
+        evaluated runs' rows.
+        """
+        slots, training = self.stack.slots, self.stack.training
+        finite = running[0].isfinite().tolist()
+        for index in training:
+            slots[index].epoch += 1
+        due = {index for index in training if slots[index].due or not finite[index]}
+        due |= self._just_fitted(set(training) - due)
+        rows = self._judge(sorted(due), running)
+        share = (time.perf_counter() - began) / max(len(training), 1)
+        for index in training:
+            slots[index].seconds += share
+            if not finite[index] and slots[index].status != FAILED:
+                slots[index].status = DIVERGED
+        self._conclude(training)
+        return mean_of(rows)
+
+    def _judge(self, indices: Sequence[int], running: Running) -> list[dict[str, float]]:
         """Evaluate the runs in some slots, add each row to its run's history, and return the rows.
 
         A run whose own code raises an error has failed, and gets no row.
         """
-        data = {index: self.data.tensors(self.stack.slots[index]) for index in indices}
-        found = self._each(
-            lambda at: evaluate(self.network(at), data[at]) | self._measured(at, "evaluation"),
-            indices,
-        )
-        rows = []
-        for index, row in found.items():
-            rows.append(row)
-            examples = running.examples[index]
-            row["running_cross_entropy"] = float(running.cross_entropy[index] / examples)
-            row["running_accuracy"] = float(running.right[index] / examples)
-            self.stack.slots[index].judge(row)
-        if self.keep_predictions:
-            self._keep(list(found))
-        return rows
 
-    def _keep(self, indices: Sequence[int]) -> None:
-        """Keep what networks that were just evaluated answer."""
-        slots = self.stack.slots
-        at = {index: kept.kept_of(slots[index]) for index in indices}
-        seen = self._each(lambda i: kept.on_examples(self.network(i), self._tensors(i)), indices)
-        for index, row in seen.items():
-            kept.add(slots[index], row)
-        self._test([index for index in seen if at[index]], at)
+        def judged(at: int) -> dict[str, float]:
+            slot, network, data = self.stack.slots[at], self._network(at), self._tensors(at)
+            row = evaluate(network, data) | self._measured(at, "evaluation")
+            cross_entropy, right, examples = running[:, at]
+            row["running_cross_entropy"] = float(cross_entropy / examples)
+            row["running_accuracy"] = float(right / examples)
+            slot.judge(row)
+            if self.keep_predictions:
+                kept.keep(slot, network, data)
+            return row
 
-    def _test(self, indices: Sequence[int], at: Mapping[int, Sequence[str]]) -> None:
-        """Keep what some networks answer on the test set as their answers at these epochs."""
-        slots = self.stack.slots
-        found = self._each(lambda i: kept.on_test_set(self.network(i), self._tensors(i)), indices)
-        for index, answers in found.items():
-            for name in at[index]:
-                kept.put(slots[index], name, answers)
+        return list(self._each(judged, indices).values())
 
     def _tensors(self, index: int) -> RunTensors:
         return self.data.tensors(self.stack.slots[index])
 
-    def conclude(self, indices: Sequence[int]) -> None:
+    def _conclude(self, indices: Sequence[int]) -> None:
         """Add what is measured at the end to the last rows of those runs that have ended.
 
         Their last predictions are kept, too.
         """
+
+        def concluded(at: int) -> None:
+            slots[at].history[-1].update(self._measured(at, "end"))
+            if self.keep_predictions:
+                kept.keep_test(slots[at], ["last"], self._network(at), self._tensors(at))
+
         slots = self.stack.slots
         ended = [i for i in indices if not slots[i].training and slots[i].status != FAILED]
-        for index, row in self._each(lambda at: self._measured(at, "end"), ended).items():
-            slots[index].history[-1].update(row)
-        if self.keep_predictions:
-            ended = [i for i in ended if slots[i].status != FAILED]
-            self._test(ended, {index: ["last"] for index in ended})
+        self._each(concluded, ended)
 
     def _each(self, task: Callable[[int], T], indices: Sequence[int]) -> dict[int, T]:
         """Do a task for the runs in some slots; one whose own code raises an error has failed."""
@@ -121,7 +134,7 @@ class StackEvaluation:
         """Return what is measured of the network in a slot, at an evaluation or at the end."""
         slot, row = self.stack.slots[index], dict[str, float]()
         network = MeasuredNetwork(
-            self.network(index),
+            self._network(index),
             self.engine.rows[index],
             functools.partial(initial_weights, slot.run),
             slot.run.model.loss,
@@ -134,29 +147,36 @@ class StackEvaluation:
                 row |= measure(network, self._tensors(index), random)
         return row
 
-    def just_fitted(self, indices: Collection[int]) -> set[int]:
+    def _just_fitted(self, indices: Collection[int]) -> set[int]:
         """Return which of some slots' runs fit the labels they train on for the first time.
 
         So `epochs_to_fit` is exact, whatever the schedule of evaluations. A run is looked at until
         too many of its examples are wrong, which takes few until it is about to fit.
         """
         slots = self.stack.slots
-        waiting = [i for i in indices if slots[i].epochs_to_fit is None]
-        for run in self.checks.keys() - {slots[i].run.id for i in waiting}:
-            del self.checks[run]
-        checks = {i: self.checks.setdefault(slots[i].run.id, FitCheck()) for i in waiting}
-        tensors = {i: self.data.tensors(slots[i]) for i in waiting}
-        fitted = self.engine.each(
-            lambda at: checks[at](
-                self.network(at), tensors[at], slots[at].run.stop.accuracy_to_fit
-            ),
-            waiting,
-        )
+        waiting = [index for index in indices if slots[index].epochs_to_fit is None]
+        self.checks = {slots[i]: self.checks.get(slots[i]) or FitCheck() for i in waiting}
+
+        def fits(at: int) -> bool:
+            accuracy = slots[at].run.stop.accuracy_to_fit
+            return self.checks[slots[at]](self._network(at), self._tensors(at), accuracy)
+
+        fitted = self.engine.each(fits, waiting)
         return {index for index, fit in zip(waiting, fitted, strict=True) if fit}
 
-    def network(self, index: int) -> Network:
+    def _network(self, index: int) -> Network:
         """Return the network in a slot: logits for images."""
         return functools.partial(self.engine.logits, index)
+
+
+def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each column over those rows that have a value.
+
+    A value may be missing: a run without noise has no redrawn labels to be right about.
+    """
+    names = rows[0] if rows else ()
+    columns = {name: [row[name] for row in rows if not math.isnan(row[name])] for name in names}
+    return {name: sum(values) / len(values) for name, values in columns.items() if values}
 
 
 def initial_weights(run: Run) -> list[Tensor]:

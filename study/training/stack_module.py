@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,9 +13,11 @@ from study.base.errors import BadInput
 from study.base.names import MEASURE
 from study.measures import DEFAULT, Measure
 from study.nn.mlp import StackedMLP
-from study.runs.progress import DIVERGED, FAILED, Progress
+from study.runs.events import Machine
+from study.runs.progress import FAILED, Progress
 from study.runs.run import Run
-from study.training.engine import Running, chosen_routes, make_engine
+from study.training.engine import chosen_routes, make_engine
+from study.training.engine.neighbours import neighbours_felt
 from study.training.optimizers import load_weights
 from study.training.refusals import check_trainer, stopped_by
 from study.training.stack import Stack
@@ -33,7 +34,8 @@ class StackModule(pl.LightningModule):
     runs
         A run, several that share a program, or a stack.
     routes
-        How large products are computed on a CPU; by default the fastest way, measured at the start.
+        Gives how a run's large products are computed on a CPU; by default the fastest way, measured
+        at the start.
     measures, keep_predictions
         As of `study.Study`; what the networks answer is kept in the runs' `Progress`.
 
@@ -52,7 +54,7 @@ class StackModule(pl.LightningModule):
     def __init__(
         self,
         runs: Run | Sequence[Run] | Stack = Run(),
-        routes: Mapping[str, str] | None = None,
+        routes: Callable[[Run], Mapping[str, str]] = chosen_routes,
         measures: Sequence[str] = DEFAULT,
         *,
         keep_predictions: bool = False,
@@ -109,14 +111,21 @@ class StackModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Make the engine; what is returned counts steps and shows each run's numbers."""
         self._loaded: list[Progress | None] = [None] * len(self.stack.slots)
-        if self.routes is None and self.device.type == "cpu":
-            self.routes = chosen_routes(self.stack.first)
         runs = [slot.run for slot in self.stack.slots]
-        self.engine = make_engine(self.network, runs, routes=self.routes)
-        self._running = Running.zeros(len(self.stack.slots), self.device)
+        routes = self.routes(self.stack.first) if self.device.type == "cpu" else {}
+        self.engine = make_engine(self.network, runs, routes=routes)
+        self._running = self.engine.no_sums()
         parts = (self.stack, self.engine, self.data, self.measures)
         self._evaluation = StackEvaluation(*parts, keep_predictions=self.keep_predictions)
         return self.engine.optimizer
+
+    def machine(self) -> Machine:
+        """Measure and return where the stack is trained."""
+        run, routes = self.stack.first, self.engine.routes
+        # On a CPU each run has products of its own, and three runs tell as much as all.
+        runs = 3 if self.device.type == "cpu" else max(3, len(self.stack.slots))
+        felt = neighbours_felt(run, device=str(self.device), routes=routes, runs=runs)
+        return Machine(str(self.device), run.trainer.precision, routes, felt)
 
     def on_fit_start(self) -> None:
         """Begin without a stop, unless a callback has stopped the training already."""
@@ -179,7 +188,7 @@ class StackModule(pl.LightningModule):
         """Give free slots to waiting runs, and evaluate newcomers before they train."""
         self._put_off_stop()
         self.engine.check_untouched()
-        self._running = Running.zeros(len(self.stack.slots), self.device)
+        self._running = self.engine.no_sums()
         while self._take_in():
             pass  # the slot of a run that failed at once goes to the next
         self._began = time.perf_counter()
@@ -192,9 +201,7 @@ class StackModule(pl.LightningModule):
         for index in new:
             self._load(index)
         self.engine.note_weights()
-        begun = [i for i in new if slots[i].training and slots[i].epoch == 0]
-        self._evaluation.judge(begun, self._running)
-        self._evaluation.conclude(new)
+        self._evaluation.begin(new, self._running)
         return self.stack.waits and any(slots[i].status == FAILED for i in new)
 
     def _load(self, index: int) -> None:
@@ -223,25 +230,8 @@ class StackModule(pl.LightningModule):
         """Count the epoch, evaluate the runs that are due, and end those that are through."""
         self._put_off_stop()
         self.engine.check_untouched()
-        training = self.stack.training
-        finite = self._running.cross_entropy.isfinite().tolist()
-        for index in training:
-            self.stack.slots[index].epoch += 1
-        self.engine.end_epoch(training)
-        due = {index for index in training if self.stack.slots[index].due or not finite[index]}
-        due |= self._evaluation.just_fitted(set(training) - due)
-        rows = self._evaluation.judge(sorted(due), self._running)
-        share = (time.perf_counter() - self._began) / max(len(training), 1)
-        for index in training:
-            slot = self.stack.slots[index]
-            slot.seconds += share
-            if not finite[index] and slot.status != FAILED:
-                slot.status = DIVERGED
-        self._evaluation.conclude(training)
-        for name in rows[0] if rows else ():
-            # A value may be missing: a run without noise has no redrawn labels to be right about.
-            values = [row[name] for row in rows if not math.isnan(row[name])]
-            if values:
-                self.log(name, sum(values) / len(values), batch_size=1)
+        self.engine.end_epoch(self.stack.training)
+        row = self._evaluation.end_epoch(self._running, self._began)
+        self.log_dict(row, batch_size=1)
         if self.stack.done or self._stopped:
             self.trainer.should_stop = True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -25,26 +24,9 @@ from study.training.stack_batch import StackBatch
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Running:
-    """Each slot's sums over examples as it saw them while training."""
-
-    cross_entropy: Float[Tensor, " run"]
-    right: Float[Tensor, " run"]
-    examples: Float[Tensor, " run"]
-
-    def __add__(self, other: Running) -> Running:
-        """Add two batches' sums."""
-        return Running(
-            self.cross_entropy + other.cross_entropy,
-            self.right + other.right,
-            self.examples + other.examples,
-        )
-
-    @classmethod
-    def zeros(cls, runs: int, device: torch.device) -> Running:
-        """Return sums over nothing."""
-        return cls(*torch.zeros(3, runs, dtype=torch.float64, device=device))
+# Each slot's sums over the examples as it saw them while training: of their cross-entropy, of how
+# many it was right on, and of how many there were.
+Running: TypeAlias = Float[Tensor, "3 run"]
 
 
 class Engine(ABC):
@@ -75,6 +57,10 @@ class Engine(ABC):
         shares = (model.input_dropout, *[model.dropout] * (len(inputs) - 1))
         device = self.whole[0].device
         self.dropout = Dropout([run.seed for run in runs], inputs, shares, device)
+
+    def no_sums(self) -> Running:
+        """Return sums over no examples."""
+        return self.whole[0].new_zeros(3, self.network.runs, dtype=torch.float64)
 
     def method(self) -> DerivedGradients | AutogradGradients:
         """Return a new method of the runs' gradients, with buffers of its own."""
@@ -138,9 +124,9 @@ class Engine(ABC):
     def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps for the slots in ``training``; return the sums over its examples."""
 
-    @abstractmethod
     def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
         """Do a task for each slot and return what they return."""
+        return [task(slot) for slot in slots]
 
     def finish(self, slots: Sequence[int]) -> None:
         """Clip each slot's gradients and update its weights."""

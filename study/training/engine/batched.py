@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,6 @@ from study.training.engine.base import Engine, Running
 from study.training.engine.graph import Recorded, can_record
 from study.training.optimizers import RunOptimizer, joined, numbers
 from study.training.stack_batch import StackBatch
-
-T = TypeVar("T")
 
 
 class BatchedEngine(Engine):
@@ -34,7 +32,7 @@ class BatchedEngine(Engine):
         self._recorded: dict[tuple[int, ...], Callable[..., None]] = {}
         self._joined: dict[tuple[int, ...], list[tuple[RunOptimizer, torch.optim.Optimizer]]] = {}
         # Cross-entropies, right answers and examples: written where a recorded step finds them.
-        self._sums = torch.zeros(3, network.runs, dtype=torch.float64, device=self.whole[0].device)
+        self._sums = self.no_sums()
 
     def load(self, slot: int, run: Run, *args: Any, **kwargs: Any) -> None:
         """Put a run into a slot; what was recorded and joined knew another optimizer state."""
@@ -42,17 +40,13 @@ class BatchedEngine(Engine):
         self._recorded.clear()
         self._joined.clear()
 
-    def each(self, task: Callable[[int], T], slots: Sequence[int]) -> list[T]:
-        """Do a task for each slot, one after another, and return what they return."""
-        return [task(slot) for slot in slots]
-
     @torch.no_grad()
     def steps(self, batch: StackBatch, training: Sequence[int]) -> Running:
         """Take a batch's steps, each for all slots at once."""
         self._sums.zero_()
         for images, labels, number in batch.of_all():
             self._step(tuple(training), images.to(self.whole[0].dtype), labels, number)
-        return Running(*self._sums.clone())
+        return self._sums.clone()
 
     def _step(
         self, training: tuple[int, ...], images: Tensor, labels: Tensor, number: Tensor

@@ -58,7 +58,7 @@ class RowEngine(Engine):
 
         A run is with one worker at a time, so it makes no difference which.
         """
-        running = Running.zeros(self.network.runs, self.whole[0].device)
+        running = self.no_sums()
         steps = {slot: batch.of(slot) for slot in training}
         waiting = deque(training)
 
@@ -92,10 +92,10 @@ class RowEngine(Engine):
         if seen:
             p, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
             # One by one, so that the sum does not depend on how many steps are taken at a time.
-            each = running.cross_entropy.new_empty(1 + len(labels))
-            each[0] = running.cross_entropy[slot]
+            each = running.new_empty(1 + len(labels))
+            each[0] = running[0, slot]
             each[1:] = chosen_probabilities(p, labels).log_().neg_()
-            running.cross_entropy[slot] = each.cumsum(0)[-1]
-            running.right[slot] += (p.argmax(-1) == labels).sum()
-            running.examples[slot] += len(labels)
+            running[0, slot] = each.cumsum(0)[-1]
+            running[1, slot] += (p.argmax(-1) == labels).sum()
+            running[2, slot] += len(labels)
         return len(seen) == STEPS_IN_CACHE
