@@ -19,7 +19,7 @@ from study.records import images, networks
 from study.records.hashes import HASHED, HASHES, by_run, digest, facts_of, recorded_hashes
 from study.records.ledgers import read_statement
 from study.records.once import Record, records_of
-from study.records.parquet import KINDS, part_names, read_part
+from study.records.parquet import KINDS, OF_EVERY_RUN, part_names, read_part
 from study.records.reading import read_config
 from study.runs.progress import FAILED
 from study.runs.run import Run
@@ -126,25 +126,25 @@ def _json(path: Path, faults: list[str]) -> Mapping[str, Any]:
 def _in_part(folder: Path, part: str, faults: list[str]) -> dict[str, Record]:
     """Return the records in a part, and add what is wrong with it as a whole to the faults."""
     paths = {kind: folder / kind / f"{part}.parquet" for kind in KINDS}
+    tables = {}
     try:
-        tables = {kind: read_part(path) for kind, path in paths.items()}
+        for kind, path in paths.items():
+            if (table := read_part(path)) is not None:
+                tables[kind] = table
+            elif kind in OF_EVERY_RUN or path.exists():
+                faults.append(f"{path}: not a whole part of a study's records")
     except BadInput as error:
         faults.append(str(error))
         return {}
-    for kind, path in paths.items():
-        if (table := tables[kind]) is not None and "run" not in table.column_names:
-            tables[kind] = None
-        if tables[kind] is None and (kind in ("runs", "history") or path.exists()):
-            faults.append(f"{path}: not a whole part of a study's records")
-    if tables["runs"] is not None and not len(tables["runs"]):
+    rows = by_run(tables.get("runs"))
+    if "runs" in tables and not rows:
         faults.append(f"{paths['runs']}: no row")
-    rows = by_run(tables["runs"])
-    for kind in KINDS:
-        lost = by_run(tables[kind]).keys() - rows.keys()
+    for kind, table in tables.items():
+        lost = by_run(table).keys() - rows.keys()
         faults += [f"{paths[kind]}: run {run} has no row in {paths['runs']}" for run in lost]
     many = {run: len(row) for run, row in rows.items() if len(row) > 1}
     faults += [f"{paths['runs']}: run {run} has {number} rows" for run, number in many.items()]
-    return records_of(part, tables)
+    return records_of(part, tables) if "history" in tables else {}
 
 
 def _of_record(record: Record, named: _Named) -> Iterator[str]:
@@ -250,5 +250,5 @@ def _not_covered(
         yield f"{weights[run]}: no record of its run"
     for run, its in records.items():
         first, *others = its
-        if any(first.disagrees(r) for r in others if r.cell("status") != FAILED):
+        if any(map(first.disagrees, others)):
             yield f"run {run} has records that disagree; read is the one in part {first.part}"

@@ -18,7 +18,6 @@ from study.records.live import rows_of
 from study.records.measured import added
 from study.records.once import read_parts
 from study.records.parquet import concatenate
-from study.records.sound import warn_of
 from study.runs import yaml_text
 from study.runs.config import SUBJECTS
 from study.runs.progress import FAILED
@@ -110,8 +109,7 @@ def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRe
 
     folder = Path(folder)
     read_config(folder)
-    parts, damaged = read_parts(folder)
-    warn_of(damaged)
+    parts = read_parts(folder)
     if not parts["runs"]:
         runs, history = (pd.DataFrame(columns=names()) for names in (run_columns, history_columns))
         return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
@@ -181,15 +179,14 @@ def records_by_run(
     folder
         A study's folder.
     runs
-        Ids of runs: only parts that hold one of them are read.
+        Ids of runs: only these are read; None reads all.
 
     Raises
     ------
     BadInput, OSError
         Records of another version, or a file that cannot be read.
     """
-    parts, damaged = read_parts(folder, holding=runs)
-    warn_of(damaged)
+    parts = read_parts(folder, runs=runs)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
         epochs: dict[str, dict[int, dict[str, Any]]] = {}

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.base.names import source_hash
 from study.data.prepare import image_key
 from study.records.arrays import weights_hash
 from study.records.checkpoints import Checkpoints
 from study.records.environment import environment
 from study.records.measured import write_added
 from study.records.predictions import answers_table
-from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer, Outcome
 from study.runs.progress import FAILED, Progress
@@ -162,7 +162,8 @@ class Recorder(Observer):
         labels_hash: str | None = None,
         weights_hash: str | None = None,
     ) -> Row:
-        run = progress.run
+        run, source = progress.run, progress.run.data.source
+        outside = sorted(name for _, name in run.outside().values())
         return {
             "run": run.id,
             **run.facts(),
@@ -171,8 +172,11 @@ class Recorder(Observer):
             "epochs": progress.epoch,
             "epochs_to_fit": progress.epochs_to_fit,
             "parameters": run.parameters,
-            **data_sizes(run),
-            "outside": outside_hashes(run),
+            # So that reading a record resolves no name.
+            "image_shape": json.dumps(source.shape),
+            "classes": source.classes,
+            "test_examples": source.test_examples,
+            "outside": json.dumps({n: source_hash(n) for n in outside}) if outside else None,
             "seconds": progress.seconds,
             "data_hash": data_hash,
             "labels_hash": labels_hash,
