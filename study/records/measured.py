@@ -92,8 +92,8 @@ def _lacking(table: pa.Table, measures: Mapping[str, Measure]) -> Lacking:
     for name, measure in measures.items():
         columns = [column for column in measure.columns if column in table.column_names]
         there = pd.DataFrame({column: table[column].is_valid().to_numpy() for column in columns})
-        there = there.reindex(range(len(table))).any(axis=1).groupby(runs)
-        measured = there.all() if measure.at == "evaluation" else there.any()
+        by_run = there.reindex(range(len(table))).any(axis=1).groupby(runs)
+        measured = by_run.all() if measure.at == "evaluation" else by_run.any()
         for run in measured.index[~measured]:
             found[run].add(name)
     return dict(found)

@@ -112,16 +112,13 @@ class Recorder(Observer):
             outcome = stack.outcome(progress)
             if self.study.keep_weights:
                 self.folder.write_weights(progress.run.id, outcome.weights)
-            results = {
-                **dict(zip(("data_hash", "labels_hash"), stack.hashes(progress), strict=True)),
-                "weights_hash": weights_hash(outcome.weights),
-            }
-            row = self._row(progress, **results)
+            hashes = [*stack.hashes(progress), weights_hash(outcome.weights)]
+            predictions = self._predictions(progress.run, outcome)
+            done.append(Recorded(progress, self._row(progress, hashes), predictions))
             history += progress.history
-            done.append(Recorded(progress, row, self._predictions(progress.run, outcome)))
         if done:
-            predictions = [each.predictions for each in done if each.predictions is not None]
-            self.folder.write_part([each.row for each in done], history, predictions)
+            kept = [each.predictions for each in done if each.predictions is not None]
+            self.folder.write_part([each.row for each in done], history, kept)
         self._add(again, stack)
         self.checkpoints.remove(each.run.id for each in stack.ended)
         self.recorded([*done, *(Recorded(progress, {}, None) for progress in again)])
@@ -146,22 +143,14 @@ class Recorder(Observer):
         """Return what a run's network answered; its images are kept once for each condition."""
         if not outcome.predictions:
             return None
-        same_for_all_seeds = image_key(run)[-1] is None and (
-            run.data.examples == run.data.source.train_examples
-        )
-        first = run.seed == self.study.runs[0].seed
+        whole = run.data.examples == run.data.source.train_examples
+        same_for_all_seeds = whole and image_key(run)[-1] is None
         images = None
-        if first or same_for_all_seeds:
+        if same_for_all_seeds or run.seed == self.study.runs[0].seed:
             images = self.folder.write_images(outcome.images)
         return answers_table(run.id, outcome.predictions, images)
 
-    def _row(
-        self,
-        progress: Progress,
-        data_hash: str | None = None,
-        labels_hash: str | None = None,
-        weights_hash: str | None = None,
-    ) -> Row:
+    def _row(self, progress: Progress, hashes: Sequence[str | None] = (None, None, None)) -> Row:
         run, source = progress.run, progress.run.data.source
         outside = sorted(name for _, name in run.outside().values())
         return {
@@ -178,9 +167,7 @@ class Recorder(Observer):
             "test_examples": source.test_examples,
             "outside": json.dumps({n: source_hash(n) for n in outside}) if outside else None,
             "seconds": progress.seconds,
-            "data_hash": data_hash,
-            "labels_hash": labels_hash,
-            "weights_hash": weights_hash,
+            **dict(zip(("data_hash", "labels_hash", "weights_hash"), hashes, strict=True)),
             "environment": self._environment_hash,
             "error": progress.error,
         }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
 
+from study.base.errors import BadInput
 from study.records.checkpoints import Checkpoints, saved_runs
+from study.records.facts import facts_in
 from study.records.kept import record_files
 from study.records.live import drop_rows, tasks_of
 from study.records.measured import write_added
@@ -32,18 +33,15 @@ def removable(folder: Path) -> dict[str, Facts]:
 
     Nothing that the facts name is imported.
     """
-    rows = ended_runs(folder, ["run", "facts"])
-    # An id of another form names no file that the study wrote.
-    found = {run: _facts(text) for run, text in rows if re.fullmatch(r"[0-9a-f]{12}", str(run))}
+    found: dict[str, Facts] = {}
+    for run, text in ended_runs(folder, ["run", "facts"]):
+        # An id of another form names no file that the study wrote.
+        if re.fullmatch(r"[0-9a-f]{12}", str(run)):
+            found[run] = {}
+            with contextlib.suppress(BadInput):  # damaged facts are none
+                found[run] = {**Run.absent(optimizer=""), **facts_in(text, run)}
     saved = saved_runs(folder) - found.keys()
     return found | {run.id: run.facts() for run in study_in(folder).runs if run.id in saved}
-
-
-def _facts(text: str) -> Facts:
-    """Return recorded facts, with those that are younger than the record; damaged ones are none."""
-    with contextlib.suppress(ValueError, TypeError, RecursionError):
-        return {**Run.absent(optimizer=""), **json.loads(text)}
-    return {}
 
 
 def remove(folder: Path, runs: Collection[str]) -> None:
