@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from study.base.command import DONE, FAILED, Parser, run_command
 from study.base.errors import BadInput, CodeFailed, named_folder
 from study.base.names import refuse_untrusted
-from study.base.text import plain
+from study.base.text import counted, plain
 from study.runs.choosing import add_options, chosen
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _check(folder: Path) -> int:
         raise BadInput(str(folder), "at least one recorded run", 0, "train first")
     for line in [*faults, *(f"not covered: {note}" for note in notes)]:
         print(plain(line))
-    found = f"{len(faults)} faults" if faults else "everything that has a hash agrees with it"
-    print(f"records of {runs} runs: {found}", flush=True)
+    found = counted(len(faults), "fault") if faults else "everything that has a hash agrees with it"
+    print(f"records of {counted(runs, 'run')}: {found}", flush=True)
     return FAILED if faults else DONE
 
 

@@ -7,6 +7,8 @@ columns are named by their hashes.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +16,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
-from study.base.files import MOST_BYTES, read_json, read_regular, sha256
+from study.base.files import read_json, read_regular, sha256
 from study.records import images, networks
 from study.records.hashes import HASHED, HASHES, by_run, digest, facts_of, recorded_hashes
 from study.records.ledgers import read_statement
 from study.records.once import Record, records_of
-from study.records.parquet import KINDS, part_names, read_part
+from study.records.parquet import KINDS, OF_EVERY_RUN, part_names, read_part
 from study.records.reading import read_config
+from study.records.sound import NO_PART
 from study.runs.progress import FAILED
 from study.runs.run import Run
 
 SHORT = 12  # digits of the hashes that name environments and images
 WHAT = {"runs": "row", "history": "history", "answers": "predictions"}
+NAMED = {"environment": "json", "images": "npy", "sources": "json", "measures": "parquet"}
+APART = "differs from the hash that it is named by"
 
 
 class Checked(NamedTuple):
@@ -64,52 +69,56 @@ def check(folder: Path) -> Checked:
         for run, record in _in_part(folder, part, faults).items():
             records[run].append(record)
             faults += [f"run {run}: {fault}" for fault in _of_record(record, named)]
-    for its in records.values():
-        if len(its) > 1:
-            its.sort(key=lambda record: record.rank)
+    for its in [each for each in records.values() if len(each) > 1]:
+        its.sort(key=lambda record: record.rank)
     weights = {path.stem: path for path in (folder / "weights").glob("*.safetensors")}
     for run in sorted(records.keys() & weights.keys()):
         found = _of_weights(weights[run], records[run][0])
         faults += [f"{weights[run]}: {fault}" for fault in found]
-    try:
+    with _noted(faults):
         read_statement(folder)
-    except BadInput as error:
-        faults.append(str(error))
-    notes = list(_not_covered(records, weights)) + named.notes
-    return Checked(len(records), faults, notes)
+    return Checked(len(records), faults, [*_not_covered(records, weights), *named.notes])
 
 
 class _Named:
-    """The files that are named by their content: each is checked once."""
+    """The files that records name, most by their content's hash: each is checked once."""
 
     def __init__(self, folder: Path, faults: list[str]) -> None:
-        self.notes: list[str] = []
-        self.environments: dict[str, Mapping[str, Any]] = {}
-        self.sources: dict[str, object] = {}
-        for path in sorted((folder / "environment").glob("*.json")):
-            self.environments[path.stem] = _json(path, faults)
-            _check_name(path, MOST_BYTES, faults)
-        pictures = sorted((folder / "images").glob("*.npy"))
-        for path in pictures:
-            _check_name(path, images.MOST_BYTES, faults)
+        self.folder, self.notes = folder, dict[str, None]()
+        environments, pictures, sources, measures = (
+            sorted((folder / kind).glob(f"*.{ending}")) for kind, ending in NAMED.items()
+        )
         self.images = {path.stem for path in pictures}
-        for path in sorted((folder / "sources").glob("*.json")):
-            self.sources[path.stem] = _json(path, faults).get("sha256", "")
-        for path in sorted((folder / "measures").glob("*.parquet")):
+        self.environments = {path.stem: _json(path, faults) for path in environments}
+        self.sources = {path.stem: _json(path, faults).get("sha256", "") for path in sources}
+        for path in [*environments, *pictures]:
+            with _noted(faults):
+                if sha256([read_regular(path, images.MOST_BYTES)])[:SHORT] != path.stem:
+                    faults.append(f"{path}: {APART}")
+        for path in measures:
             table = read_part(path)
             if table is None:
-                faults.append(f"{path}: not a whole part of a study's records")
+                faults.append(f"{path}: {NO_PART}")
             elif len(path.stem) < len(digest(table)):
-                self.notes.append(f"{path}: an earlier version's, so no hash covers it")
+                self.notes[f"{path}: an earlier version's, so no hash covers it"] = None
             elif path.stem != digest(table):
-                faults.append(f"{path}: differs from the hash that it is named by")
+                faults.append(f"{path}: {APART}")
+
+    def source(self, dataset: str, checksum: object) -> Iterator[str]:
+        """Yield a fault where a data set's checksum is not the one that the study began with."""
+        if dataset not in self.sources:
+            path = self.folder / "sources" / f"{dataset}.json"
+            why = "missing, so nothing says with which data the study began"
+            self.notes[f"{path}: {why}"] = None
+        elif self.sources[dataset] != checksum:
+            yield f"its data_hash is not that of {dataset} in sources/"
 
 
-def _check_name(path: Path, most: int, faults: list[str]) -> None:
-    """Add a fault for a file whose name is not the hash of its content."""
+@contextlib.contextmanager
+def _noted(faults: list[str]) -> Iterator[None]:
+    """Add why a file cannot be read to the faults."""
     try:
-        if sha256([read_regular(path, most)])[:SHORT] != path.stem:
-            faults.append(f"{path}: differs from the hash that it is named by")
+        yield
     except (BadInput, OSError) as error:
         faults.append(str(error))
 
@@ -126,25 +135,25 @@ def _json(path: Path, faults: list[str]) -> Mapping[str, Any]:
 def _in_part(folder: Path, part: str, faults: list[str]) -> dict[str, Record]:
     """Return the records in a part, and add what is wrong with it as a whole to the faults."""
     paths = {kind: folder / kind / f"{part}.parquet" for kind in KINDS}
+    tables = {}
     try:
-        tables = {kind: read_part(path) for kind, path in paths.items()}
+        for kind, path in paths.items():
+            if (table := read_part(path)) is not None:
+                tables[kind] = table
+            elif kind in OF_EVERY_RUN or path.exists():
+                faults.append(f"{path}: {NO_PART}")
     except BadInput as error:
         faults.append(str(error))
         return {}
-    for kind, path in paths.items():
-        if (table := tables[kind]) is not None and "run" not in table.column_names:
-            tables[kind] = None
-        if tables[kind] is None and (kind in ("runs", "history") or path.exists()):
-            faults.append(f"{path}: not a whole part of a study's records")
-    if tables["runs"] is not None and not len(tables["runs"]):
+    rows = by_run(tables.get("runs"))
+    if "runs" in tables and not rows:
         faults.append(f"{paths['runs']}: no row")
-    rows = by_run(tables["runs"])
-    for kind in KINDS:
-        lost = by_run(tables[kind]).keys() - rows.keys()
+    for kind, table in tables.items():
+        lost = by_run(table).keys() - rows.keys()
         faults += [f"{paths[kind]}: run {run} has no row in {paths['runs']}" for run in lost]
     many = {run: len(row) for run, row in rows.items() if len(row) > 1}
     faults += [f"{paths['runs']}: run {run} has {number} rows" for run, number in many.items()]
-    return records_of(part, tables)
+    return records_of(part, tables) if "history" in tables else {}
 
 
 def _of_record(record: Record, named: _Named) -> Iterator[str]:
@@ -170,10 +179,8 @@ def _of_record(record: Record, named: _Named) -> Iterator[str]:
         HASHES in known or environment.get("record_hashes") == HASHED
     ):
         yield "its hashes are missing"
-    source = named.sources.get(str(facts.get("data.dataset")))
-    data = record.cell("data_hash")
-    if source is not None and data is not None and source != data:
-        yield f"its data_hash is not that of {facts['data.dataset']} in sources/"
+    if (checksum := record.cell("data_hash")) is not None:
+        yield from named.source(str(facts.get("data.dataset")), checksum)
     if record.answers is not None and "images" in record.answers.column_names:
         missing = {*record.answers["images"].to_pylist()} - named.images - {None}
         yield from (f"its images {each} are missing" for each in sorted(map(str, missing)))
@@ -200,11 +207,10 @@ def _of_weights(path: Path, record: Record) -> Iterator[str]:
 
     try:
         content = read_regular(path, networks.MOST_BYTES)
+        tensors = dict(deserialize(content))
     except (BadInput, OSError) as error:
         yield str(error)
         return
-    try:
-        tensors = dict(deserialize(content))
     except (SafetensorError, ValueError):
         yield "no whole weights file"
         return
@@ -216,14 +222,14 @@ def _of_weights(path: Path, record: Record) -> Iterator[str]:
         return  # which the row's own check says
     # The hash is of the numbers alone; the facts and the biases say what shapes they have.
     hidden = facts.get("model.hidden")
-    outputs = [*(hidden if isinstance(hidden, list) else []), record.cell("classes")]
+    hidden = hidden if isinstance(hidden, list) else []
     shapes = {name: list(each["shape"]) for name, each in tensors.items()}
-    last = shapes.get(f"{2 * len(outputs) - 2}.bias", [])
-    outputs[-1] = outputs[-1] or (last[0] if last else 0)
-    inputs = [*shapes.get("0.weight", [0, 0])[1:], *outputs]
-    layers = list(zip(outputs, inputs, strict=False))
-    wanted = {f"{2 * i}.weight": [m, n] for i, (m, n) in enumerate(layers)}
-    wanted |= {f"{2 * i}.bias": [m] for i, (m, _) in enumerate(layers)}
+    last = [record.cell("classes"), *shapes.get(f"{2 * len(hidden)}.bias", []), 0]
+    outputs = [*hidden, last[0] or last[1]]  # earlier versions recorded no number of classes
+    sizes = [*shapes.get("0.weight", [0, 0])[1:], *outputs]
+    wanted: dict[str, list[int]] = {}
+    for i, (n, m) in enumerate(itertools.pairwise(sizes)):
+        wanted |= {f"{2 * i}.weight": [m, n], f"{2 * i}.bias": [m]}
     if shapes != wanted or {each["dtype"] for each in tensors.values()} - {"F32", "F64"}:
         yield f"its tensors are {shapes}, not those of its run"
     size = int.from_bytes(content[:8], "little")
@@ -250,5 +256,5 @@ def _not_covered(
         yield f"{weights[run]}: no record of its run"
     for run, its in records.items():
         first, *others = its
-        if any(first.disagrees(r) for r in others if r.cell("status") != FAILED):
+        if any(map(first.disagrees, others)):
             yield f"run {run} has records that disagree; read is the one in part {first.part}"

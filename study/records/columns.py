@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from study.measures import DEFAULT, MEASURES
 from study.runs.run import fact_keys
 
-METRICS = ("cross_entropy", "squared_error", "accuracy")
-NOISY = ("true", "redrawn", "redrawn_true", "untouched")
-
 RUN = {
     "run": "The run's id, a hash of its facts.",
     "facts": "All facts as JSON, of which the id is the hash.",
@@ -68,24 +65,19 @@ HISTORY = {
     "running_accuracy": "Mean accuracy of the epoch's mini-batches, each before its step, with "
     "dropout; empty at epoch 0.",
 }
+OF_ALL = tuple(HISTORY)
 for _measure in MEASURES.values():
     HISTORY |= _measure.columns
 
 
 def run_columns(measures: Sequence[str] = DEFAULT) -> list[str]:
     """Return the columns of ``runs`` for a study with this package's Adam and some measures."""
-    outcome = ["facts", "status", "epochs", "epochs_to_fit", "parameters", "seconds"]
-    outcome += ["image_shape", "classes", "test_examples", "outside"]
-    outcome += ["data_hash", "labels_hash", "weights_hash", "environment", "error"]
-    return ["run", *fact_keys(), *outcome, *history_columns(measures)[2:]]
+    return list(dict.fromkeys(["run", *fact_keys(), *RUN, *history_columns(measures)[2:]]))
 
 
 def history_columns(measures: Sequence[str] = DEFAULT, *, validation: bool = False) -> list[str]:
     """Return the columns of ``history``, on request with those of runs that have a split."""
-    train = [f"train_{name}" for name in METRICS]
-    train += [f"train_accuracy_{which}" for which in NOISY]
-    held_out = ("test", "validation") if validation else ("test",)
-    test = [f"{part}{of}_{name}" for part in held_out for of in ("", "_noisy") for name in METRICS]
-    running = ["running_cross_entropy", "running_accuracy"]
+    own = [name for name in OF_ALL if validation or not name.startswith("validation_")]
+    running = [name for name in own if name.startswith("running_")]
     measured = [column for name in measures for column in MEASURES[name].columns]
-    return ["run", "epoch", *train, *test, *measured, *running]
+    return [*(name for name in own if name not in running), *measured, *running]

@@ -72,13 +72,11 @@ def read_runs(folder: Path, runs: Collection[str] | None = None) -> dict[str, Re
     """
     read_config(folder)
     found = records_by_run(folder, runs)
-    wanted = [row for run, (row, _) in found.items() if runs is None or run in runs]
-    names = {row.get("environment", "") for row in wanted}
+    names = {row.get("environment", "") for row, _ in found.values()}
     environments = {name: read_environment(folder, name) for name in sorted(names)}
     return {
         run: RecordedRun(row, history, environments[row.get("environment", "")])
         for run, (row, history) in found.items()
-        if runs is None or run in runs
     }
 
 

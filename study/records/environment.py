@@ -41,7 +41,7 @@ def environment(machine: Machine) -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "device": device_name(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": machine.precision,
         "products": "one run at a time" if device.type == "cpu" else "batched over runs",
         "matmul": matmul_backend(device),
@@ -53,44 +53,33 @@ def environment(machine: Machine) -> dict[str, Any]:
     }
 
 
-def recorded_routes(folder: Path, shapes: Collection[str]) -> dict[str, str]:
-    """Return how products of some shapes were computed in a study's folder.
+def agreed_routes(
+    folder: Path, shapes: Collection[str], measure: Callable[[], Mapping[str, str]]
+) -> dict[str, str]:
+    """Return how products of some shapes are to be computed in a study's folder.
 
-    Only folders that a processor and a torch like these wrote count. Empty where none is recorded:
-    then any route will do.
+    They are computed as a processor and a torch like these did it there. Where none did,
+    ``measure`` finds the fastest way, once for all tasks of the kind: of two tasks that begin
+    together, both take what the first one found.
 
     Raises
     ------
     BadInput
         A damaged environment.
     """
+    here = (processor(), _version("torch"))
     for path in files_in(folder / "environment", "*.json"):
         try:
             found = read_json(path, "an environment of this study")
-            there = (found["processor"], found["device"], found["packages"]["torch"])
+            there, device = (found["processor"], found["packages"]["torch"]), found["device"]
             routes = dict(found["routes"])
         except BadInput:
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(str(path), "an environment of this study", str(error)) from None
-        if there == (processor(), "cpu", _version("torch")) and routes.keys() == set(shapes):
+        if (there, device) == (here, "cpu") and routes and routes.keys() == set(shapes):
             return routes
-    return {}
-
-
-def agreed_routes(
-    folder: Path, shapes: Collection[str], measure: Callable[[], Mapping[str, str]]
-) -> dict[str, str]:
-    """Return how products of some shapes are to be computed in a study's folder.
-
-    They are computed as they were there. Where none was, ``measure`` finds the fastest way, once
-    for all tasks with a processor and a torch like these: of two tasks that begin together, both
-    take what the first one found.
-    """
-    found = recorded_routes(folder, shapes)
-    if found:
-        return found
-    kind = sha256([json.dumps([processor(), _version("torch"), sorted(shapes)]).encode()])[:12]
+    kind = sha256([json.dumps([*here, sorted(shapes)]).encode()])[:12]
     path = folder / "routes" / f"{kind}.json"
     if path.exists():
         return read_json(path, "how products are computed")
@@ -177,11 +166,6 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def device_name(device: torch.device) -> str:
-    """Return the name of the device trained on."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def matmul_backend(device: torch.device) -> str:

@@ -11,6 +11,23 @@ from study.base.errors import BadInput
 from study.runs.run import Run
 
 
+def facts_in(text: Any, where: str) -> dict[str, Any]:
+    """Return the facts in a cell of a row of ``runs``.
+
+    Raises
+    ------
+    BadInput
+        They are no JSON object.
+    """
+    try:
+        facts = from_json(text)
+        if not isinstance(facts, dict):
+            raise TypeError(f"found {type(facts).__name__}")
+    except (ValueError, TypeError) as error:
+        raise BadInput(where, "facts as JSON", hint=str(error)) from None
+    return facts
+
+
 def run_of(row: Mapping[str, Any], where: str, **more: Any) -> Run:
     """Return the run that a row of ``runs`` records, made again from its facts.
 
@@ -31,12 +48,7 @@ def run_of(row: Mapping[str, Any], where: str, **more: Any) -> Run:
         Its facts are none, have settings among them that are no facts, or do not give its id.
     """
     place = f"{where} run {row['run']}"
-    try:
-        facts = from_json(row["facts"])
-        if not isinstance(facts, dict):
-            raise ValueError(f"found {type(facts).__name__}")
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(place, "facts as JSON", hint=str(error)) from None
+    facts = facts_in(row.get("facts"), place)
     for key in facts:
         if key in Run.no_facts():
             raise BadInput(f"{place} {key}", "facts alone", facts[key], "this is no fact of a run")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study.base.errors import BadInput
+from study.records.facts import facts_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,10 +106,8 @@ def hashes_of(
     BadInput
         Values of a type that no record has, or facts that are no JSON.
     """
-    found = {
-        "history": None if history is None else digest(history),
-        "answers": None if answers is None else digest(answers),
-    }
+    tables = {"history": history, "answers": answers}
+    found = {kind: None if table is None else digest(table) for kind, table in tables.items()}
     return {"runs": _of_row(row, found), **found}
 
 
@@ -128,16 +127,7 @@ def facts_of(row: pa.Table) -> Mapping[str, object]:
     BadInput
         They are no JSON object.
     """
-    if "facts" not in row.column_names:
-        return {}
-    text = row["facts"][0].as_py()
-    try:
-        facts = json.loads(text)
-        if not isinstance(facts, dict):
-            raise TypeError(type(facts).__name__)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadInput("facts", "a JSON object", text, str(error)) from None
-    return facts
+    return facts_in(row["facts"][0].as_py(), "a row") if "facts" in row.column_names else {}
 
 
 def with_hashes(rows: pa.Table, history: pa.Table, answers: pa.Table | None) -> pa.Table:

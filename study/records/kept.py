@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from study.base.errors import BadInput
-from study.records.parquet import KINDS, each_part, read_part
+from study.records.parquet import KINDS, OF_EVERY_RUN, each_part, read_part
 from study.runs.config import WRITTEN
 
 # All else serves tasks that train: checkpoints, progress, locks, logs, routes, what W&B was sent.
@@ -48,7 +48,7 @@ def config_files(folder: Path) -> Iterator[Path]:
 def check_whole(folder: Path) -> None:
     """Raise `BadInput` where a part of a study's records is torn or missing."""
     for name in each_part(folder):
-        for path in (folder / kind / f"{name}.parquet" for kind in ("runs", "history")):
+        for path in (folder / kind / f"{name}.parquet" for kind in OF_EVERY_RUN):
             if read_part(path, ["run"]) is None:
                 hint = "the next start of study fit trains its runs again"
                 raise BadInput(str(path), "a whole part of a study's records", hint=hint)

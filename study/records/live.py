@@ -32,7 +32,6 @@ from study.runs.progress import FAILED
 
 TRAINING, DONE, INTERRUPTED = "training", "done", "interrupted"
 FOLDER = "progress"
-LONGEST_TAIL = 2**26  # bytes
 LONGEST_LINE, LARGEST = 2**26, 2**31  # bytes
 MOST_EPOCHS = 2**31
 Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -198,7 +197,7 @@ def _last(path: Path) -> dict[str, Any]:
         while True:
             file.seek(max(0, size - tail))
             lines = file.read(tail).split(b"\n")[1:-1]  # the first may be cut, the last is empty
-            if lines or tail >= min(size, LONGEST_TAIL):
+            if lines or tail >= min(size, LONGEST_LINE):
                 break
             tail *= 4
     last: dict[str, Any] = from_json(lines[-1]) if lines else {}

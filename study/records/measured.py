@@ -7,7 +7,7 @@ touched.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,19 +86,16 @@ def lacking(folder: Path, measures: Mapping[str, Measure], known: dict[str, Lack
 
 def _lacking(table: pa.Table, measures: Mapping[str, Measure]) -> Lacking:
     """Return which measures the runs of some histories lack."""
-    epochs, found = Counter(table["run"].to_pylist()), defaultdict(set)
+    import pandas as pd
+
+    runs, found = table["run"].to_pylist(), defaultdict(set)
     for name, measure in measures.items():
-        columns = [table[column] for column in measure.columns if column in table.column_names]
-        if measure.at == "evaluation" and any(column.null_count == 0 for column in columns):
-            continue
-        present = [False] * len(table)
-        for column in columns:
-            present = [a or b for a, b in zip(present, column.is_valid().to_pylist(), strict=True)]
-        pairs = zip(table["run"].to_pylist(), present, strict=True)
-        measured = Counter(run for run, there in pairs if there)
-        for run, its in epochs.items():
-            if measured[run] < (its if measure.at == "evaluation" else 1):
-                found[run].add(name)
+        columns = [column for column in measure.columns if column in table.column_names]
+        there = pd.DataFrame({column: table[column].is_valid().to_numpy() for column in columns})
+        by_run = there.reindex(range(len(table))).any(axis=1).groupby(runs)
+        measured = by_run.all() if measure.at == "evaluation" else by_run.any()
+        for run in measured.index[~measured]:
+            found[run].add(name)
     return dict(found)
 
 

@@ -10,7 +10,7 @@ from study.base.errors import BadInput
 from study.base.files import files_in, open_regular, unreadable
 from study.base.names import ACTIVATION, FILE, refuse_untrusted
 from study.records.facts import run_of
-from study.records.parquet import each_part, read_part
+from study.records.parquet import ended_runs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,10 +70,8 @@ def load_network(
 
 
 def _activation(folder: Path, run_id: str) -> str:
-    for name in each_part(folder):
-        table = read_part(folder / "runs" / f"{name}.parquet", ["run", "facts"])
-        for run, facts in zip(*table.to_pydict().values(), strict=True) if table else ():
-            if run == run_id:
-                row = {"run": run, "facts": facts}
-                return run_of(row, str(folder)).model.activation
-    raise BadInput("run_id", f"a run recorded in {folder}", run_id, "its weights alone are there")
+    facts = dict(ended_runs(folder, ["run", "facts"]))
+    if run_id not in facts:
+        hint = "its weights alone are there"
+        raise BadInput("run_id", f"a run recorded in {folder}", run_id, hint)
+    return run_of({"run": run_id, "facts": facts[run_id]}, str(folder)).model.activation

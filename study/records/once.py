@@ -19,7 +19,8 @@ from study.base.errors import BadInput, LeftOut
 from study.base.files import read_json
 from study.base.names import FILE
 from study.records.hashes import HASHES, by_run, digest, edited, recorded_hashes
-from study.records.parquet import KINDS, each_part, read_part
+from study.records.parquet import KINDS, OF_EVERY_RUN, each_part, read_part, tables_in
+from study.records.sound import warn_of
 from study.runs.progress import FAILED
 
 if TYPE_CHECKING:
@@ -56,43 +57,32 @@ class Record(NamedTuple):
         return failed, 2 if self.edited else 0, str(recorded.get("runs"))
 
     def disagrees(self, other: Record) -> bool:
-        """Tell whether another record of the same run has other results."""
-        return (
+        """Tell whether another record of the same run, if it did not fail, has other results."""
+        return other.cell("status") != FAILED and (
             [self.cell(name) for name in RESULTS] != [other.cell(name) for name in RESULTS]
             or _differ(self.history, other.history)
             or _differ(self.answers, other.answers)
         )
 
 
-def records_in(folder: Path, part: str) -> dict[str, Record]:
-    """Return the records in a part by run; none where its row or history cannot be read.
-
-    Raises
-    ------
-    BadInput, OSError
-        A part of another format, or a file that cannot be read.
-    """
-    return records_of(part, {k: read_part(folder / k / f"{part}.parquet") for k in KINDS})
-
-
-def records_of(part: str, tables: Mapping[str, pa.Table | None]) -> dict[str, Record]:
-    """Return the records in a part's tables, which are by kind."""
-    if tables["runs"] is None or tables["history"] is None:
-        return {}
-    answers = {k: v for kind in KINDS_OF_PREDICTIONS for k, v in by_run(tables[kind]).items()}
-    history = by_run(tables["history"])
+def records_of(part: str, tables: Mapping[str, pa.Table]) -> dict[str, Record]:
+    """Return the records in a part, of which `tables_in` gives the tables."""
+    answers = {k: v for kind in KINDS_OF_PREDICTIONS for k, v in by_run(tables.get(kind)).items()}
+    history = by_run(tables.get("history"))
     return {
         run: Record(part, row.slice(0, 1), history.get(run), answers.get(run))
-        for run, row in by_run(tables["runs"]).items()
+        for run, row in by_run(tables.get("runs")).items()
     }
 
 
 def read_parts(
     folder: Path,
     kinds: Sequence[str] = ("runs", "history"),
-    holding: Collection[str] | None = None,
-) -> tuple[dict[str, list[pa.Table]], list[Path]]:
-    """Read a study's parts, each run from one of its records, and warn of those that disagree.
+    runs: Collection[str] | None = None,
+) -> dict[str, list[pa.Table]]:
+    """Read a study's parts, each run from one of its records.
+
+    A warning names files that are torn or missing, and records that disagree.
 
     Parameters
     ----------
@@ -100,15 +90,13 @@ def read_parts(
         A study's folder.
     kinds
         What to read.
-    holding
-        Ids of runs: only the parts with one of them are read.
+    runs
+        Ids of runs: only theirs is read; None reads all.
 
     Returns
     -------
-    tables
+    dict of list of pa.Table
         By kind, the tables of each part whose files of every kind asked for are whole.
-    damaged
-        The files that are torn or missing.
 
     Raises
     ------
@@ -117,41 +105,48 @@ def read_parts(
     """
     parts: dict[str, dict[str, pa.Table]] = {}
     places: dict[str, list[str]] = defaultdict(list)  # the parts with a record of a run
-    damaged = []
     for name in each_part(folder):
-        path = folder / "runs" / f"{name}.parquet"
-        rows = read_part(path, None if "runs" in kinds else ["run"])
-        runs = set() if rows is None else set(rows["run"].to_pylist())
-        if holding is not None and rows is not None and runs.isdisjoint(holding):
+        paths = {kind: folder / kind / f"{name}.parquet" for kind in KINDS}
+        rows = read_part(paths["runs"], None if "runs" in kinds else ["run"])
+        inside = set() if rows is None else set(rows["run"].to_pylist())
+        if runs is not None and rows is not None and inside.isdisjoint(runs):
             continue
-        found = {k: read_part(folder / k / f"{name}.parquet") for k in kinds if k != "runs"}
-        found |= {"runs": rows} if "runs" in kinds else {}
-        torn = [kind for kind in kinds if found[kind] is None]
-        if torn and path.exists():
-            damaged += [folder / kind / f"{name}.parquet" for kind in torn]
-        elif not torn:
+        found = {k: rows if k == "runs" else read_part(paths[k]) for k in kinds}
+        torn = [paths[kind] for kind in kinds if found[kind] is None]
+        if not torn:
             parts[name] = found
-        for run in runs:
+        elif paths["runs"].exists():  # runs without predictions have no file of them
+            warn_of([p for p in torn if p.parent.name in OF_EVERY_RUN or p.exists()])
+        for run in inside:
             places[run].append(name)
     twice = {run: names for run, names in sorted(places.items()) if len(names) > 1}
-    for name, left_out in _left_out(folder, twice).items():
-        if name in parts:
-            parts[name] = {kind: without(table, left_out) for kind, table in parts[name].items()}
-    return {kind: [_shown(each[kind]) for each in parts.values()] for kind in kinds}, damaged
+    others = _others(folder, twice)
+    return {
+        kind: [_read(tables[kind], runs, others[name]) for name, tables in parts.items()]
+        for kind in kinds
+    }
 
 
-def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+def _read(table: pa.Table, runs: Collection[str] | None, others: Collection[str]) -> pa.Table:
+    """Return a table of ``runs`` but not ``others``, without hashes, which are no result."""
+    if runs is not None:
+        table = table.filter(_is_of(table, runs))
+    if others:
+        table = without(table, others)
+    return table.drop_columns(HASHES) if HASHES in table.column_names else table
+
+
+def _others(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
     """Return, by part, the runs that are read from another part; warn where records disagree."""
     found: dict[str, set[str]] = defaultdict(set)
-    inside = functools.cache(functools.partial(records_in, folder))
+    inside = functools.cache(lambda part: records_of(part, tables_in(folder, part)))
     apart = []
     for run, parts in twice.items():
         records = [inside(part)[run] for part in parts if run in inside(part)]
         records.sort(key=lambda record: record.rank)
         for other in records[1:]:
             found[other.part].add(run)
-        rivals = [each for each in records[1:] if each.cell("status") != FAILED]
-        apart += [(run, records[0], each) for each in rivals if records[0].disagrees(each)][:1]
+        apart += [(run, records[0], each) for each in records[1:] if records[0].disagrees(each)][:1]
     if apart:
         run, taken, other = apart[0]
         names = [_environment(folder, each.cell("environment")) for each in (taken, other)]
@@ -161,7 +156,7 @@ def _left_out(folder: Path, twice: Mapping[str, Sequence[str]]) -> dict[str, set
             f"{folder}: run {run} has records that disagree{more}; read is the one of environment "
             f"{names[0]}, not the one of environment {names[1]}{edits}",
             LeftOut,
-            stacklevel=4,
+            stacklevel=2,
         )
     return found
 
@@ -189,12 +184,14 @@ def _differ(one: pa.Table | None, other: pa.Table | None) -> bool:
 
 def without(table: pa.Table, runs: Collection[str]) -> pa.Table:
     """Return a table without the rows of some runs."""
+    import pyarrow.compute as pc
+
+    return table.filter(pc.invert(_is_of(table, runs)))
+
+
+def _is_of(table: pa.Table, runs: Collection[str]) -> pa.ChunkedArray:
+    """Return which rows of a table are those of some runs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return table.filter(pc.invert(pc.is_in(table["run"], pa.array(sorted(runs), pa.string()))))
-
-
-def _shown(table: pa.Table) -> pa.Table:
-    """Return a table without the column of hashes, which is no result."""
-    return table.drop_columns(HASHES) if HASHES in table.column_names else table
+    return pc.is_in(table["run"], pa.array(list(runs), pa.string()))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = "1"
 KINDS = ("history", "predictions", "answers", "runs")  # in the order they are written
+OF_EVERY_RUN = ("runs", "history")
 
 
 def write_part(folder: Path, tables: Mapping[str, pa.Table], writer: str = "") -> str:
@@ -35,23 +36,22 @@ def write_part(folder: Path, tables: Mapping[str, pa.Table], writer: str = "") -
     The name follows from the runs and from ``writer``, a task's name. Two tasks that no lock kept
     from the same runs so have parts of their own, and neither merges or removes the other's.
     """
-    ids = tables["runs"]["run"].to_pylist()
-    failed = failed_in(tables["runs"])
+    rows = tables["runs"]
+    rows = rows.select([name for name in ("run", "status") if name in rows.column_names])
     # A run that failed once has another part when it is trained again.
-    names = [writer, *(f"{run} failed" if run in failed else run for run in ids)]
-    name = sha256([name.encode() for name in names])[:16]
+    failed = [" failed" * (row.get("status") == FAILED) for row in rows.to_pylist()]
+    names = [f"{run}{end}" for run, end in zip(rows["run"].to_pylist(), failed, strict=True)]
+    name = sha256([name.encode() for name in [writer, *names]])[:16]
     for kind in KINDS:
         if kind in tables:
             write_whole(folder / kind / f"{name}.parquet", parquet(tables[kind]))
     return name
 
 
-def failed_in(rows: pa.Table) -> set[str]:
-    """Return the ids of the runs in some rows that failed."""
-    if "status" not in rows.column_names:
-        return set()
-    pairs = zip(rows["run"].to_pylist(), rows["status"].to_pylist(), strict=True)
-    return {run for run, status in pairs if status == FAILED}
+def remove_part(folder: Path, name: str) -> None:
+    """Remove a part's files, first that of ``runs``, without which nobody reads the others."""
+    for kind in reversed(KINDS):
+        (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
 
 
 def merge_parts(folder: Path, names: Sequence[str], writer: str = "") -> list[str]:
@@ -59,24 +59,15 @@ def merge_parts(folder: Path, names: Sequence[str], writer: str = "") -> list[st
 
     A part that is torn is neither merged nor removed; with no other, none is written.
     """
-    found: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
-    read = []
-    for name in names:
-        tables = {kind: read_part(folder / kind / f"{name}.parquet") for kind in KINDS}
-        if tables["runs"] is None or tables["history"] is None:
-            continue
-        read.append(name)
-        for kind, table in tables.items():
-            if table is not None:
-                found[kind].append(table)
-    if not read:
+    parts = {name: tables for name in names if "runs" in (tables := tables_in(folder, name))}
+    if not parts:
         return []
+    found = {kind: [each[kind] for each in parts.values() if kind in each] for kind in KINDS}
     whole = {kind: concatenate(tables) for kind, tables in found.items() if tables}
     merged = write_part(folder, whole, writer)
-    for kind in reversed(KINDS):
-        for name in read:
-            if name != merged:
-                (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
+    for name in parts:
+        if name != merged:
+            remove_part(folder, name)
     return [merged]
 
 
@@ -157,6 +148,20 @@ def ended_runs(
     return [row for rows in known.values() for row in rows]
 
 
+def tables_in(folder: Path, name: str) -> dict[str, pa.Table]:
+    """Return the tables of a part by kind; none where its row or its history cannot be read.
+
+    Raises
+    ------
+    BadInput, OSError
+        As `read_part` does.
+    """
+    found = {kind: read_part(folder / kind / f"{name}.parquet") for kind in KINDS}
+    if found["runs"] is None or found["history"] is None:
+        return {}
+    return {kind: table for kind, table in found.items() if table is not None}
+
+
 def read_part(
     path: Path, columns: Sequence[str] | None = None, *, some: bool = False
 ) -> pa.Table | None:
@@ -218,29 +223,23 @@ def read_part(
     return table.replace_schema_metadata(None) if is_sound(kind, table, columns) else None
 
 
-def concatenate(tables: list[pa.Table]) -> pa.Table:
+def concatenate(tables: Sequence[pa.Table]) -> pa.Table:
     """Return tables one below the other; where a table lacks a column, its cells are empty."""
     import pyarrow as pa
 
     found: dict[str, set[pa.DataType]] = {}
-    for table in tables:
+    parts = list(tables)
+    for table in parts:
         for field in table.schema:
             found.setdefault(field.name, set()).add(field.type)
     for name, types in found.items():
         mixed = pa.string() in types or pa.bool_() in types
-        if mixed and len(types - {pa.null()}) > 1:
-            tables = [_as_text(table, name) for table in tables]
-    return pa.concat_tables(tables, promote_options="permissive")
-
-
-def _as_text(table: pa.Table, name: str) -> pa.Table:
-    """Return a table with one column cast to text, since another table has text in it."""
-    import pyarrow as pa
-
-    if name not in table.column_names:
-        return table
-    index = table.column_names.index(name)
-    return table.set_column(index, name, table.column(index).cast(pa.string()))
+        if mixed and len(types - {pa.null()}) > 1:  # one table has text in it
+            for number, table in enumerate(parts):
+                if name in table.column_names:
+                    index, column = table.column_names.index(name), table[name].cast(pa.string())
+                    parts[number] = table.set_column(index, name, column)
+    return pa.concat_tables(parts, promote_options="permissive")
 
 
 def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -253,12 +252,11 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         for row in rows
     ]
     for name in names:
+        cells = [row for row in plain if row[name] is not None]
         # A column in which some runs have text and others numbers becomes text.
-        if len({isinstance(row[name], str) for row in plain if row[name] is not None}) > 1:
-            plain = [
-                {**row, name: value if isinstance(value, str) or value is None else str(value)}
-                for row, value in ((row, row[name]) for row in plain)
-            ]
+        if len({isinstance(row[name], str) for row in cells}) > 1:
+            for row in cells:
+                row[name] = str(row[name])
     return pa.Table.from_pylist(plain)
 
 

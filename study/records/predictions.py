@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.base.errors import BadInput, LeftOut
-from study.records.hashes import digest
+from study.records.hashes import by_run, digest
 from study.records.once import KINDS_OF_PREDICTIONS, read_parts
 from study.records.parquet import each_part, read_part
 from study.records.reading import read_config
-from study.records.sound import LISTS, warn_of
+from study.records.sound import LISTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,12 +79,8 @@ def _lists(arrays: Sequence[NDArray[Any] | None]) -> pa.ListArray:
 
 def tables_by_run(folder: Path, runs: Collection[str]) -> dict[str, pa.Table]:
     """Return what the networks of some runs answered, as it was written, by run."""
-    found: dict[str, pa.Table] = {}
-    for kind in KINDS_OF_PREDICTIONS:
-        for table in read_parts(folder, [kind], runs)[0][kind]:
-            for run in set(table["run"].to_pylist()) & set(runs):
-                found.setdefault(run, _of(table, [run]))
-    return found
+    tables = [t for kind in KINDS_OF_PREDICTIONS for t in read_parts(folder, [kind], runs)[kind]]
+    return {run: its for table in tables for run, its in by_run(table).items()}
 
 
 def load_predictions(
@@ -126,17 +122,13 @@ def load_predictions(
     read_config(folder)
     frames = [pd.DataFrame(columns=PREDICTION_COLUMNS)]
     for kind, long in zip(KINDS_OF_PREDICTIONS, (_of_format_1, _long), strict=True):
-        parts, damaged = read_parts(folder, [kind], runs)
-        warn_of([path for path in damaged if path.exists()])  # runs without any have no part
-        for table in parts[kind]:
+        for table in read_parts(folder, [kind], runs)[kind]:
             try:
-                frame = long(_of(table, runs), at)
+                frame = long(table, at)
                 frames += [frame[PREDICTION_COLUMNS].astype(TYPES)] if len(frame) else []
             except (LookupError, TypeError, ValueError) as error:
                 warnings.warn(f"{folder / kind}: {error}; left out", LeftOut, stacklevel=2)
-    frames = [frame for frame in frames if len(frame)] or frames[:1]
-    # Of one type, whatever a part happens to hold.
-    whole = pd.concat(frames, ignore_index=True)[PREDICTION_COLUMNS].astype(TYPES)
+    whole = pd.concat(frames[1:] or frames, ignore_index=True).astype(TYPES)
     return whole.drop_duplicates(["run", "part", "example"]).reset_index(drop=True)
 
 
@@ -178,15 +170,6 @@ def apart(recorded: pa.Table, again: pa.Table, rounded: bool) -> tuple[float, li
     return gap or np.inf, []
 
 
-def _of(table: pa.Table, runs: Collection[str] | None) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if runs is None:
-        return table
-    return table.filter(pc.is_in(table["run"], pa.array(list(runs), pa.string())))
-
-
 def _of_format_1(table: pa.Table, at: str | int) -> pd.DataFrame:
     """Return the predictions that the first format has, of last epochs."""
     frame: pd.DataFrame = table.to_pandas()
@@ -226,18 +209,14 @@ def right_on_test(
 
     Runs without a folder's answers have none: of the first format few examples were kept.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted, found = pa.array(list(runs), pa.string()), {}
-    for name in each_part(folder):
-        columns = ["run", "part", "at", "said", "label"]
-        table = read_part(folder / "answers" / f"{name}.parquet", columns)
-        if table is not None:
-            tested = pc.and_(pc.equal(table["part"], "test"), pc.equal(table["at"], at))
-            rows = table.filter(pc.and_(tested, pc.is_in(table["run"], wanted))).to_pandas()
-            for run, said, label in zip(rows["run"], rows["said"], rows["label"], strict=True):
-                found[run] = np.asarray(said == label)
+    found = {}
+    for table in read_parts(folder, ["answers"], runs)["answers"]:
+        tested = pc.and_(pc.equal(table["part"], "test"), pc.equal(table["at"], at))
+        rows = table.select(["run", "said", "label"]).filter(tested).to_pandas()
+        for run, said, label in zip(rows["run"], rows["said"], rows["label"], strict=True):
+            found[run] = np.asarray(said == label)
     return found
 
 

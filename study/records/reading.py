@@ -18,7 +18,6 @@ from study.records.live import rows_of
 from study.records.measured import added
 from study.records.once import read_parts
 from study.records.parquet import concatenate
-from study.records.sound import warn_of
 from study.runs import yaml_text
 from study.runs.config import SUBJECTS
 from study.runs.progress import FAILED
@@ -28,6 +27,7 @@ from study.runs.yaml_text import MOST_CHARACTERS
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -110,12 +110,19 @@ def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRe
 
     folder = Path(folder)
     read_config(folder)
-    parts, damaged = read_parts(folder)
-    warn_of(damaged)
+    parts = read_parts(folder)
     if not parts["runs"]:
         runs, history = (pd.DataFrame(columns=names()) for names in (run_columns, history_columns))
-        return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
-    runs, history = (concatenate(parts[kind]).to_pandas() for kind in ("runs", "history"))
+    else:
+        runs, history = _recorded(folder, *map(concatenate, parts.values()))
+    return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
+
+
+def _recorded(folder: Path, rows: pa.Table, epochs: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of recorded runs as `load` gives them."""
+    import pandas as pd
+
+    runs, history = rows.to_pandas(), epochs.to_pandas()
     runs = runs.drop_duplicates("run").sort_values(["seed", "run"])
     for key, value in Run.absent(optimizer="").items():  # of runs that are older than these facts
         if value is not None:
@@ -131,8 +138,7 @@ def load(folder: str | os.PathLike[str], *, unfinished: bool = False) -> StudyRe
         history = pd.DataFrame(columns=history_columns())
     last = history.drop_duplicates("run", keep="last").drop(columns="epoch")
     runs = runs.merge(last, on="run", how="left").reset_index(drop=True)
-    history = history.reset_index(drop=True)
-    return StudyRecords(runs, _with_unfinished(folder, history) if unfinished else history)
+    return runs, history.reset_index(drop=True)
 
 
 def _with_unfinished(folder: Path, history: pd.DataFrame) -> pd.DataFrame:
@@ -181,15 +187,14 @@ def records_by_run(
     folder
         A study's folder.
     runs
-        Ids of runs: only parts that hold one of them are read.
+        Ids of runs: only these are read; None reads all.
 
     Raises
     ------
     BadInput, OSError
         Records of another version, or a file that cannot be read.
     """
-    parts, damaged = read_parts(folder, holding=runs)
-    warn_of(damaged)
+    parts = read_parts(folder, runs=runs)
     found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     for rows, history in zip(parts["runs"], parts["history"], strict=True):
         epochs: dict[str, dict[int, dict[str, Any]]] = {}

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from study.base.names import source_hash
 from study.data.prepare import image_key
 from study.records.arrays import weights_hash
 from study.records.checkpoints import Checkpoints
 from study.records.environment import environment
 from study.records.measured import write_added
 from study.records.predictions import answers_table
-from study.records.provenance import data_sizes, outside_hashes
 from study.records.writing import Folder
 from study.runs.events import LiveStack, Observer, Outcome
 from study.runs.progress import FAILED, Progress
@@ -112,16 +112,13 @@ class Recorder(Observer):
             outcome = stack.outcome(progress)
             if self.study.keep_weights:
                 self.folder.write_weights(progress.run.id, outcome.weights)
-            results = {
-                **dict(zip(("data_hash", "labels_hash"), stack.hashes(progress), strict=True)),
-                "weights_hash": weights_hash(outcome.weights),
-            }
-            row = self._row(progress, **results)
+            hashes = [*stack.hashes(progress), weights_hash(outcome.weights)]
+            predictions = self._predictions(progress.run, outcome)
+            done.append(Recorded(progress, self._row(progress, hashes), predictions))
             history += progress.history
-            done.append(Recorded(progress, row, self._predictions(progress.run, outcome)))
         if done:
-            predictions = [each.predictions for each in done if each.predictions is not None]
-            self.folder.write_part([each.row for each in done], history, predictions)
+            kept = [each.predictions for each in done if each.predictions is not None]
+            self.folder.write_part([each.row for each in done], history, kept)
         self._add(again, stack)
         self.checkpoints.remove(each.run.id for each in stack.ended)
         self.recorded([*done, *(Recorded(progress, {}, None) for progress in again)])
@@ -146,23 +143,16 @@ class Recorder(Observer):
         """Return what a run's network answered; its images are kept once for each condition."""
         if not outcome.predictions:
             return None
-        same_for_all_seeds = image_key(run)[-1] is None and (
-            run.data.examples == run.data.source.train_examples
-        )
-        first = run.seed == self.study.runs[0].seed
+        whole = run.data.examples == run.data.source.train_examples
+        same_for_all_seeds = whole and image_key(run)[-1] is None
         images = None
-        if first or same_for_all_seeds:
+        if same_for_all_seeds or run.seed == self.study.runs[0].seed:
             images = self.folder.write_images(outcome.images)
         return answers_table(run.id, outcome.predictions, images)
 
-    def _row(
-        self,
-        progress: Progress,
-        data_hash: str | None = None,
-        labels_hash: str | None = None,
-        weights_hash: str | None = None,
-    ) -> Row:
-        run = progress.run
+    def _row(self, progress: Progress, hashes: Sequence[str | None] = (None, None, None)) -> Row:
+        run, source = progress.run, progress.run.data.source
+        outside = sorted(name for _, name in run.outside().values())
         return {
             "run": run.id,
             **run.facts(),
@@ -171,12 +161,13 @@ class Recorder(Observer):
             "epochs": progress.epoch,
             "epochs_to_fit": progress.epochs_to_fit,
             "parameters": run.parameters,
-            **data_sizes(run),
-            "outside": outside_hashes(run),
+            # So that reading a record resolves no name.
+            "image_shape": json.dumps(source.shape),
+            "classes": source.classes,
+            "test_examples": source.test_examples,
+            "outside": json.dumps({n: source_hash(n) for n in outside}) if outside else None,
             "seconds": progress.seconds,
-            "data_hash": data_hash,
-            "labels_hash": labels_hash,
-            "weights_hash": weights_hash,
+            **dict(zip(("data_hash", "labels_hash", "weights_hash"), hashes, strict=True)),
             "environment": self._environment_hash,
             "error": progress.error,
         }

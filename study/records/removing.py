@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
 
+from study.base.errors import BadInput
 from study.records.checkpoints import Checkpoints, saved_runs
+from study.records.facts import facts_in
 from study.records.kept import record_files
 from study.records.live import drop_rows, tasks_of
 from study.records.measured import write_added
-from study.records.once import KINDS_OF_PREDICTIONS, without
-from study.records.parquet import KINDS, each_part, ended_runs, read_part, write_part
+from study.records.once import without
+from study.records.parquet import (
+    OF_EVERY_RUN,
+    each_part,
+    ended_runs,
+    read_part,
+    remove_part,
+    tables_in,
+    write_part,
+)
+from study.records.predictions import pictured
 from study.runs.config import study_in
 from study.runs.run import Facts, Run
 
@@ -23,18 +33,15 @@ def removable(folder: Path) -> dict[str, Facts]:
 
     Nothing that the facts name is imported.
     """
-    rows = ended_runs(folder, ["run", "facts"])
-    # An id of another form names no file that the study wrote.
-    found = {run: _facts(text) for run, text in rows if re.fullmatch(r"[0-9a-f]{12}", str(run))}
+    found: dict[str, Facts] = {}
+    for run, text in ended_runs(folder, ["run", "facts"]):
+        # An id of another form names no file that the study wrote.
+        if re.fullmatch(r"[0-9a-f]{12}", str(run)):
+            found[run] = {}
+            with contextlib.suppress(BadInput):  # damaged facts are none
+                found[run] = {**Run.absent(optimizer=""), **facts_in(text, run)}
     saved = saved_runs(folder) - found.keys()
     return found | {run.id: run.facts() for run in study_in(folder).runs if run.id in saved}
-
-
-def _facts(text: str) -> Facts:
-    """Return recorded facts, with those that are younger than the record; damaged ones are none."""
-    with contextlib.suppress(ValueError, TypeError, RecursionError):
-        return {**Run.absent(optimizer=""), **json.loads(text)}
-    return {}
 
 
 def remove(folder: Path, runs: Collection[str]) -> None:
@@ -56,29 +63,15 @@ def remove(folder: Path, runs: Collection[str]) -> None:
             if left.num_rows:
                 write_added(folder, left.to_pylist(), columns)
             path.unlink()
-    _remove_images(folder, runs)
+    for path in record_files(folder, ("images",)):
+        if (shown := pictured(folder, [path.stem])) and shown.issubset(runs):
+            path.unlink()
     for name in list(each_part(folder)):
-        tables = {kind: read_part(folder / kind / f"{name}.parquet") for kind in KINDS}
-        whole = {kind: table for kind, table in tables.items() if table is not None}
+        whole = tables_in(folder, name)
         left = {kind: without(table, runs) for kind, table in whole.items()}
         if left["runs"].num_rows == whole["runs"].num_rows:
             continue
         if left["runs"].num_rows:
-            of_all = ("runs", "history")
-            kept = {k: table for k, table in left.items() if k in of_all or table.num_rows}
+            kept = {k: table for k, table in left.items() if k in OF_EVERY_RUN or table.num_rows}
             write_part(folder, kept, name)
-        for kind in reversed(KINDS):
-            (folder / kind / f"{name}.parquet").unlink(missing_ok=True)
-
-
-def _remove_images(folder: Path, runs: Collection[str]) -> None:
-    """Remove the images that only some runs refer to."""
-    used = {True: set[str](), False: set[str]()}
-    for name in each_part(folder):
-        for kind in KINDS_OF_PREDICTIONS:
-            table = read_part(folder / kind / f"{name}.parquet", ["run", "images"])
-            for run, images in zip(*table.to_pydict().values(), strict=True) if table else ():
-                used[run in runs].add(images)
-    for path in record_files(folder, ("images",)):
-        if path.stem in used[True] - used[False]:
-            path.unlink()
+        remove_part(folder, name)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_BYTES, MOST_TIMES = 2**28, 64
 LATEST_EPOCH = 2**31 - 1
 MOST_COLUMNS = 2_000
+NO_PART = "not a whole part of a study's records"
 OUTCOMES = ("epochs_to_fit", "parameters", "seconds")
 RESERVED = {*RUN, "seed", "study", "arm", "evaluate_every"} - {"run"}
 TEXTS = ("run", "status", "facts", "environment")
@@ -151,6 +152,4 @@ def _is_column(kind: str, name: str, column: pa.ChunkedArray) -> bool:
 def warn_of(damaged: Collection[Path]) -> None:
     """Warn of files that are torn or missing."""
     for path in damaged:
-        warnings.warn(
-            f"{path}: not a whole part of a study's records; left out", LeftOut, stacklevel=3
-        )
+        warnings.warn(f"{path}: {NO_PART}; left out", LeftOut, stacklevel=3)

@@ -221,7 +221,7 @@ class Folder:
         to a run's history belong to the same training.
         """
         columns = ["run", "status", "weights_hash"]
-        tables = [table.select(columns) for table in read_parts(self.path)[0]["runs"]]
+        tables = [table.select(columns) for table in read_parts(self.path)["runs"]]
         rows = [row for table in tables for row in table.to_pylist()]
         return {row["run"]: row["weights_hash"] for row in rows if row["status"] != FAILED}
 

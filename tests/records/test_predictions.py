@@ -99,7 +99,7 @@ def test_predictions_of_the_first_format_are_read_beside_new_ones(tmp_path: Path
     assert set(old["at"]) == {"last"}
     assert math.isnan(old["label_probability"].max())
     assert load_predictions(FORMAT1, at="fit").empty
-    (tables,) = read_parts(FORMAT1, ["predictions"])[0].values()
+    (tables,) = read_parts(FORMAT1, ["predictions"]).values()
     assert kind_of(concatenate(tables)) == "predictions"
     folder = Folder(tmp_path / "out", "format1")
     row = {"run": "new", "seed": 9, "facts": "{}", "status": "finished"}

@@ -23,6 +23,7 @@ from study.fit import main as fit
 from study.records.checking import check
 from study.records.hashes import HASHES, with_hashes
 from study.records.parquet import parquet, read_part
+from study.terminal.plan import counted
 from study.verify import main
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
@@ -143,7 +144,7 @@ def test_each_edit_that_once_passed_is_found(
     capsys.readouterr()
     assert main([str(folder), "--records"]) == 1
     *faults, last = capsys.readouterr().out.splitlines()
-    assert last == f"records of 3 runs: {len(faults)} faults"
+    assert last == f"records of 3 runs: {counted(len(faults), 'fault')}"
 
 
 @pytest.mark.parametrize("edit", [absurd_tolerance, zeroed_hash, swapped_weights])
@@ -312,6 +313,26 @@ def test_a_missing_environment_or_image_and_another_source_are_found(folder: Pat
     faults = " ".join(check(folder).faults)
     for said in ("environment", "images", "not that of digits in sources/"):
         assert said in faults
+
+
+def test_checksums_of_data_that_were_removed_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(folder / "sources")
+    assert main([str(folder), "--records"]) == 0
+    line, last = capsys.readouterr().out.splitlines()
+    said = "missing, so nothing says with which data the study began"
+    assert line == f"not covered: {folder / 'sources' / 'digits.json'}: {said}"
+    assert last == "records of 3 runs: everything that has a hash agrees with it"
+
+
+def test_one_fault_is_counted_as_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, *_ = sorted((folder / "images").iterdir())
+    path.write_bytes(path.read_bytes() + b"more")
+    assert main([str(folder), "--records"]) == 1
+    fault, last = capsys.readouterr().out.splitlines()
+    assert fault == f"{path}: differs from the hash that it is named by"
+    assert last == "records of 3 runs: 1 fault"
 
 
 def test_hashes_that_are_taken_from_every_row_are_missed(folder: Path) -> None:
