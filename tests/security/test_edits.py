@@ -23,7 +23,7 @@ from study.fit import main as fit
 from study.records.checking import check
 from study.records.hashes import HASHES, with_hashes
 from study.records.parquet import parquet, read_part
-from study.terminal.plan import counted
+from study.base.text import counted
 from study.verify import main
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"
