@@ -240,7 +240,7 @@ def asked_for(config: Mapping[str, Any]) -> int:
     return number * math.prod(len(values) for values in (config.get("vary") or {}).values())
 
 
-def image_shape(run: pd.Series) -> tuple[int, ...]:
+def image_shape(run: Mapping[Any, Any] | pd.Series) -> tuple[int, ...]:
     """Return the shape of a run's images; records of the first version leave it to the source."""
     recorded = run.get("image_shape")
     shape = json.loads(recorded) if isinstance(recorded, str) else None

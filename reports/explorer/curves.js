@@ -1,9 +1,9 @@
-// Every run is a line. Hovering names a run; a click or Enter pins it with its command.
+// Every run is a line. Hovering names a run; a click or Enter pins it with its row, its images and its command.
 "use strict";
 
 const startCurves = async () => {
   const data = explorer.curves;
-  const values = await unpackedNumbers(data.values);
+  const values = await unpackedNumbers(data.values), answers = await readAnswers();
   const width = data.epochs.length;
   const armColour = (arm) => (isDark() ? data.arms[arm].dark : data.arms[arm].light);
   const nameOf = (run) => data.arms[run.arm].name;
@@ -131,10 +131,11 @@ const startCurves = async () => {
     at("curves-pinned").replaceChildren(
       element("dl", { class: "facts" }, ...facts.flatMap(([name, value]) =>
         [element("dt", {}, name), element("dd", {}, String(value))])),
-      element("p", {}, "Train it again and compare: ", element("code", {}, run.command)));
+      element("p", {}, "Train it again and compare: ", element("code", {}, `${data.commands[data.arms[run.arm].study]} ${run.id}`)),
+      ...answers(index));
     const wall = explorer.noise?.levels.findIndex((level) => level.wall?.run === run.id) ?? -1;
     if (wall >= 0) {
-      const show = element("button", { type: "button" }, "Show its images");
+      const show = element("button", { type: "button", id: "curves-wall" }, "Show its memorization wall");
       show.addEventListener("click", () => setState({ noise: wall }));
       at("curves-pinned").append(show);
     }

@@ -26,8 +26,9 @@ def all_curves(records: Records) -> dict[str, Any]:
     -------
     curves
         ``epochs``, ascending, shared by all runs; ``metrics``, columns of ``history``; ``runs``,
-        one entry a run in the order of ``values``; ``arms``, each with its name, colours and
-        dashes; and ``values``, packed: [metric, run, epoch], nan where a run was not evaluated.
+        one entry a run in the order of ``values``; ``arms``, each with its name, study, colours
+        and dashes; ``commands``, by study, which train a run again when its id follows; and
+        ``values``, packed: [metric, run, epoch], nan where a run was not evaluated.
     """
     runs = _shown(records)
     history = records.history[records.history["run"].isin(runs["run"])]
@@ -40,20 +41,28 @@ def all_curves(records: Records) -> dict[str, Any]:
         for metric in metrics
     ]
     styles = arm_styles(records)
-    arms = {_arm(row): styles[row["study"], row["arm"]] for row in runs.to_dict("records")}
+    arms = {
+        _arm(row): (row["study"], styles[row["study"], row["arm"]])
+        for row in runs.to_dict("records")
+    }
     return {
         "epochs": epochs.tolist(),
         "metrics": metrics,
         "arms": [
             {
                 "name": name,
+                "study": study,
                 "light": s.colour,
                 "dark": dark(s.colour),
                 "dash": [4 * d for d in s.dashes],
             }
-            for name, s in arms.items()
+            for name, (study, s) in arms.items()
         ],
-        "runs": [_entry(row, list(arms), records.folders) for row in runs.to_dict("records")],
+        "runs": [_entry(row, list(arms)) for row in runs.to_dict("records")],
+        "commands": {
+            name: f"python -m study.verify {shlex.quote(folder)} --run"
+            for name, folder in records.folders.items()
+        },
         "left_out": len(records.runs) - len(runs),
         "values": packed_numbers(np.stack(wide)),
     }
@@ -72,9 +81,8 @@ def _arm(run: Mapping[Any, Any]) -> str:
     return f"{run['study']}: {run['arm']}" if run["arm"] else str(run["study"])
 
 
-def _entry(run: Mapping[Any, Any], arms: list[str], folders: dict[str, str]) -> dict[str, Any]:
+def _entry(run: Mapping[Any, Any], arms: list[str]) -> dict[str, Any]:
     fit = run["epochs_to_fit"]
-    folder = folders.get(run["study"], run["study"])
     return {
         "id": run["run"],
         "arm": arms.index(_arm(run)),
@@ -82,5 +90,4 @@ def _entry(run: Mapping[Any, Any], arms: list[str], folders: dict[str, str]) -> 
         "status": run["status"],
         "epochs": int(run["epochs"]),
         "fit": None if pd.isna(fit) else int(fit),
-        "command": f"python -m study.verify {shlex.quote(folder)} --run {run['run']}",
     }

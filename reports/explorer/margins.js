@@ -73,7 +73,7 @@ const startMargins = () => {
   const picture = (its, margins) => {
     const wide = Math.max(280, Math.min(640, at("margin-picture").clientWidth)), high = 150, [low, top] = extent();
     const x = (value) => 20 + ((value - low) / (top - low)) * (wide - 40);
-    const svg = element("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img",
+    const svg = element("svg", { viewBox: `0 0 ${wide} ${high}`, role: "group",
       "aria-label": `${its.seeds.length} seeds' effects, the interval and the margin` });
     const band = its.asked === "within" ? [margins[0], margins[1]]
       : its.asked === "above" ? [margins[0], top] : its.asked === "below" ? [low, margins[0]] : null;
@@ -85,16 +85,26 @@ const startMargins = () => {
     svg.append(element("circle", { class: "mean", cx: x(its.mean), cy: 95, r: 5 }));
     for (const [number, each] of its.seeds.entries()) {
       const dot = element("circle", { cx: x(each.effect), cy: 25 + (number % 6) * 10, r: 5,
+        role: "button", tabindex: 0, "data-seed": each.seed, "aria-pressed": String(state.get("seed") === String(each.seed)),
+        "aria-label": `seed ${each.seed}: ${written(each.effect)}`,
         class: `dot ${holds(its, margins, each.effect) ? "holds" : "fails"}${state.get("seed") === String(each.seed) ? " pinned" : ""}` },
         element("title", {}, `seed ${each.seed}: ${written(each.effect)}`));
-      dot.addEventListener("click", () => setState({ seed: state.get("seed") === String(each.seed) ? null : each.seed }));
+      const pin = () => setState({ seed: state.get("seed") === String(each.seed) ? null : each.seed });
+      dot.addEventListener("click", pin);
+      dot.addEventListener("keydown", (event) => {
+        if (!["Enter", " "].includes(event.key)) return;
+        event.preventDefault();
+        pin();
+      });
       svg.append(dot);
     }
     for (const share of wide < 480 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
       const value = low + share * (top - low), anchor = { 0: "start", 1: "end" }[share] || "middle";
       svg.append(element("text", { x: x(value), y: 140, "text-anchor": anchor }, written(value)));
     }
+    const focused = document.activeElement?.closest?.("#margin-picture .dot")?.dataset.seed;
     at("margin-picture").replaceChildren(svg);
+    if (focused !== undefined) svg.querySelector(`[data-seed="${focused}"]`)?.focus();  // it was drawn again
   };
 
   const fillTable = fillWhenOpened(at("margin-table"), () => {

@@ -2,7 +2,7 @@
 "use strict";
 
 const startNoise = async () => {
-  const { levels, images } = explorer.noise;
+  const { levels } = explorer.noise;
   const at = (id) => document.getElementById(id);
   const slider = at("noise-level"), wallBox = at("noise-wall"), detail = at("noise-detail");
   const SHADES = 15;
@@ -51,14 +51,14 @@ const startNoise = async () => {
     detail.replaceChildren();
     at("noise-wall-words").textContent = its
       ? `${its.learned.filter((epoch) => epoch !== null).length} of ${its.given.length} redrawn labels were learned by the network of seed ${its.seed}; the earliest learned come first, those never learned last.`
-      : "No label was redrawn at this level.";
-    if (!its || !images) return;
+      : its === null && level().noise ? "No answers with images are kept at this level." : "No label was redrawn at this level.";
+    if (!its) return;
     const order = [...its.learned.keys()].sort((a, b) => (its.learned[a] ?? Infinity) - (its.learned[b] ?? Infinity) || a - b);
     for (const [position, number] of order.entries()) {
       const tile = element("button", { type: "button", tabindex: position ? -1 : 0,
         class: its.learned[number] === null ? "tile never" : "tile",
-        "aria-label": `given ${its.given[number]}, true ${its.true[number]}, ${when(its, number)}` },
-        image(its.place[number], 28));
+        "aria-label": `given ${its.given[number]}, true ${trueOf(its, number)}, ${when(its, number)}` },
+        imageOf(its.sheet, its.place[number], 28));
       tile.addEventListener("mouseenter", () => showExample(number));
       tile.addEventListener("focus", () => showExample(number));
       wallBox.append(tile);
@@ -67,36 +67,22 @@ const startNoise = async () => {
   };
 
   const when = (its, number) => its.learned[number] === null ? "never learned" : `learned at epoch ${its.learned[number]}`;
-  const image = (place, size) => {
-    const scale = size / images.height;
-    return element("span", { class: "image", style: `width: ${images.width * scale}px; height: ${size}px; `
-      + `background-image: var(--sprite); background-size: ${images.width * scale}px auto; `
-      + `background-position: 0 ${-place * size}px` });
-  };
+  const trueOf = (its, number) => explorer.images[its.sheet].true[its.place[number]];
 
   const showExample = (number) => {
     const its = level().wall, moments = its.epochs.length, wide = 220, high = 70;
     const history = histories[Number(slider.value)].subarray(number * moments, (number + 1) * moments);
     const x = (epoch) => (epoch / last) * (wide - 4) + 2, y = (shade) => high - 4 - (shade / SHADES) * (high - 8);
     const points = Array.from(history, (shade, index) => `${x(its.epochs[index])},${y(shade)}`);
-    detail.replaceChildren(image(its.place[number], 84), element("div", {},
-      element("p", {}, `Given label ${its.given[number]}, true label ${its.true[number]}; ${when(its, number)}. `
+    detail.replaceChildren(imageOf(its.sheet, its.place[number], 84), element("div", {},
+      element("p", {}, `Given label ${its.given[number]}, true label ${trueOf(its, number)}; ${when(its, number)}. `
         + "Below: the probability of the given label, from 0 to 1, by epoch."),
       element("svg", { viewBox: `0 0 ${wide} ${high}`, width: wide, height: high, role: "img",
         "aria-label": "probability of the given label by epoch" },
         element("path", { class: "curve redrawn", d: `M${points.join("L")}` }))));
   };
 
-  wallBox.addEventListener("keydown", (event) => {
-    const columns = Math.max(1, Math.round(wallBox.clientWidth / (wallBox.firstElementChild?.getBoundingClientRect().width || 30)));
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
-    const tiles = [...wallBox.children], next = tiles[tiles.indexOf(document.activeElement) + step];
-    if (!step || !next) return;
-    event.preventDefault();
-    document.activeElement.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-  });
+  moveByArrows(wallBox);
   const show = () => {
     slider.setAttribute("aria-valuetext", `label noise ${level().noise}`);
     at("noise-words").textContent = words(level());
@@ -114,7 +100,6 @@ const startNoise = async () => {
     slider.value = changes.noise;
     show();
   });
-  if (images) document.documentElement.style.setProperty("--sprite", `url("${images.address}")`);
   slider.value = Math.min(levels.length - 1, Number(state.get("noise") ?? levels.length - 1));
   show();
 };

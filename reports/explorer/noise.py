@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.explorer.answers import Answers, answers_of, picture_shape, pictures_of
 from reports.explorer.packing import packed_bytes
+from reports.explorer.sprites import Sprites
 from reports.grouping import alike
-from reports.read import Records, image_shape
+from reports.read import Records
 from study.records.predictions import tables_by_run
 
 NOISE = "data.label_noise"
@@ -27,29 +28,32 @@ MOST_MOMENTS = 32  # epochs at which the wall has each example's history
 SHADES = 15  # steps from a probability of 0 to 1, so that histories compress well
 
 
-def noise_levels(records: Records) -> dict[str, Any] | None:
+def noise_levels(records: Records, sprites: Sprites) -> dict[str, Any] | None:
     """Return the levels of label noise of the study that has most of them; None without two.
+
+    Parameters
+    ----------
+    sprites
+        Where the images of the levels' walls go.
 
     Returns
     -------
     noise
-        ``levels``, one entry a level with mean curves over seeds and each seed's epoch of fit; and
-        ``images``, the sprite that the levels' walls refer to, or None.
+        ``levels``, one entry a level with mean curves over seeds, each seed's epoch of fit, and the
+        wall of one network, or None.
     """
     runs = _of_one_setting(records)
     if runs.empty or runs[NOISE].nunique() < 2:
         return None
-    found: dict[str, Any] = {"study": runs["study"].iloc[0], "levels": [], "images": None}
-    images: NDArray[np.uint8] | None = None
-    for level, its in runs.groupby(NOISE, sort=True):
-        entry = {"noise": float(level), **_level(records.history, its)}  # type: ignore[arg-type]  # pandas types a group's key as a scalar
-        wall, pictures = _wall(records, its) if level else (None, None)
-        if pictures is not None and (images is None or np.array_equal(images, pictures)):
-            images, entry["wall"] = pictures, wall
-        found["levels"].append(entry)
-    if images is not None:
-        found["images"] = _sprite(images, image_shape(runs.iloc[0]))
-    return found
+    levels = [
+        {
+            "noise": float(level),  # type: ignore[arg-type]  # pandas types a group's key as a scalar
+            **_level(records.history, its),
+            "wall": _wall(records, its, sprites) if level else None,
+        }
+        for level, its in runs.groupby(NOISE, sort=True)
+    ]
+    return {"study": runs["study"].iloc[0], "levels": levels}
 
 
 def _of_one_setting(records: Records) -> pd.DataFrame:
@@ -75,79 +79,45 @@ def _level(history: pd.DataFrame, runs: pd.DataFrame) -> dict[str, Any]:
         "curves": curves,
         "fit": [None if pd.isna(value) else int(value) for value in fits],
         "seeds": len(runs),
-        "wall": None,
     }
 
 
-def _wall(
-    records: Records, runs: pd.DataFrame
-) -> tuple[dict[str, Any] | None, NDArray[np.uint8] | None]:
+def _wall(records: Records, runs: pd.DataFrame, sprites: Sprites) -> dict[str, Any] | None:
     """Return the redrawn examples that one network was asked about after each epoch.
 
     The network is that of the first seed whose images are kept.
     """
     for row in runs.sort_values("seed").to_dict("records"):
         for folder in records.studies:
-            table = tables_by_run(Path(folder), [row["run"]]).get(row["run"])
-            if table is None or "at" not in table.column_names:
-                continue
-            answers = table.to_pandas()
-            answers = answers[answers["part"] == "train"].sort_values("epoch")
-            names = answers["images"].dropna().unique()
-            if len(names) and names[0] in records.images:
-                wall = {"run": row["run"], "seed": int(row["seed"]), **_of_network(answers)}
-                return wall, records.images[names[0]]
-    return None, None
+            answers = answers_of(tables_by_run(Path(folder), [row["run"]]).get(row["run"]))
+            shape = picture_shape(row)
+            images = None if answers is None else pictures_of(records, row, answers)
+            if answers is not None and images is not None and shape:
+                sheet = sprites.sheet(shape)
+                return {
+                    "run": row["run"],
+                    "seed": int(row["seed"]),
+                    "sheet": sheet,
+                    **_of_network(answers, images, partial(sprites.add, sheet)),
+                }
+    return None
 
 
-def _of_network(answers: pd.DataFrame) -> dict[str, Any]:
-    first = answers.iloc[0]
-    given, true = np.asarray(first["label"]), np.asarray(first["true_label"])
-    redrawn = np.flatnonzero(given != true)
-    said = np.stack(answers["said"].to_list())[:, redrawn]
-    probability = np.stack(answers["label_probability"].to_list())[:, redrawn].astype(float)
-    epochs = answers["epoch"].to_numpy(dtype=int)
-    learned = learned_at(said == given[redrawn], epochs)
+def _of_network(
+    answers: Answers,
+    images: NDArray[np.uint8],
+    add: Callable[[NDArray[np.uint8], int], int],
+) -> dict[str, Any]:
+    epochs, given, true = answers.epochs, answers.given, answers.true
+    learned, redrawn = answers.learned, np.flatnonzero(given != true)
     moments = np.unique(
         np.linspace(0, len(epochs) - 1, min(MOST_MOMENTS, len(epochs))).round().astype(int)
     )
-    shades = np.rint(np.nan_to_num(probability[moments]) * SHADES).astype(np.uint8)
+    shades = np.rint(answers.probability[moments][:, redrawn] * SHADES).astype(np.uint8)
     return {
-        "place": redrawn.tolist(),
+        "place": [add(images[number], true[number]) for number in redrawn],
         "given": given[redrawn].tolist(),
-        "true": true[redrawn].tolist(),
-        "learned": learned,
+        "learned": [learned[number] for number in redrawn],
         "epochs": epochs[moments].tolist(),
         "history": packed_bytes(shades.T.tobytes()),
     }
-
-
-def learned_at(right: NDArray[np.bool_], epochs: NDArray[np.int64]) -> list[int | None]:
-    """Return the epoch from which each example is answered with its label until the end.
-
-    Parameters
-    ----------
-    right
-        Whether an example was answered so, [epoch, example].
-    epochs
-        The epochs.
-
-    Examples
-    --------
-    >>> learned_at(np.array([[0, 1], [1, 0], [1, 0]], dtype=bool), np.array([0, 5, 9]))
-    [5, None]
-    """
-    since = len(right) - np.argmin(right[::-1], axis=0)
-    since[right.all(axis=0)] = 0
-    return [None if at == len(epochs) else int(epochs[at]) for at in since]
-
-
-def _sprite(images: NDArray[np.uint8], shape: tuple[int, ...]) -> Mapping[str, Any]:
-    """Return images in one PNG, one below the other."""
-    from PIL import Image
-
-    height, width = shape[:2]
-    content = io.BytesIO()
-    Image.fromarray(images.reshape(-1, width, *shape[2:])).save(content, "PNG", optimize=True)
-    address = "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
-    return {"address": address, "height": height, "width": width, "number": len(images)}

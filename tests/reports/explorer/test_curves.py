@@ -23,7 +23,7 @@ def test_every_run_has_its_recorded_values(results: Path) -> None:
         for metric, name in enumerate(found["metrics"]):
             np.testing.assert_allclose(values[metric, number], its[name], rtol=1e-3)
     assert found["left_out"] == 0
-    assert found["runs"][0]["command"].startswith("python -m study.verify ")
+    assert found["commands"] == {"small": f"python -m study.verify '{results}' --run"}
 
 
 def test_of_too_many_runs_the_first_seeds_are_shown(
