@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from reports.arm_styles import arm_colours
 from reports.captions import caption_of, runs_of
-from reports.drawing import _plain_powers
+from reports.drawing import drawn_on_canvas
 from reports.figures import FIGURES, Figure, figure
 from reports.read import Records
 from reports.style import styled
@@ -62,12 +62,9 @@ def drawing(request: Any, made: Records, verdicts: list[Verdict]) -> Iterator[Dr
     its = figure(request.param)
     shown = its.shown(made, verdicts)
     with styled("paper") as sizes:
-        width = sizes.text if its.wide else sizes.column
-        canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
-        axes = its.draw(shown, canvas.gca())
-        _plain_powers(canvas)
+        canvas = drawn_on_canvas(its, shown, sizes)
         canvas.canvas.draw()
-        yield Drawing(request.param, its, its.data(shown), axes)
+        yield Drawing(request.param, its, its.data(shown), canvas.gca())
         plt.close(canvas)
 
 
