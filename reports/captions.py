@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pandas as pd
 
 from reports.figures import Figure
-from reports.read import Records
+from reports.read import Records, parsed
 from study.base.text import counted
+from study.terminal.arms import arm_label
 
+MOST_VALUES = 4  # of a setting, which a caption lists
 SETTING = {
     "data.dataset": "data {}",
     "model.hidden": "hidden layers {}",
+    "data.train_examples": "{} training examples",
     "data.batch_size": "batches of {}",
     "optimizer.class_path": "{}",
     "optimizer.lr": "learning rate {}",
@@ -24,38 +27,57 @@ def caption_of(figure: Figure, table: pd.DataFrame, records: Records) -> str:
     parts = [figure.caption(table)]
     if figure.band:
         parts.append(f"{figure.band}.")
-    if not figure.of_verdicts and not table.empty:
-        runs = _runs_of(table, records)
-        parts.append(f"{arms_of(runs, records)}; {setting(runs)}.")
+    if not table.empty:
+        runs = runs_of(table, records)
+        which = "the arms that the claims name" if figure.of_verdicts else ""
+        parts.append(f"{arms_of(runs, records, which)}. {setting(runs)}.")
     return " ".join(" ".join(part.split()) for part in parts)
 
 
-def _runs_of(table: pd.DataFrame, records: Records) -> pd.DataFrame:
+def runs_of(table: pd.DataFrame, records: Records) -> pd.DataFrame:
     """Return the runs that a figure draws: those in its table, or in the table's attributes."""
     runs = records.runs
     drawn = table["run"] if "run" in table else table.attrs.get("runs", runs["run"])
     return runs[runs["run"].isin(drawn)]
 
 
-def arms_of(runs: pd.DataFrame, records: Records) -> str:
-    """Return which studies' arms are drawn: all of them, or how many."""
+def arms_of(runs: pd.DataFrame, records: Records, which: str = "") -> str:
+    """Return which studies' arms are drawn: all of them, or how many and which."""
     studies = [str(study) for study in runs["study"].unique()]
     theirs = records.runs[records.runs["study"].isin(studies)]
-    drawn, there = (len(each[["study", "arm"]].drop_duplicates()) for each in (runs, theirs))
-    many = counted(there, "arm")
-    return f"Of {', '.join(studies)}: {'' if drawn == there else f'{drawn} of '}{many}"
+    drawn, there = (each.drop_duplicates(["study", "arm"]) for each in (runs, theirs))
+    number = counted(len(there), "arm")
+    if len(drawn) < len(there):
+        which = which or _which(drawn, there, records)
+        number = f"{len(drawn)} of {number}, {which}"
+    return f"Of {', '.join(studies)}: {number}"
+
+
+def _which(drawn: pd.DataFrame, there: pd.DataFrame, records: Records) -> str:
+    """Return which arms are drawn: by the facts that they alone share, or by their names."""
+    varied = [key for study in drawn["study"].unique() for key in records.varied.get(study, [])]
+    shared = {
+        key: parsed(drawn[key].iloc[0])
+        for key in dict.fromkeys(varied)
+        if key in drawn and len(drawn[key].drop_duplicates()) == 1
+    }
+    if shared and len(replace(records, runs=there).having(shared)) == len(drawn):
+        return f"those with {arm_label(shared)}"
+    others = there.drop(drawn.index)
+    if len(others) < len(drawn):
+        return f"all but ({'; '.join(others['arm'])})"
+    return f"which are ({'; '.join(drawn['arm'])})"
 
 
 def setting(runs: pd.DataFrame) -> str:
-    """Return how many runs and seeds there are, and the network and data that all of them share."""
+    """Return how many runs and seeds there are, and the network and data that they have."""
     seeds = runs.groupby(["study", "arm"])["seed"].nunique()
     low, high = int(seeds.min()), int(seeds.max())
     number = f"{low}" if low == high else f"{low} to {high}"
     words = [f"{counted(len(runs), 'run')}, {number} {'seed' if high == 1 else 'seeds'} an arm"]
     for key, text in SETTING.items():
-        values: list[Any] = list(runs[key].dropna().unique()) if key in runs else []
-        if len(values) == 1:
-            words.append(text.format(values[0]))
-        elif values:
-            words.append(text.format("varied"))
+        values = list(runs[key].dropna().unique()) if key in runs else []
+        if values:
+            few = len(values) <= MOST_VALUES
+            words.append(text.format(" or ".join(map(str, values)) if few else "varied"))
     return "; ".join(words)

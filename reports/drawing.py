@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+import reports.figures
 from reports import wording
 from reports.captions import caption_of
 from reports.figures import figure
 from reports.read import Records
-from reports.style import styled
+from reports.style import Style, styled
 from reports.tables import for_csv
 from reports.verdicts import Verdict
 from study.base import text
@@ -93,14 +94,22 @@ def _draw(
     wording.write(folder / f"{drawn.name}.md", text.markdown(drawn.caption) + "\n")
     wording.write(folder / f"{drawn.name}.tex", rf"\caption{{{text.latex(drawn.caption)}}}" + "\n")
     with styled(style) as sizes:
-        width = sizes.text if its.wide else sizes.column
-        canvas = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
-        its.draw(its.shown(records, verdicts), canvas.gca())
-        _plain_powers(canvas)
+        canvas = drawn_on_canvas(its, its.shown(records, verdicts), sizes)
         for suffix, metadata in METADATA.items():
             canvas.savefig(folder / f"{drawn.name}.{suffix}", metadata=metadata)
         plt.close(canvas)
     return drawn
+
+
+def drawn_on_canvas(its: reports.figures.Figure, shown: object, sizes: Style) -> Figure:
+    """Return a figure, drawn in the size that it has in print."""
+    import matplotlib.pyplot as plt
+
+    width = sizes.text if its.wide else sizes.column
+    canvas: Figure = plt.figure(figsize=(width, 0.62 * sizes.column * (1.3 if its.wide else 1.1)))
+    its.draw(shown, canvas.gca())
+    _plain_powers(canvas)
+    return canvas
 
 
 def _plain_powers(canvas: Figure) -> None:

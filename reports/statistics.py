@@ -137,22 +137,6 @@ def equivalence_p(values: Values, low: float, high: float, seed: int) -> float:
     return max(above, below)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for their number (Holm, 1979).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values)
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
-
-
 def sign_test_p(differences: Values, alternative: Alternative = "two-sided") -> float:
     """Return the p-value of the sign test: that differences are as often above 0 as below.
 

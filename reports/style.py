@@ -90,11 +90,6 @@ def linestyle(index: int) -> Any:
     return (0, dashes) if dashes else "-"
 
 
-def palette(names: list[str]) -> dict[str, str]:
-    """Return a colour for each name; more names than colours share them, told apart by dashes."""
-    return {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
-
-
 def noise_colour(level: float) -> str:
     """Return the colour of a level of label noise, from 0 (dark) to 1 (lighter): viridis.
 

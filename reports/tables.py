@@ -45,7 +45,7 @@ def _verdict_row(each: Verdict) -> dict[str, object]:
         "setting": each.setting or "as registered",
         "verdict": each.verdict,
         "effect [interval that decides]": wording.effect(each),
-        "is a": wording.scale(claim),
+        "is a": claim.statistic.word,
         "asked": wording.asked(claim),
         "level": f"{100 * each.level:.4g} %",
         "95 % unadjusted": wording.interval(claim, each.unadjusted),

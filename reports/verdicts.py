@@ -174,34 +174,35 @@ def judge(
         return replace(verdict, why=f"train: {trained.partition(' && ')[0]}")
     ids = compared.runs.to_numpy().ravel()
     chosen = records.runs[records.runs["run"].isin(ids)]
+    found = judged(claim, compared.table, verdict.level)
     verdict = replace(
         verdict,
-        verdict=INCONCLUSIVE,
         pairs=compared.table,
         runs=compared.runs,
         mean=float(compared.table["effect"].mean()),
+        interval=found.interval,
+        unadjusted=found.unadjusted,
+        student=found.student,
+        p=found.p,
+        p_adjusted=min(1.0, found.p * family),
         diverged=int((chosen["status"] == "diverged").sum()),
         censored=_unfitted(claim, chosen),
         chosen=compared.chosen,
     )
-    found = judged(claim, compared.table, verdict.level)
-    images = _over_images(verdict, records) if claim.of_images else NOT_MEASURED
-    verdict = replace(
-        verdict,
-        interval=found.interval,
-        unadjusted=found.unadjusted,
-        student=found.student,
-        images=images,
-        p=found.p,
-        p_adjusted=min(1.0, found.p * family),
-    )
+    if claim.of_images:
+        verdict = replace(verdict, images=_over_images(verdict, records))
+    return _decided(verdict, found)
+
+
+def _decided(verdict: Verdict, found: Judged) -> Verdict:
+    """Return a verdict with what its effects show, or with what it would need."""
     holds, fails = found.holds, found.fails
-    if claim.of_images:  # nan decides nothing
-        beyond = sides(claim, images)
+    if verdict.claim.of_images:  # nan decides nothing
+        beyond = sides(verdict.claim, verdict.images)
         holds, fails = holds and beyond[0], fails and beyond[1]
     if holds or fails:
         return replace(verdict, verdict=SUPPORTED if holds else REFUTED)
-    return replace(verdict, why=_needs(verdict, found))
+    return replace(verdict, verdict=INCONCLUSIVE, why=_needs(verdict, found))
 
 
 def _command(claim: Claim, setting: Setting, last_seed: float) -> str:

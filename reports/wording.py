@@ -154,11 +154,6 @@ def stand_ins(verdict: Verdict) -> str:
     return ", ".join(parts) or f"{verdict.stand_ins} of {verdict.n} capped"
 
 
-def scale(claim: Claim) -> str:
-    """Return what an effect is called: a ratio, a difference, or a share of runs."""
-    return claim.statistic.word
-
-
 def asked(claim: Claim) -> str:
     """Return where an effect was claimed to lie, in words.
 
@@ -185,7 +180,7 @@ def finding(verdict: Verdict) -> str:
     """Return a verdict's effect and what was claimed of it, in a sentence without its end."""
     claim = verdict.claim
     found = effect(verdict)
-    return f"{capital(scale(claim))}: {found}; asked {asked(claim)}"
+    return f"{capital(claim.statistic.word)}: {found}; asked {asked(claim)}"
 
 
 def measured(claim: Claim) -> str:
@@ -197,7 +192,7 @@ def measured(claim: Claim) -> str:
     'Difference of epochs_to_fit'
     """
     epoch = "" if claim.metric in OUTCOMES else f", at {at_in_words(claim.at)}"
-    return capital(f"{scale(claim)} of {claim.metric}{epoch}")
+    return capital(f"{claim.statistic.word} of {claim.metric}{epoch}")
 
 
 def capital(sentence: str) -> str:

@@ -51,7 +51,9 @@ class Figure:
     about
         What it shows, for the caption: the first line is used, so a module's docstring will do.
     data
-        From the records, the frame that is drawn; empty where they have nothing to draw.
+        From the records, the frame that is drawn; empty where they have nothing to draw. The runs
+        in its column ``run``, or else in its ``attrs["runs"]``, are those that a caption counts;
+        ``attrs["left_out"]`` says in a sentence what else the records have.
     draw
         Draws the records' data on an Axes, or on the current one, and returns it.
     alt
@@ -85,7 +87,8 @@ class Figure:
 
     def caption(self, table: pd.DataFrame) -> str:
         """Return what the figure shows, and what of ``table``, its data, is left out."""
-        first = (self.about or "").partition("\n")[0]
+        parts = [(self.about or "").partition("\n")[0], table.attrs.get("left_out", "")]
+        first = " ".join(part for part in parts if part)
         number = 0 if self.single is None or table.empty else table[self.single].nunique()
         if number <= MOST_SINGLE:
             return first
@@ -105,22 +108,34 @@ def figure(name: str) -> Figure:
     return FIGURE.resolve_as(name, "--figures", Figure)
 
 
-def complete(table: pd.DataFrame, group: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of those epochs at which no run of its group has stopped.
+def complete(table: pd.DataFrame, group: Sequence[str], metric: str) -> pd.DataFrame:
+    """Return the rows of those epochs at which every run of its group has a metric.
 
-    A mean over the runs that are left would be one of survivors.
+    A mean over the runs that are left, once one has stopped or diverged, would be one of survivors.
     """
+    table = table.dropna(subset=[metric])
     keys = [*group, "epoch"]
     there = table.groupby(keys, dropna=False)["run"].transform("nunique")
     whole = table.groupby(list(group), dropna=False)["run"].transform("nunique")
     return table[there == whole]
 
 
+def evenly(values: Sequence[Any], most: int) -> list[Any]:
+    """Return at most so many of some values, evenly spaced, the first and the last among them.
+
+    Examples
+    --------
+    >>> evenly([0, 0.1, 0.2, 0.5, 1], 3)
+    [0, 0.2, 1]
+    """
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in places]
+
+
 def thinned(table: pd.DataFrame, points: int = 40) -> pd.DataFrame:
     """Return the rows of at most so many epochs, the first and the last among them."""
-    epochs = table["epoch"].drop_duplicates().sort_values().to_numpy()
-    chosen = epochs[np.linspace(0, len(epochs) - 1, min(points, len(epochs))).round().astype(int)]
-    return table[table["epoch"].isin(chosen)]
+    epochs = table["epoch"].drop_duplicates().sort_values().tolist()
+    return table[table["epoch"].isin(evenly(epochs, points))]
 
 
 def few(table: pd.DataFrame, single: str) -> pd.DataFrame:

@@ -11,28 +11,29 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, few
+from reports.figures.marks import mark_ends
+from reports.grouping import alike
 from reports.read import Records
 from reports.style import COLOURS
 
-BAND, SMALL = (
-    0.05,
-    0.01,
-)  # of claims.yaml's random-test-loss-stays and random-train-loss-almost-zero
+# Of claims.yaml's random-test-loss-stays and random-train-loss-almost-zero.
+BAND, SMALL = 0.05, 0.01
 SINGLE = "run"
 
 
 def data(records: Records) -> pd.DataFrame:
-    """Return both losses as shares of their start, a row an epoch, of the longest study.
+    """Return both losses as shares of their start, a row an epoch, of inputs as they are.
+
+    Of several groups of runs that differ in their seed alone, the one that was trained longest.
 
     ``inside`` marks each run's last epoch at which the test loss is within 5 % of its start.
     """
-    runs = records.runs[records.runs["data.label_noise"] == 1]
+    runs = records.runs
+    runs = runs[(runs["data.label_noise"] == 1) & (runs["data.inputs"] == "original")]
     if runs.empty:
         return pd.DataFrame()
-    longest = runs.groupby("study")["epochs"].mean().idxmax()
-    history = records.history[
-        records.history["run"].isin(runs.loc[runs["study"] == longest, "run"])
-    ]
+    longest = max(alike(records, runs), key=lambda group: float(group["epochs"].mean()))
+    history = records.history[records.history["run"].isin(longest["run"])]
     table = history[["run", "seed", "epoch"]].copy()
     for name in ("train", "test"):
         loss = history.set_index("run")[f"{name}_cross_entropy"]
@@ -54,12 +55,13 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     ax.plot(
         left["test"], left["train"], "o", color=COLOURS[4], markersize=3, label="leaves the band"
     )
+    mark_ends(records, table, "train", pd.Series(COLOURS[2], table.index), ax, x="test")
     ax.axvspan(1 - BAND, 1 + BAND, color=COLOURS[5], alpha=0.2, linewidth=0, label="within 5 %")
     ax.axhline(SMALL, color=COLOURS[0], linestyle=":", label="1 %")
     ax.set(
         yscale="log",
-        xlabel="test loss, as a share of its start",
-        ylabel="training loss, as a share of its start",
+        xlabel="test loss (share of its start)",
+        ylabel="training loss (share of its start)",
     )
     ax.legend(loc="upper right")
     return ax
@@ -86,6 +88,7 @@ FIGURE = Figure(
     alt,
     needs="runs on random labels (data.label_noise: 1)",
     band="Line: a run, epoch by epoch; dot: its last epoch within the band; band: a test loss "
-    "within 5 % of its start; dotted: a training loss of 1 % of its start",
+    "within 5 % of its start; dotted: a training loss of 1 % of its start; cross: a run that "
+    "diverged",
     single=SINGLE,
 )

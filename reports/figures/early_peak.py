@@ -7,14 +7,14 @@ deep networks".
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import Figure, complete
+from reports.figures import Figure, complete, evenly
+from reports.figures.marks import legend_beside, line_styles, mark_ends
 from reports.figures.memorization import over_noise
 from reports.read import Records
-from reports.style import linestyle, noise_colour
+from reports.style import noise_colour
 
 MOST_LEVELS = 6
 
@@ -24,11 +24,10 @@ def data(records: Records) -> pd.DataFrame:
     runs = over_noise(records, records.runs)
     if runs["data.label_noise"].nunique() < 2:
         return pd.DataFrame()
-    levels = np.sort(runs["data.label_noise"].unique())
-    places = np.linspace(0, len(levels) - 1, min(MOST_LEVELS, len(levels))).round().astype(int)
-    runs = runs[runs["data.label_noise"].isin(levels[places])]
+    levels = sorted(runs["data.label_noise"].unique())
+    runs = runs[runs["data.label_noise"].isin(evenly(levels, MOST_LEVELS))]
     table = records.history.merge(runs[["run", "data.label_noise"]], on="run")
-    whole = complete(table, ["data.label_noise"])
+    whole = complete(table, ["data.label_noise"], "test_accuracy")
     grouped = whole.groupby(["data.label_noise", "epoch"])["test_accuracy"]
     found = grouped.agg(["mean", "std", "count"]).reset_index()
     found.attrs["runs"] = list(runs["run"])
@@ -39,20 +38,20 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw a line a level, with a dot at its highest point."""
     ax = ax or plt.gca()
     table = data(records)
-    for index, level in enumerate(table["label_noise"].unique()):
-        curve, colour = table[table["label_noise"] == level], noise_colour(float(level))
-        ax.plot(
-            curve["epoch"],
-            curve["test_accuracy"],
-            color=colour,
-            linestyle=linestyle(index),
-            label=f"{level:g}",
-        )
+    styles = line_styles({level: noise_colour(level) for level in table["label_noise"].unique()})
+    for number, (level, style) in enumerate(styles.items()):
+        curve = table[table["label_noise"] == level]
+        ax.plot(curve["epoch"], curve["test_accuracy"], label=f"{level:g}", **style)
         top = curve.nlargest(1, "test_accuracy")
-        ax.plot(top["epoch"], top["test_accuracy"], "o", color=colour, markersize=4)
-    ax.plot([], [], "o", color="0.3", markersize=4, label="highest")
+        size = 7 - 4 * number / max(1, len(styles) - 1)  # a smaller dot is seen upon a larger
+        dot = {"color": style["color"], "markersize": size, "zorder": 3}
+        ax.plot(top["epoch"], top["test_accuracy"], "o", **dot)
+    ax.plot([], [], "o", color="0.3", markersize=5, label="highest")
+    runs = records.runs[records.runs["run"].isin(table.attrs["runs"])]
+    history = records.history.merge(runs[["run", "data.label_noise"]], on="run")
+    mark_ends(records, history, "test_accuracy", history["data.label_noise"].map(noise_colour), ax)
     ax.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
-    ax.legend(title="label noise", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(ax, "label noise")
     return ax
 
 
@@ -75,6 +74,7 @@ FIGURE = Figure(
     draw,
     alt,
     needs="a study that varies data.label_noise, with inputs as they are",
-    band="Line: mean over seeds, up to the first epoch at which one of them stopped; dot: the "
-    "line's highest point",
+    band="Line: mean over seeds, up to the first epoch at which one of them stopped or diverged, "
+    "higher levels thinner so that coinciding lines are seen; dot: the line's highest point; "
+    "cross: a run that diverged",
 )

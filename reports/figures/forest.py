@@ -39,8 +39,8 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     Settings that were not registered are left out, unless nothing else was judged. An interval that
     there is none of, because runs diverged or did not fit, is empty; an infinite one has no end.
     """
-    rows = []
-    for each in in_print(verdicts):
+    rows, shown = [], in_print(verdicts)
+    for each in shown:
         claim = each.claim
         rows.append(
             {
@@ -59,7 +59,12 @@ def data(verdicts: Sequence[Verdict]) -> pd.DataFrame:
                 "words": f"{wording.effect(each)}; {each.n} seeds",
             }
         )
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    found.attrs["runs"] = list({run for each in shown for run in each.runs.to_numpy().ravel()})
+    there, drawn = len(verdicts), len({each.claim.id for each in shown})
+    if drawn < there:
+        found.attrs["left_out"] = f"{drawn} of {there} claims: the others were not run."
+    return found
 
 
 def _margin(verdict: Verdict, which: int) -> str:

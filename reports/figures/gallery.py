@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import Figure
+from reports.figures import Figure, evenly
 from reports.read import Records, image_shape, shown_first
 from reports.style import small_text
 
@@ -27,8 +27,7 @@ def data(records: Records) -> pd.DataFrame:
         return pd.DataFrame()
     run = shown_first(runs).iloc[0]
     shown: pd.DataFrame = kept[kept["run"] == run["run"]].assign(shape=json.dumps(image_shape(run)))
-    evenly = np.linspace(0, len(shown) - 1, min(SHOWN, len(shown))).round().astype(int)
-    return shown.sort_values("place").iloc[evenly]
+    return shown.sort_values("place").iloc[evenly(range(len(shown)), SHOWN)]
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
@@ -65,5 +64,11 @@ def alt(records: Records) -> str:
 
 
 FIGURE = Figure(
-    __doc__, data, draw, alt, needs="predictions and images, which studies keep", wide=True
+    __doc__,
+    data,
+    draw,
+    alt,
+    needs="predictions and images, which studies keep",
+    wide=True,
+    band="Below each image: the label trained on / the true one / what the network says",
 )

@@ -24,7 +24,7 @@ def data(records: Records) -> pd.DataFrame:
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, and every seed faintly."""
-    ax = loss_backward.curves(data(records), "gradient_exact_cosine", ax or plt.gca())
+    ax = loss_backward.curves(records, data(records), "gradient_exact_cosine", ax or plt.gca())
     ax.set(ylabel="cosine with the true gradient", ylim=(-0.05, 1.08))
     return ax
 

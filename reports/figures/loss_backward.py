@@ -6,12 +6,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.arm_styles import RULES
-from reports.figures import Figure, few, thinned
+from reports.arm_styles import arm_colours
+from reports.figures import Figure, complete, few, thinned
+from reports.figures.marks import legend_beside, line_styles, mark_ends
 from reports.grouping import alike
 from reports.metrics import last_epochs
 from reports.read import Records
-from reports.style import COLOURS, linestyle
 from study.runs.settings import Optimizer
 
 SINGLE = "run"
@@ -48,33 +48,29 @@ def over_rules(records: Records, runs: pd.DataFrame) -> pd.DataFrame:
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw medians over seeds, colours for rules and dashes for losses, and every seed faintly."""
-    ax = curves(data(records), "train_cross_entropy", ax or plt.gca())
+    ax = curves(records, data(records), "train_cross_entropy", ax or plt.gca())
     ax.set(yscale="log", ylabel="training cross-entropy (nats)")
     return ax
 
 
-def curves(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
-    """Draw a metric against epoch by rule and loss: medians, and every seed faintly.
-
-    Later lines are thinner, so that a line is seen below another that it coincides with.
-    """
-    pairs = table[["loss", "backward rule"]].drop_duplicates().to_numpy().tolist()
-    arms: list[tuple[str, str]] = sorted((str(loss), str(rule)) for loss, rule in pairs)
-    losses = list(dict.fromkeys(loss for loss, _ in arms))
-    singles = thinned(few(table, SINGLE))
-    for number, (loss, rule) in enumerate(arms):
-        colour = RULES.get(rule, COLOURS[4 + number % 4])
-        dashes = linestyle(losses.index(loss))
-        its = singles[(singles["loss"] == loss) & (singles["backward rule"] == rule)]
-        for _, run in its.groupby("run"):
-            ax.plot(run["epoch"], run[metric], color=colour, linewidth=0.4, alpha=0.35)
-        its = table[(table["loss"] == loss) & (table["backward rule"] == rule)]
-        median = its.groupby("epoch")[metric].median()
-        thick = 0.8 + 3.2 * (len(arms) - 1 - number) / max(1, len(arms) - 1)
-        name = f"{loss.replace('_', ' ')}, {rule}"
-        ax.plot(median, color=colour, linestyle=dashes, linewidth=thick, label=name)
+def curves(records: Records, table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
+    """Draw a metric against epoch by rule and loss: medians, and every seed faintly."""
+    arm_of = records.runs.set_index("run")[["study", "arm"]].apply(tuple, axis=1)
+    colours = table["run"].map(arm_of).map(arm_colours(records))
+    arms = ["loss", "backward rule"]
+    first = table.assign(colour=colours).sort_values(arms).drop_duplicates(arms)
+    named = dict(
+        zip(zip(first["loss"], first["backward rule"], strict=True), first["colour"], strict=True)
+    )
+    for _, run in thinned(few(table, SINGLE)).groupby("run"):
+        colour = colours.loc[run.index[0]]
+        ax.plot(run["epoch"], run[metric], color=colour, linewidth=0.4, alpha=0.35)
+    medians = complete(table, arms, metric).groupby([*arms, "epoch"])[metric].median()
+    for (loss, rule), style in line_styles(named).items():
+        ax.plot(medians[loss, rule], label=f"{loss.replace('_', ' ')}, {rule}", **style)
+    mark_ends(records, table, metric, colours, ax)
     ax.set(xlabel="epoch")
-    ax.legend(title="loss, backward rule", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(ax, "loss, backward rule")
     return ax
 
 
@@ -91,8 +87,9 @@ def alt(records: Records) -> str:
 
 
 BAND = (
-    "Line: median over seeds, later arms thinner so that coinciding lines are seen; faint lines: "
-    "single runs"
+    "Line: median over seeds, up to the first epoch at which one of them stopped or diverged, "
+    "later arms thinner so that coinciding lines are seen; faint lines: single runs; "
+    "cross: a run that diverged"
 )
 FIGURE = Figure(
     __doc__,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
 from reports.figures import Figure, few, intervals
+from reports.figures.marks import diverged_of, legend_beside, mark_diverged
 from reports.grouping import alike
 from reports.read import Records
 from reports.style import COLOURS, DASHES, MARKERS
@@ -62,21 +65,15 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
         **intervals(table, SINGLE),
         ax=ax,
     )
-    sns.scatterplot(
-        few(table, SINGLE),
-        x="data.label_noise",
-        y="accuracy",
-        hue="set",
-        palette=colours,
-        s=6,
-        alpha=0.5,
-        legend=False,
-        ax=ax,
-    )
-    ax.plot([], [], "o", color="0.3", markersize=2.5, alpha=0.5, label="a run")
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 2.5, "alpha": 0.5}
+    for name, its in few(table, SINGLE).groupby("set"):
+        ax.plot(its["data.label_noise"], its["accuracy"], color=colours[str(name)], **dot)
+    ax.plot([], [], color="0.3", label="a run", **dot)
+    lost = table[table["run"].isin(diverged_of(records, table["run"]))]
+    mark_diverged(lost["data.label_noise"], lost["accuracy"], lost["set"].map(colours), ax)
     ax.axhline(0.1, color="0.45", linewidth=0.8, linestyle=":", label="chance")
     ax.set(xlabel="label noise (share of labels redrawn)", ylabel="accuracy", ylim=(0, 1.05))
-    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(ax)
     return ax
 
 
@@ -100,6 +97,7 @@ FIGURE = Figure(
     alt,
     needs="a study that varies data.label_noise, with inputs as they are",
     wide=True,
-    band="Line: mean over seeds; bar: its 95 % interval; small dot: a run; dotted: chance",
+    band="Line: mean over seeds; bar: its 95 % interval; small dot: a run; cross: a run that "
+    "diverged, which counts with chance; dotted: chance",
     single=SINGLE,
 )

@@ -15,6 +15,7 @@ from reports.figures import Figure
 from reports.read import Records
 from reports.style import COLOURS
 from reports.two_way import answers, seed_variance
+from study.base.text import counted
 
 FEWEST = 3  # seeds
 
@@ -26,13 +27,15 @@ def data(records: Records) -> pd.DataFrame:
     ``on_all_images`` is an estimate without bias, so that it is below 0 about as often as above it
     for an arm whose networks are equally good.
     """
-    rows = []
+    rows, drawn, lost = [], list[str](), 0
     for (study, arm), runs in records.runs.groupby(["study", "arm"], sort=False):
         ended = runs[runs["status"] != "diverged"]
         right = answers(records, list(ended["run"]))
         if len(right) < FEWEST or right.shape[1] < 2:
             continue
         accuracy = right.mean(axis=1)
+        drawn += list(ended["run"])
+        lost += len(runs) - len(ended)
         rows.append(
             {
                 "study": study,
@@ -45,7 +48,11 @@ def data(records: Records) -> pd.DataFrame:
                 "on_all_images": seed_variance(right),
             }
         )
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    found.attrs["runs"] = drawn
+    if lost:
+        found.attrs["left_out"] = f"Of these arms {counted(lost, 'run')} that diverged left out."
+    return found
 
 
 def draw(records: Records, ax: Axes | None = None) -> Axes:

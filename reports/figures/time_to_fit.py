@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures import Figure
+from reports.figures import Figure, evenly
+from reports.figures.marks import diverged_of, legend_beside, line_styles, mark_diverged
 from reports.figures.memorization import over_noise
 from reports.read import Records
-from reports.style import linestyle, noise_colour
+from reports.style import noise_colour
 from reports.survival import kaplan_meier
+
+MOST_LEVELS = 6
 
 
 def data(records: Records) -> pd.DataFrame:
-    """Return the curve of each label noise: epoch, share, and its 95% interval."""
+    """Return the curve of at most six levels of noise: epoch, share, and its 95% interval.
+
+    A run that diverged has not fitted by the epoch at which its training would have ended.
+    """
     stopping = records.runs[records.runs["stop.train_accuracy"].notna()]
     runs = over_noise(records, stopping)
     curves = []
+    shown = evenly(sorted(runs["data.label_noise"].unique()), MOST_LEVELS)
+    runs = runs[runs["data.label_noise"].isin(shown)]
     for noise, group in runs.groupby("data.label_noise"):
-        fitted = group["epochs_to_fit"].notna().to_numpy()
-        times = group["epochs_to_fit"].fillna(group["epochs"]).to_numpy(dtype=float)
-        curve = kaplan_meier(times, fitted)
+        times = records.measured("epochs_to_fit", "last").loc[group["run"]]
+        fitted = ~times["stands_in"].to_numpy(dtype=bool)
+        curve = kaplan_meier(times["value"].to_numpy(dtype=float), fitted)
         curves.append(
             pd.DataFrame(curve._asdict()).assign(
-                label_noise=noise, runs=len(group), censored=int((~fitted).sum())
+                label_noise=noise,
+                runs=len(group),
+                censored=int((~fitted).sum()),
+                diverged=len(diverged_of(records, group["run"])),
             )
         )
     found = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
@@ -37,40 +49,31 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     """Draw a step curve a label noise, with its band; ticks where runs are censored."""
     ax = ax or plt.gca()
     table = data(records)
-    levels = list(table["label_noise"].unique())
-    shown = [
-        levels[index] for index in np.unique(np.linspace(0, len(levels) - 1, 6).round().astype(int))
-    ]
-    for index, noise in enumerate(shown):
+    ends = table.groupby("label_noise").tail(1)
+    styles = line_styles({level: noise_colour(level) for level in table["label_noise"].unique()})
+    for noise, style in styles.items():
         curve = table[table["label_noise"] == noise]
-        colour = noise_colour(noise)
-        ax.step(
-            curve["time"],
-            curve["share"],
-            where="post",
-            color=colour,
-            linestyle=linestyle(index),
-            label=f"{noise:g}",
-        )
+        ax.step(curve["time"], curve["share"], where="post", label=f"{noise:g}", **style)
         ax.fill_between(
             curve["time"],
             curve["low"],
             curve["high"],
             step="post",
-            color=colour,
+            color=style["color"],
             alpha=0.12,
             linewidth=0,
         )
-        if curve["censored"].iloc[0]:
-            ax.plot(
-                curve["time"].iloc[-1], curve["share"].iloc[-1], "|", color=colour, markersize=8
-            )
+    tick: dict[str, Any] = {"marker": "|", "linestyle": "", "markersize": 8}
+    for row in ends[ends["censored"] > 0].to_dict("records"):
+        ax.plot(row["time"], row["share"], color=noise_colour(row["label_noise"]), **tick)
     if (table["censored"] > 0).any():
-        ax.plot([], [], "|", color="0.3", markersize=8, label="not fitted")
+        ax.plot([], [], color="0.3", label="not fitted", **tick)
+    lost = ends[ends["diverged"] > 0]
+    mark_diverged(lost["time"], lost["share"], lost["label_noise"].map(noise_colour), ax)
     ax.set(
         xlabel="epoch", ylabel="share of runs not fitted yet", ylim=(-0.02, 1.05), xlim=(0, None)
     )
-    ax.legend(title="label noise", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(ax, "label noise")
     return ax
 
 
@@ -93,6 +96,7 @@ FIGURE = Figure(
     draw,
     alt,
     needs="runs that stop once they fit (stop.train_accuracy)",
-    band="Line: Kaplan-Meier estimate of at most six levels; band: its 95 % interval (log-log); "
-    "tick: runs that had not fitted when their training ended",
+    band="Line: Kaplan-Meier estimate of at most six levels, higher levels thinner so that "
+    "coinciding lines are seen; band: its 95 % interval (log-log); tick: runs that had not fitted "
+    "when their training ended; cross: some of these diverged",
 )

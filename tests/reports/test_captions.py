@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.drawing import describe
-from reports.figures import FIGURES, figure
 from reports.read import read
-
-
-def test_every_figure_says_what_its_marks_are() -> None:
-    for name in FIGURES:
-        if name not in ("forest", "gallery", "seed_spread"):
-            assert figure(name).band, name
 
 
 def test_a_caption_counts_the_runs_that_are_drawn(results: Path) -> None:

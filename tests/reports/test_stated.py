@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from arms import claim, two_arms
 
-from reports.stated import in_folder
+from reports.stated import in_folder, stated
+from reports.verdicts import judge_all
 from study.records.ledgers import hashed, read_ledgers, statement
 
 ENTRY: dict[str, Any] = {"id": "c", "sentence": "It shrinks.", "below": 1}
@@ -56,3 +60,27 @@ def test_the_report_says_it_of_a_trained_study(results: Path, report: Path) -> N
         each["sha256"] for each in read_ledgers(["shipped"])
     ]
     assert "python -m reports.remake" in (report / "index.html").read_text()
+
+
+def test_of_two_folders_of_one_name_each_has_its_own_date(tmp_path: Path) -> None:
+    made = two_arms(0.1)
+    half = made.runs["seed"] < 6
+    folders = {"old": "2026-01-02", "new": "2026-03-04"}
+    for name, date in folders.items():
+        (tmp_path / name).mkdir()
+        ledger = {"ledger": "mine", "sha256": "0", "claims": hashed([ENTRY], "mine")}
+        began = json.loads(statement([ledger])) | {"date": f"{date}T00:00:00+00:00"}
+        (tmp_path / name / "claims.json").write_text(json.dumps(began))
+    names = [f"made ({tmp_path / name})" for name in folders]
+    records = replace(
+        made,
+        runs=made.runs.assign(study=np.where(half, *names)),
+        studies={str(tmp_path / name): {"name": "made"} for name in folders},
+        varied={name: [] for name in names},
+    )
+    verdicts = judge_all([claim(above=0)], records)
+    both = stated(verdicts, records)["c"]
+    assert "the first run of old began on 2026-01-02" in both
+    assert "the first run of new began on 2026-03-04" in both
+    of_one = replace(verdicts[0], runs=verdicts[0].runs[:6])
+    assert "2026-03-04" not in stated([of_one], records)["c"]

@@ -15,7 +15,6 @@ from scipy import stats
 from reports import statistics
 from reports.statistics import (
     equivalence_p,
-    holm,
     kendall_tau,
     share_upper,
     sign_flip_interval,
@@ -152,16 +151,6 @@ def test_equivalence_holds_where_the_narrower_interval_is_inside(
     inside = sign_flip_interval(values, 0.9, 0)
     found = equivalence_p(values, low, high, 0) <= 0.05
     assert found == (low < inside.low and inside.high < high)
-
-
-@few
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_monotone_no_smaller_and_at_most_one(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
-    order = np.argsort(p_values)
-    assert all(np.diff(np.array(adjusted)[order]) >= 0)
-    assert min(adjusted) == min(1.0, min(p_values) * len(p_values))
 
 
 def test_the_sign_test_leaves_ties_out() -> None:

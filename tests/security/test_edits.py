@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 import study
+from study.base.text import counted
 from study.fit import main as fit
 from study.records.checking import check
 from study.records.hashes import HASHES, with_hashes
 from study.records.parquet import parquet, read_part
-from study.base.text import counted
 from study.verify import main
 
 FORMAT1 = Path(__file__).parents[1] / "data_folders" / "format1"

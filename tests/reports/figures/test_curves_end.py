@@ -17,9 +17,11 @@ def test_no_mean_is_one_of_survivors() -> None:
             "run": ["a", "a", "a", "b", "b", "c"],
             "arm": ["x", "x", "x", "x", "x", "y"],
             "epoch": [0, 1, 2, 0, 1, 0],
+            "loss": [3.0, 2.0, 1.0, 3.0, float("nan"), 3.0],
         }
     )
-    assert complete(table, ["arm"])["epoch"].tolist() == [0, 1, 0, 1, 0]
+    assert complete(table, ["arm"], "epoch")["epoch"].tolist() == [0, 1, 0, 1, 0]
+    assert complete(table, ["arm"], "loss")["epoch"].tolist() == [0, 0, 0]
 
 
 def test_thinned_keeps_the_first_and_the_last_epoch() -> None:
