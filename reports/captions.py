@@ -63,7 +63,9 @@ def _which(drawn: pd.DataFrame, there: pd.DataFrame, records: Records) -> str:
     }
     if shared and len(replace(records, runs=there).having(shared)) == len(drawn):
         return f"those with {arm_label(shared)}"
-    others = there.drop(drawn.index)
+    # Not by row: of an arm, a figure may draw another run than its first.
+    keys = ["study", "arm"]
+    others = there[~there.set_index(keys).index.isin(drawn.set_index(keys).index)]
     if len(others) < len(drawn):
         return f"all but ({'; '.join(others['arm'])})"
     return f"which are ({'; '.join(drawn['arm'])})"

@@ -16,9 +16,10 @@ filter.addEventListener("input", () => {
 });
 
 const key = (row, column) => {
-  const cell = row.cells[column];
-  const text = cell.dataset.value ?? cell.textContent;
-  return text.trim() === "" || Number.isNaN(Number(text)) ? (text === "nan" ? NaN : text) : Number(text);
+  const text = row.cells[column].textContent.trim();
+  if (text === "–") return NaN;
+  const number = Number(text.replaceAll(",", "").replaceAll("−", "-").replace("∞", "Infinity"));
+  return text === "" || Number.isNaN(number) ? text : number;
 };
 const compare = (a, b) => {
   if (typeof a === "number" && typeof b === "number") {

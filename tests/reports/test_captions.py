@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reports.captions import arms_of
 from reports.drawing import describe
 from reports.read import read
 
@@ -20,3 +21,12 @@ def test_a_caption_counts_the_runs_of_curves_that_were_averaged(results: Path) -
     drawn, table = describe("time_to_fit", read([results]), [])
     assert "run" not in table
     assert "12 runs, 6 seeds an arm" in drawn.caption
+
+
+def test_a_figure_of_other_runs_than_each_arm_s_first_names_its_arms(results: Path) -> None:
+    records = read([results])
+    last = records.runs.groupby("arm").tail(1)
+    (arm,) = last["arm"].iloc[:1]
+    assert arms_of(last.iloc[:1], records) == f"Of small: 1 of 4 arms, those with {arm}"
+    (left_out,) = last["arm"].iloc[3:]
+    assert arms_of(last.iloc[:3], records) == f"Of small: 3 of 4 arms, all but ({left_out})"
