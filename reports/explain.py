@@ -51,9 +51,12 @@ def _gradients(runs: pd.DataFrame, records: Records) -> list[str]:
     ratio = float((history["gradient_norm"] / exact["norm"]).median())
     first = _median_at(exact["norm"], history, "min")
     last = _median_at(exact["norm"], history, "max")
+    reached = f"what reached the logits had a cosine of {number(cosine)} with {true} and "
+    reached += f"{number(ratio)} times its norm (medians over runs and epochs)"
+    if number(cosine) == number(ratio) == "1":
+        reached = f"{true} reached the logits"
     lines = [
-        f"what reached the logits had a cosine of {number(cosine)} with {true} and "
-        f"{number(ratio)} times its norm (medians over runs and epochs)",
+        reached,
         f"the norm of {true} went from {number(first)} after the first epoch to {number(last)} "
         "after the last",
     ]

@@ -22,6 +22,7 @@ from reports.inline_svg import inline_svg
 from reports.pictures import picture
 from reports.questions import by_question, title
 from reports.read import Records
+from reports.references import references
 from reports.remake import COMMAND
 from reports.symbols import arms as arms_of
 from reports.verdicts import INCONCLUSIVE, MOST_ELSEWHERE, NOT_RUN, REFUTED, SUPPORTED, Verdict
@@ -72,7 +73,7 @@ def render(
         counts=counts(verdicts),
         judged=by_question(verdicts, MOST_ELSEWHERE),
         not_run=[each for each in verdicts if each.verdict == NOT_RUN],
-        sources=sources(verdicts),
+        references=references(verdicts),
         explanations=explanations,
         arms=arms,
         drawn=drawn,
@@ -144,7 +145,7 @@ def began(folders: Sequence[Path]) -> str:
 
 
 def version_table(records: Records) -> pd.DataFrame:
-    """Return one row an environment: how many runs it trained, its machine and its versions."""
+    """Return one row a machine and its versions: its environments, and how many runs it trained."""
     number = records.runs["environment"].value_counts()
     rows = [
         {
@@ -157,7 +158,12 @@ def version_table(records: Records) -> pd.DataFrame:
         }
         for name, each in records.environments.items()
     ]
-    return pd.DataFrame(rows).fillna("–")
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).fillna("–")
+    same = [name for name in table if name not in ("environment", "runs")]
+    merged = table.groupby(same, sort=False).agg({"environment": ", ".join, "runs": "sum"})
+    return merged.reset_index()[["environment", "runs", *same]]
 
 
 def counts(verdicts: Sequence[Verdict]) -> str:
@@ -169,12 +175,6 @@ def counts(verdicts: Sequence[Verdict]) -> str:
     ]
     found = f": {', '.join(parts)}" if parts else " as registered"
     return f"{judged} of {len(verdicts)} claims were judged{found}."
-
-
-def sources(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return where the judged claims come from, each once."""
-    judged = (each.claim.source for each in verdicts if each.verdict != NOT_RUN)
-    return list(dict.fromkeys(source for source in judged if source))
 
 
 def selection(claims: Sequence[Claim]) -> str:
@@ -206,23 +206,26 @@ def machines(records: Records) -> list[str]:
 
 
 def _settings(records: Records) -> str:
-    parts = []
+    """Return the studies' hyperparameters; studies that have the same are named together."""
+    found: dict[str, list[str]] = {}
     for config in records.studies.values():
         optimizer = config.get("optimizer", {})
         arguments = {**optimizer, **optimizer.get("init_args", {})}  # as in older studies
-        parts.append(
-            f"{config['name']}: hidden {_value(config, 'model', 'hidden')}, batch "
+        words = (
+            f"hidden {_value(config, 'model', 'hidden')}, batch "
             f"{_value(config, 'data', 'batch_size')}, at most "
             f"{_value(config, 'trainer', 'max_epochs')} epochs, "
-            f"{_value(config, 'optimizer', 'class_path')} "
-            + ", ".join(
-                f"{key} {value}"
-                for key, value in arguments.items()
-                if key not in ("class_path", "init_args", "schedule")
-            )
-            + (f", schedule {in_words(optimizer['schedule'])}" if optimizer.get("schedule") else "")
+            f"{_value(config, 'optimizer', 'class_path')}"
         )
-    return "; ".join(parts)
+        words += "".join(
+            f", {key} {value}"
+            for key, value in arguments.items()
+            if key not in ("class_path", "init_args", "schedule")
+        )
+        if optimizer.get("schedule"):
+            words += f", schedule {in_words(optimizer['schedule'])}"
+        found.setdefault(words, []).append(config["name"])
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in found.items())
 
 
 def _value(config: Mapping[str, Any], subject: str, name: str) -> Any:

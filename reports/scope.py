@@ -206,11 +206,11 @@ def _differ(key: str, arms: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def left_out(others: Sequence[Setting], most: int) -> list[str]:
-    """Return which runs have other settings than the registered one, ``most`` settings a line."""
+    """Return which runs have other settings than the registered one; of over ``most`` the first."""
     lines = [f"{len(_ids([each]))} runs with {each.words}: another setting" for each in others]
     if len(lines) > most:
-        more = f"{len(_ids(others[most:]))} runs in {len(lines) - most} further settings"
-        lines[most:] = [f"{more}: tables/verdicts.csv has those in which both sides were trained"]
+        more = f"{len(_ids(others[1:]))} runs in {len(lines) - 1} further settings"
+        lines[1:] = [f"{more}: tables/verdicts.csv has those in which both sides were trained"]
     return lines
 
 

@@ -43,6 +43,9 @@ const startCurves = async () => {
       Number.isNaN(value) || (scaleBox.checked && value <= 0) ? null : value);
   };
 
+  // A canvas of another size than the plot's would be stretched, and its lines would lie.
+  const fitOverlay = () => Object.assign(overlay, { width: plot.bbox.width, height: plot.bbox.height });
+
   const draw = () => {
     plot?.destroy();
     lines = shown();
@@ -58,6 +61,7 @@ const startCurves = async () => {
       series: [{}, ...lines.map((run) => ({
         stroke: armColour(data.runs[run].arm), dash: data.arms[data.runs[run].arm].dash, alpha, width: 1.2, spanGaps: true, points: { show: false } }))],
       hooks: {
+        setSize: [(u) => { if (u === plot) { fitOverlay(); highlight(); } }],
         setCursor: [(u) => { if (u.cursor.idx !== null) find(u, u.cursor.idx, u.cursor.top); }],
         setSelect: [(u) => {
           if (u.select.width < 5) return;
@@ -66,7 +70,8 @@ const startCurves = async () => {
         }],
       },
     }, [data.epochs, ...lines.map(columnOf)], plotBox);
-    overlay = element("canvas", { class: "overlay", width: plot.bbox.width, height: plot.bbox.height });
+    overlay = element("canvas", { class: "overlay" });
+    fitOverlay();
     plot.over.append(overlay);
     plot.over.addEventListener("click", () => { if (near) setState({ run: data.runs[near.run].id }); });
     plot.over.addEventListener("dblclick", () => setState({ from: null, to: null }));
@@ -175,7 +180,7 @@ const startCurves = async () => {
     if (["metric", "part", "log", "hide", "from", "to"].some((key) => key in changes)) { draw(); fillTable(); }
     else highlight();
   });
-  new ResizeObserver(() => plot && plot.setSize({ width: plotBox.clientWidth, height: 360 })).observe(plotBox);
+  new ResizeObserver(() => plot.setSize({ width: plotBox.clientWidth, height: 360 })).observe(plotBox);
   onThemeChange(draw);
   sync();
   draw();

@@ -167,5 +167,5 @@ def test_of_many_other_settings_the_nearest_are_named_first() -> None:
         "max_epochs 2, lr 0.1",
     ]
     assert found.left_out[0] == "12 runs with max_epochs 2: another setting"
-    assert found.left_out[-1].startswith("24 runs in 2 further settings: ")
-    assert len(found.left_out) == 4
+    assert found.left_out[-1].startswith("48 runs in 4 further settings: ")
+    assert len(found.left_out) == 2

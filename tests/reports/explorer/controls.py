@@ -44,7 +44,8 @@ def works(selector: str) -> Callable[[Check], Check]:
     """Put a check into the table."""
 
     def put(check: Check) -> Check:
-        assert selector not in TABLE, selector
+        # The search for doctests imports the files of checks once more, under another name.
+        assert TABLE.get(selector, check).__qualname__ == check.__qualname__, selector
         TABLE[selector] = check
         return check
 

@@ -156,3 +156,21 @@ def test_axe_finds_nothing_with_the_views_open(page: Any) -> None:
     for details in page.locator("details").all():
         details.evaluate("each => each.open = true")
     assert axe.Axe().run(page).violations_count == 0
+
+
+def test_the_pinned_line_lies_on_its_own_after_the_window_changed(page: Any) -> None:
+    page.select_option("#curves-pin", index=1)
+    page.set_viewport_size({"width": 800, "height": 900})
+    # A stretched canvas would show another value than the axis says.
+    drawn = """() => {
+      const [lines, over] = document.querySelectorAll("#curves-plot canvas");
+      const box = over.getBoundingClientRect(), ratio = devicePixelRatio;
+      const off = [over.width - box.width * ratio, over.height - box.height * ratio];
+      return off.every((each) => Math.abs(each) < 1) && lines.clientWidth < 800;
+    }"""
+    page.wait_for_function(drawn)
+    ink = """() => {
+      const over = document.querySelector("#curves-plot .overlay");
+      return over.getContext("2d").getImageData(0, 0, over.width, over.height).data.some(Boolean);
+    }"""
+    assert page.evaluate(ink)
