@@ -29,7 +29,7 @@ def caption_of(figure: Figure, table: pd.DataFrame, records: Records) -> str:
         parts.append(f"{figure.band}.")
     if not table.empty:
         runs = runs_of(table, records)
-        which = "the arms that the claims name" if figure.of_verdicts else ""
+        which = "the arms that the verdicts compare" if figure.of_verdicts else ""
         parts.append(f"{arms_of(runs, records, which)}. {setting(runs)}.")
     return " ".join(" ".join(part.split()) for part in parts)
 
@@ -66,9 +66,10 @@ def _which(drawn: pd.DataFrame, there: pd.DataFrame, records: Records) -> str:
     # Not by row: of an arm, a figure may draw another run than its first.
     keys = ["study", "arm"]
     others = there[~there.set_index(keys).index.isin(drawn.set_index(keys).index)]
-    if len(others) < len(drawn):
-        return f"all but ({'; '.join(others['arm'])})"
-    return f"which are ({'; '.join(drawn['arm'])})"
+    named = others if len(others) < len(drawn) else drawn
+    several = len(drawn["study"].unique()) > 1
+    words = named["study"] + ": " + named["arm"] if several else named["arm"]
+    return f"{'all but' if named is others else 'which are'} ({'; '.join(words)})"
 
 
 def setting(runs: pd.DataFrame) -> str:

@@ -76,7 +76,10 @@ def judged_runs(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 
 def arm_table(records: Records) -> pd.DataFrame:
-    """Return one row an arm of a study: what its runs ended with, mean and 95% interval."""
+    """Return one row an arm of a study: what its runs ended with, mean and 95% interval.
+
+    There is no mean where a run has no number, because it diverged or did not fit.
+    """
     last = records.last()
     rows = []
     for (study, arm), runs in _in_order(records).groupby(["study", "arm"], sort=False):
@@ -84,10 +87,9 @@ def arm_table(records: Records) -> pd.DataFrame:
         row = {"study": study, "arm": arm, "seeds": runs["seed"].nunique()}
         for metric, heading in METRICS.items():
             digits = 4 if "entropy" in metric else 3
-            row[heading] = written(ended[metric].dropna().to_numpy(dtype=float), digits)
-        to_fit = runs["epochs_to_fit"].dropna().to_numpy(dtype=float)
-        row["epochs to fit"] = written(to_fit, 1)
-        row["fitted"] = f"{len(to_fit)}/{len(runs)}"
+            row[heading] = written(ended[metric].to_numpy(dtype=float), digits)
+        row["epochs to fit"] = written(runs["epochs_to_fit"].to_numpy(dtype=float), 1)
+        row["fitted"] = f"{runs['epochs_to_fit'].count()}/{len(runs)}"
         row["diverged"] = int((runs["status"] == "diverged").sum())
         rows.append(row)
     return pd.DataFrame(rows)

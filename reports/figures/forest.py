@@ -27,7 +27,7 @@ from reports.verdicts import (
 ROW, HEAD = 0.36, 0.5  # inches of a claim, and of the legend, where letters have 7 points
 STRIP = 1.6  # where the numbers begin, in widths of the strip; the strip ends at 1
 INK = "#262626"  # which a page turns around in dark mode, as it does not black
-LONGEST = 62  # letters of a line beside a strip
+LONGEST = 72  # letters of a line beside a strip
 ASKED: dict[str, Any] = {"color": COLOURS[1], "alpha": 0.15, "linewidth": 0}
 COLOUR = {SUPPORTED: COLOURS[3], REFUTED: COLOURS[2], INCONCLUSIVE: COLOURS[0]}
 MARK = {SUPPORTED: "o", REFUTED: "X", INCONCLUSIVE: "s"}

@@ -1,4 +1,4 @@
-"""Training images at fit: the label trained on, the true one, and what the network says."""
+"""Training images, and what a network that was trained on them says of them at the end."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ def draw(records: Records, ax: Axes | None = None) -> Axes:
     height, width = shape[0] + 12, shape[1] + 4
     rows = math.ceil(len(table) / COLUMNS)
     size = small_text()
-    canvas = np.full((rows * height, COLUMNS * width, *shape[2:]), 255, dtype=np.uint8)
+    # Between the images nothing is painted, so that the page's own background is seen.
+    canvas = np.zeros((rows * height, COLUMNS * width, 4), dtype=np.uint8)
     for number, row in enumerate(table.to_dict("records")):
         top, left = (number // COLUMNS) * height, (number % COLUMNS) * width + 2
         image = records.images[row["images"]][int(row["place"])].reshape(shape)
-        canvas[top : top + shape[0], left : left + shape[1]] = image
+        place = canvas[top : top + shape[0], left : left + shape[1]]
+        place[..., :3] = image if image.ndim == 3 else image[..., None]
+        place[..., 3] = 255
         text = f"{row['label']} / {row['true_label']} / {row['said']}"
         ax.text(left + shape[1] / 2, top + shape[0] + 5, text, ha="center", va="center", size=size)
-    ax.imshow(
-        canvas, cmap=None if len(shape) > 2 else "gray", vmin=0, vmax=255, interpolation="none"
-    )
+    ax.imshow(canvas, interpolation="none")
     ax.set_axis_off()
     return ax
 

@@ -51,7 +51,9 @@ def data(records: Records) -> pd.DataFrame:
     found = pd.DataFrame(rows)
     found.attrs["runs"] = drawn
     if lost:
-        found.attrs["left_out"] = f"Of these arms {counted(lost, 'run')} that diverged left out."
+        found.attrs["left_out"] = (
+            f"{counted(lost, 'run')} of these arms diverged and are not in it."
+        )
     return found
 
 

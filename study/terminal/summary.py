@@ -46,9 +46,12 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> tuple[float,
 
 
 def written(values: Sequence[float] | NDArray[np.float64], digits: int) -> str:
-    """Return ``mean ± half-width``, or a dash when there is nothing to average."""
+    """Return ``mean ± half-width``, or a dash where a run has no number or there is none.
+
+    A mean over the other runs would be one of survivors.
+    """
     mean, half = mean_interval(values)
-    if np.isnan(mean):
+    if not np.isfinite(mean):
         return "–"
     return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
 
@@ -56,21 +59,21 @@ def written(values: Sequence[float] | NDArray[np.float64], digits: int) -> str:
 def summary(study: Study, runs: pd.DataFrame) -> Tables:
     """Return the final tables of a study's recorded runs.
 
-    Losses are cross-entropies, whatever loss was trained. Runs that diverged or failed are counted,
-    and left out of the means of metrics that they lack.
+    Losses are cross-entropies, whatever loss was trained. Runs that failed are counted, and in no
+    mean. Where a run diverged or did not fit, there is no mean of what it lacks.
     """
     by_id = runs.set_index("run")
     arms = by_arm(study, (run for run in study.runs if run.id in by_id.index))
     ended = [by_id.loc[[run.id for run in members]] for members in arms.values()]
+    trained = [each[each["status"] != FAILED] for each in ended]
     values = []
     for metric, heading in METRICS.items():
         digits = 4 if "entropy" in metric else 3
-        numbers = [each[metric].to_numpy(dtype=np.float64) for each in ended]
-        cells = [written(each[np.isfinite(each)], digits) for each in numbers]
+        cells = [written(each[metric].to_numpy(dtype=np.float64), digits) for each in trained]
         values.append(Column(heading.replace("accuracy", "acc."), cells))
-    fitted = [each["epochs_to_fit"].dropna().to_numpy(dtype=np.float64) for each in ended]
-    shares = [f"{len(some)}/{len(each)}" for some, each in zip(fitted, ended, strict=True)]
-    ends = [Column("epochs to fit", [written(each, 1) for each in fitted])]
+    to_fit = [each["epochs_to_fit"].to_numpy(dtype=np.float64) for each in trained]
+    ends = [Column("epochs to fit", [written(each, 1) for each in to_fit])]
+    shares = [f"{each['epochs_to_fit'].count()}/{len(each)}" for each in ended]
     ends.append(Column("fitted", shares))
     for status in (DIVERGED, FAILED):
         cells = [str((each["status"] == status).sum()) for each in ended]

@@ -18,9 +18,13 @@ def test_works_of_judged_claims_are_listed_once() -> None:
     judged = [
         Verdict(claim(source="Zhang et al. (2017), figure 1c", above=0), SUPPORTED),
         Verdict(
-            claim(source="prediction; Somebody (2031), and Zhang et al. (2017)", above=0), SUPPORTED
+            claim(source="the report; Somebody (2031), and Zhang et al. (2017)", above=0), SUPPORTED
         ),
         Verdict(claim(source="Kingma & Ba (2015)", above=0), NOT_RUN),
         Verdict(claim(above=0), SUPPORTED),
     ]
-    assert references(judged) == ["Somebody (2031)", KNOWN["Zhang et al. (2017)"]]
+    assert references(judged) == [
+        "Somebody (2031)",
+        KNOWN["the report"],
+        KNOWN["Zhang et al. (2017)"],
+    ]
