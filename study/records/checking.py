@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study.base.errors import BadInput
-from study.base.files import read_json, read_regular, sha256
+from study.base.files import MOST_BYTES, read_json, read_regular, sha256
 from study.records import images, networks
 from study.records.hashes import HASHED, HASHES, by_run, digest, facts_of, recorded_hashes
 from study.records.ledgers import read_statement
@@ -92,8 +92,9 @@ class _Named:
         self.environments = {path.stem: _json(path, faults) for path in environments}
         self.sources = {path.stem: _json(path, faults).get("sha256", "") for path in sources}
         for path in [*environments, *pictures]:
+            most = images.MOST_BYTES if path in pictures else MOST_BYTES
             with _noted(faults):
-                if sha256([read_regular(path, images.MOST_BYTES)])[:SHORT] != path.stem:
+                if sha256([read_regular(path, most)])[:SHORT] != path.stem:
                     faults.append(f"{path}: {APART}")
         for path in measures:
             table = read_part(path)

@@ -24,7 +24,7 @@ def facts_in(text: Any, where: str) -> dict[str, Any]:
         if not isinstance(facts, dict):
             raise TypeError(f"found {type(facts).__name__}")
     except (ValueError, TypeError) as error:
-        raise BadInput(where, "facts as JSON", hint=str(error)) from None
+        raise BadInput(where, "facts as JSON", text, str(error)) from None
     return facts
 
 

@@ -127,7 +127,7 @@ def facts_of(row: pa.Table) -> Mapping[str, object]:
     BadInput
         They are no JSON object.
     """
-    return facts_in(row["facts"][0].as_py(), "a row") if "facts" in row.column_names else {}
+    return facts_in(row["facts"][0].as_py(), "facts") if "facts" in row.column_names else {}
 
 
 def with_hashes(rows: pa.Table, history: pa.Table, answers: pa.Table | None) -> pa.Table:

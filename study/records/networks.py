@@ -10,7 +10,7 @@ from study.base.errors import BadInput
 from study.base.files import files_in, open_regular, unreadable
 from study.base.names import ACTIVATION, FILE, refuse_untrusted
 from study.records.facts import run_of
-from study.records.parquet import ended_runs
+from study.records.parquet import each_part, read_part
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,8 +70,9 @@ def load_network(
 
 
 def _activation(folder: Path, run_id: str) -> str:
-    facts = dict(ended_runs(folder, ["run", "facts"]))
-    if run_id not in facts:
-        hint = "its weights alone are there"
-        raise BadInput("run_id", f"a run recorded in {folder}", run_id, hint)
-    return run_of({"run": run_id, "facts": facts[run_id]}, str(folder)).model.activation
+    for name in each_part(folder):  # its row says it, whether or not its history is whole
+        table = read_part(folder / "runs" / f"{name}.parquet", ["run", "facts"])
+        for row in table.to_pylist() if table is not None else ():
+            if row["run"] == run_id:
+                return run_of(row, str(folder)).model.activation
+    raise BadInput("run_id", f"a run recorded in {folder}", run_id, "its weights alone are there")

@@ -209,14 +209,18 @@ def right_on_test(
 
     Runs without a folder's answers have none: of the first format few examples were kept.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = {}
-    for table in read_parts(folder, ["answers"], runs)["answers"]:
-        tested = pc.and_(pc.equal(table["part"], "test"), pc.equal(table["at"], at))
-        rows = table.select(["run", "said", "label"]).filter(tested).to_pandas()
-        for run, said, label in zip(rows["run"], rows["said"], rows["label"], strict=True):
-            found[run] = np.asarray(said == label)
+    wanted, found = pa.array(list(runs), pa.string()), {}
+    columns = ["run", "part", "at", "said", "label"]
+    for name in each_part(folder):  # one at a time: all answers of a large study fit no memory
+        table = read_part(folder / "answers" / f"{name}.parquet", columns)
+        if table is not None:
+            tested = pc.and_(pc.equal(table["part"], "test"), pc.equal(table["at"], at))
+            rows = table.filter(pc.and_(tested, pc.is_in(table["run"], wanted))).to_pandas()
+            for run, said, label in zip(rows["run"], rows["said"], rows["label"], strict=True):
+                found[run] = np.asarray(said == label)
     return found
 
 

@@ -60,6 +60,8 @@ class StackModule(pl.LightningModule):
         keep_predictions: bool = False,
     ) -> None:
         super().__init__()
+        if not callable(routes):
+            raise BadInput("routes", "a function of a run", routes)
         self.automatic_optimization = False
         self.keep_predictions = keep_predictions
         self.measures = {name: MEASURE.resolve_as(name, "measures", Measure) for name in measures}

@@ -73,7 +73,8 @@ def _send(arguments: argparse.Namespace) -> int:
     except BadInput:
         raise
     except Exception as error:  # the client may raise anything
-        again = f"{push_command(folder)}, or with --offline as files"
+        again = push_command(folder)
+        again += " --offline" if arguments.offline else ", or with --offline as files"
         later = "" if task else f"; nothing is lost; again: {again}"
         say(f"W&B: {one_line(error)}{later}")
         return FAILED

@@ -63,12 +63,15 @@ class Sending:
             self._send_live(self.server, self.held & live & (source.fresh | taken))
         ended = sorted((self.held & source.ended) - self.sent)
         for some in (ended[at : at + AT_ONCE] for at in range(0, len(ended), AT_ONCE)):
+            read = set()
             for content in source.recorded(some):
                 if self.server:
                     self.server.end(content)
                 else:
                     write_files(content, source.folder)
-            self.sent |= set(some)
+                read.add(content.run)
+            self._let_go(set(some) - read)  # of a record that cannot be read nothing is sent
+            self.sent |= read
             self._confirm()
 
     def _take(self, runs: Collection[str]) -> set[str]:
@@ -181,7 +184,8 @@ def send(
     sending.close()
     if "SWEEP_ID" in sweep and server and share and source.ended.issuperset(share):
         tell_sweep(sweep, [each.summary for each in source.recorded(share)], folder)
-    if offline and task is None and (left := source.ended - sending.ledger.published()):
+    left = {run for run in source.ended - sending.ledger.published() if sending.ledger.online(run)}
+    if offline and task is None and left:
         again, gone = push_command(folder), shlex.quote(str(folder / "wandb" / ONLINE))
         say(
             f"W&B: {counted(len(left), 'run')} began on the server: {again}; if it is gone for "

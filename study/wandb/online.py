@@ -52,6 +52,8 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
 
     A run that has not ended gives no records, so nothing more is asked of it.
     """
+    from wandb.apis.public import runs
+
     fetched = Fetched(run.id, {}, [], {}, [], [])
     try:
         fetched.config.update(run.config)
@@ -65,7 +67,9 @@ def _read(run: wandb.apis.public.Run) -> Fetched:
                         file.download(root=folder, exist_ok=True)
                 add_files(fetched, Path(folder))
     except Exception as error:
-        if not isinstance(getattr(error, "exc", error), OF_CONTENT):  # the client wraps some
+        # The client wraps some, and takes an empty answer of the server for a run that is gone.
+        gone = isinstance(error, getattr(runs, "RunNotFoundError", ()))
+        if gone or not isinstance(getattr(error, "exc", error), OF_CONTENT):
             raise
         return fetched._replace(fault=f"{run.id}: {error}")
     return fetched

@@ -66,7 +66,7 @@ class Server:
         """Ask which runs the server has whole, because the client hides its refusals; note them."""
         import wandb
 
-        ids = {self.ledger.online(run)["id"]: run for run in runs}
+        ids = {known["id"]: run for run in runs if (known := self.ledger.online(run))}
         if not ids:
             return set()
         with own_folder():

@@ -48,3 +48,14 @@ def test_weights_without_a_record_are_one_line(folder: Folder) -> None:
     folder.write_weights("abc", {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)})
     with pytest.raises(BadInput, match=r"run_id: expected a run recorded in .*, found 'abc'"):
         study.load_network(folder.path, "abc")
+
+
+def test_a_network_needs_its_row_and_no_whole_history(folder: Folder) -> None:
+    run = Run(model=Model(activation="tanh"))
+    layers = {"0.weight": torch.ones(3, 2), "0.bias": torch.zeros(3)}
+    folder.write_weights(run.id, {**layers, "2.weight": torch.ones(1, 3), "2.bias": torch.zeros(1)})
+    row = {"run": run.id, "facts": json.dumps(run.facts())}
+    folder.write_part([row], [{"run": run.id, "epoch": 0}])
+    (history,) = (folder.path / "history").iterdir()
+    history.write_bytes(history.read_bytes()[:-10])
+    assert type(study.load_network(folder.path, run.id)[1]) is torch.nn.Tanh

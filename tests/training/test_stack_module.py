@@ -189,3 +189,8 @@ def test_weights_loaded_before_fit_are_trained_on_from() -> None:
     assert all(
         torch.equal(value, taught.state_dict()[name]) for name, value in module.state_dict().items()
     )
+
+
+def test_routes_that_are_no_function_are_refused_at_once() -> None:
+    with pytest.raises(BadInput, match="routes: expected a function of a run"):
+        StackModule(routes={})  # type: ignore[arg-type]  # what callers gave before

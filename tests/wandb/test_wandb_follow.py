@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from campaign import wait_until
 from helpers import fit_process
@@ -18,6 +22,8 @@ from wandb_client import again, environment, equal, fit, online_config, pull, wh
 import study
 from study.base.errors import BadInput
 from study.records.live import FOLDER
+from study.records.once import without
+from study.records.parquet import part_names, remove_part, tables_in, write_part
 from study.runs.command_line import read
 from study.wandb.follow import Sending, send
 from study.wandb.ledger import BEGUN, Ledger
@@ -113,6 +119,44 @@ def test_a_task_s_follower_sends_that_task_s_runs_alone(
     mark = Ledger(out).mark()
     assert len(list((out / "wandb").glob("offline-run-*"))) == 4
     assert Ledger(out).offline_ids() == {f"{run}-{mark}" for run in ids}
+
+
+def damaged_history(out: Path) -> str:
+    """Split a folder's part in two, damage one run's history inside, and return that run."""
+    (name,) = part_names(out)
+    tables = tables_in(out, name)
+    first, *others = sorted(tables["runs"]["run"].to_pylist())
+    remove_part(out, name)
+    write_part(out, {kind: without(table, [first]) for kind, table in tables.items()})
+    path = out / "history" / f"{write_part(out, _only(tables, others))}.parquet"
+    content = bytearray(path.read_bytes())
+    columns = pq.ParquetFile(path).metadata.row_group(0)
+    for column in map(columns.column, range(columns.num_columns)):
+        if column.path_in_schema == "test_accuracy":  # which no check of a part's end reads
+            start = column.dictionary_page_offset or column.data_page_offset
+            for place in range(start, start + column.total_compressed_size):
+                content[place] ^= 0xFF
+    path.write_bytes(content)
+    return str(first)
+
+
+def _only(tables: Mapping[str, pa.Table], others: Sequence[str]) -> dict[str, pa.Table]:
+    return {kind: without(table, others) for kind, table in tables.items()}
+
+
+@pytest.mark.parametrize("more", ["", " --offline"])
+def test_a_record_that_cannot_be_read_keeps_no_other_from_being_sent(
+    more: str, tmp_path: Path
+) -> None:
+    out = recorded(tmp_path)
+    ids = set(study.load(out).runs["run"])
+    damaged = damaged_history(out)
+    with Loopback() as server:
+        said = again(server, tmp_path, f"study wandb push {shlex.quote(str(out))}{more}")
+        assert "3 runs " in said
+        assert "began on the server" not in said
+        assert len(server.runs) == (0 if more else 3)
+    assert Ledger(out).published() == ids - {damaged}
 
 
 def test_a_folder_has_one_follower_of_all_its_runs(tmp_path: Path) -> None:
