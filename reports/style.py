@@ -10,7 +10,7 @@ from typing import Any
 
 # Each has a contrast of at least 4.5:1 on white, and neighbours differ in lightness.
 COLOURS = ("#1a1a1a", "#0072b2", "#c24e00", "#00795a", "#a8478f", "#7a6200", "#5b4fc4", "#a3203a")
-DARK_PAPER = "#16181a"
+PAPER, DARK_PAPER = "#ffffff", "#16181a"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("", (4, 1.5), (1, 1), (3, 1, 1, 1), (5, 1, 1, 1, 1, 1), (2, 2), (6, 2), (1, 3))
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
 from reports.arm_styles import dashes_apart
 from reports.read import Records
-from reports.style import linestyle
+from reports.style import PAPER, linestyle
 from study.runs.progress import DIVERGED
 
 THIN, THICK = 0.8, 4.0  # points of the last and of the first of several lines
@@ -25,16 +26,31 @@ CROSS: Mapping[str, Any] = {
 def line_styles(colours: Mapping[Any, str]) -> dict[Any, dict[str, Any]]:
     """Return matplotlib's settings of each line, which is drawn in the order of the names.
 
-    Lines of one colour have different dashes, and later lines are thinner, so that a line is seen
-    below another that it coincides with.
+    Later lines are thinner, so that a line is seen below another that it coincides with. Lines of
+    one colour have different dashes, which repeat after eight, and all but the first are cased in
+    the paper's colour, so that they are seen upon the first.
     """
     step = (THICK - THIN) / max(1, len(colours) - 1)
     widths = [THICK - number * step for number in range(len(colours))] if len(colours) > 1 else [1]
     dashes = dashes_apart(colours)
     return {
-        name: {"color": colours[name], "linewidth": width, "linestyle": linestyle(dashes[name])}
+        name: {
+            "color": colours[name],
+            "linewidth": width,
+            "linestyle": linestyle(dashes[name]),
+            "path_effects": _casing(width + step / 2) if dashes[name] else [],
+        }
         for name, width in zip(colours, widths, strict=True)
     }
+
+
+def _casing(width: float) -> list[AbstractPathEffect]:
+    """Return what draws a whole line of the paper's colour below a line.
+
+    It is narrower than the line before, which stays seen at its sides.
+    """
+    whole = {"dash_offset": 0, "dash_list": None}
+    return [Stroke(linewidth=width, foreground=PAPER, dashes=whole), Normal()]
 
 
 def diverged_of(records: Records, runs: Sequence[str] | pd.Series) -> list[str]:

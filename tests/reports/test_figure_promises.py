@@ -188,16 +188,40 @@ def arms_named(label: str, runs: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def test_no_line_lies_hidden_under_another(drawing: Drawing) -> None:
+    if drawing.name not in NOT_LINES:
+        assert_each_is_seen(drawing.axes, strong_lines(drawing.axes))
+
+
+def test_no_line_lies_hidden_under_another_of_its_colour(drawing: Drawing) -> None:
+    """Lines of other colours between two of one colour could have told them apart."""
     if drawing.name in NOT_LINES:
         return
-    whole = pixels(drawing.axes)
-    for each in drawing.axes.lines:
-        if len(each.get_xdata()) < 2 or each.get_linewidth() < 0.5:
-            continue  # a single dot, a legend's own, or one of the faint lines
-        if each.get_linestyle() == each.get_marker() == "None":
-            continue  # seaborn's, in the middle of an error bar
+    of_colour: dict[str, list[Line2D]] = {}
+    for each in strong_lines(drawing.axes):
+        of_colour.setdefault(to_hex(each.get_color()), []).append(each)
+    for lines in of_colour.values():
+        others = [each for each in drawing.axes.lines if each not in lines]
+        plt.setp(others, visible=False)
+        assert_each_is_seen(drawing.axes, lines if len(lines) > 1 else [])
+        plt.setp(others, visible=True)
+
+
+def strong_lines(axes: Any) -> list[Line2D]:
+    """Return no single dots, no legend's own, none of the faint lines, and no error bar's."""
+    return [
+        each
+        for each in axes.lines
+        if len(each.get_xdata()) > 1
+        and each.get_linewidth() >= 0.5
+        and not each.get_linestyle() == each.get_marker() == "None"
+    ]
+
+
+def assert_each_is_seen(axes: Any, lines: list[Line2D]) -> None:
+    whole = pixels(axes)
+    for each in lines:
         each.set_visible(False)
-        assert (pixels(drawing.axes) != whole).any(), (each.get_label(), each.get_marker())
+        assert (pixels(axes) != whole).any(), (each.get_label(), each.get_marker())
         each.set_visible(True)
 
 
