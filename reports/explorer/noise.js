@@ -105,4 +105,4 @@ const startNoise = async () => {
   slider.value = Math.min(levels.length - 1, Number(state.get("noise") ?? levels.length - 1));
   show();
 };
-if (explorer.noise) startNoise();
+if (explorer.noise) started.push(startNoise());
