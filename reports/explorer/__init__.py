@@ -26,6 +26,7 @@ SCRIPTS = (
     "curves.js",
     "margins.js",
     "noise.js",
+    "arrive.js",
 )
 STYLES = ("vendor/uPlot.min.css", "explorer.css")
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Answers(NamedTuple):
     """What one network answered on its fixed training examples.
 
-    ``said`` and ``probability``, of the label trained on, are [epoch, example]; ``images`` is the
-    name of the examples' images, or None.
+    ``said`` and ``probability``, of the label trained on, are [epoch, example]; a network whose
+    numbers are no longer finite says nothing, and its probability is nan. ``images`` is the name of
+    the examples' images, or None.
     """
 
     epochs: NDArray[np.int64]
@@ -32,7 +33,13 @@ class Answers(NamedTuple):
     @property
     def learned(self) -> list[int | None]:
         """The epoch from which each example is answered with its label until the end."""
-        return learned_at(self.said == self.given, self.epochs)
+        right = (self.said == self.given) & np.isfinite(self.probability)
+        return learned_at(right, self.epochs)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the network's numbers were no longer finite at the end."""
+        return not np.isfinite(self.probability[-1]).all()
 
 
 def learned_at(right: NDArray[np.bool_], epochs: NDArray[np.int64]) -> list[int | None]:
@@ -81,7 +88,7 @@ def answers_of(table: pa.Table | None) -> Answers | None:
     except (LookupError, TypeError, ValueError):  # whoever has written the table
         return None
     example, given, true = (columns[name][0] for name in ("example", "label", "true_label"))
-    said, probability = columns["said"], np.nan_to_num(columns["label_probability"]).clip(0, 1)
+    said, probability = columns["said"], columns["label_probability"].clip(0, 1)
     return Answers(epochs, example, given, true, said, probability, names[0] if names else None)
 
 

@@ -23,6 +23,14 @@ const startCurves = async () => {
     const swatch = element("span", { class: "swatch", style: `background: light-dark(${arm.light}, ${arm.dark})` });
     at("curves-arms").append(element("label", {}, box, swatch, ` ${arm.name}`));
   }
+  const hide = (numbers) => {
+    hidden.clear();
+    for (const number of numbers) hidden.add(number);
+    for (const box of at("curves-arms").querySelectorAll("input")) box.checked = !hidden.has(Number(box.value));
+    setState({ hide: numbers.join(".") });
+  };
+  at("curves-all").addEventListener("click", () => hide([]));
+  at("curves-none").addEventListener("click", () => hide([...data.arms.keys()]));
   for (const run of data.runs) {
     pinBox.append(element("option", { value: run.id }, `${nameOf(run)}, seed ${run.seed}`));
   }
@@ -46,9 +54,14 @@ const startCurves = async () => {
   // A canvas of another size than the plot's would be stretched, and its lines would lie.
   const fitOverlay = () => Object.assign(overlay, { width: plot.bbox.width, height: plot.bbox.height });
 
+  // uPlot writes three decimals at most, so that 0.0001 would read 0; null is a tick without a number.
+  const ticks = (u, splits) => splits.map((value) =>
+    value === null ? "" : scaleBox.checked ? shortNumber(value).replace(".00", "") : String(value));
+
   const draw = () => {
     plot?.destroy();
     lines = shown();
+    if (near && !lines.includes(near.run)) [near, live.textContent] = [null, "Point at a line to see which run it is."];
     const ink = css("--ink"), grid = css("--line");
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
     const alpha = Math.max(0.12, Math.min(0.8, 12 / Math.max(1, lines.length)));
@@ -57,7 +70,7 @@ const startCurves = async () => {
       width: plotBox.clientWidth, height: 360, legend: { show: false },
       cursor: { points: { one: true, show: false }, drag: { x: true, y: false }, focus: { prox: -1 } },
       scales: { x: { time: false, range: () => range() }, y: scaleBox.checked ? { distr: 3 } : {} },
-      axes: [{ ...axis, label: "epoch" }, { ...axis, label: name, size: 64 }],
+      axes: [{ ...axis, label: "epoch" }, { ...axis, label: name, size: 64, values: ticks }],
       series: [{}, ...lines.map((run) => ({
         stroke: armColour(data.runs[run].arm), dash: data.arms[data.runs[run].arm].dash, alpha, width: 1.2, spanGaps: true, points: { show: false } }))],
       hooks: {
@@ -186,4 +199,4 @@ const startCurves = async () => {
   draw();
   showPinned();
 };
-if (explorer.curves) startCurves();
+if (explorer.curves) started.push(startCurves());

@@ -27,12 +27,12 @@ const moveByArrows = (box) => box.addEventListener("keydown", (event) => {
 
 /** Returns a function from a run's number to what is shown of its answers, as elements. */
 const readAnswers = async () => {
-  const { shown, steps, empty, off, values } = explorer.answers;
+  const { shown, steps, empty, off, lost, values } = explorer.answers;
   const bytes = await unpackedBytes(values), { runs, arms } = explorer.curves;
   const half = bytes.length / 2;
   const field = (run, number) => bytes[number * runs.length + run] | (bytes[half + number * runs.length + run] << 8);
   const answer = (run, number) => {
-    const [place, given, said, share] = [0, 1, 2, 3].map((kind) => field(run, 3 + kind * shown + number));
+    const [place, given, said, share] = [0, 1, 2, 3].map((kind) => field(run, 4 + kind * shown + number));
     if (place === empty) return null;
     const sheet = field(run, 2), its = { sheet, place, true: explorer.images[sheet].true[place] };
     its.given = given ? given - 1 : its.true;
@@ -44,6 +44,7 @@ const readAnswers = async () => {
     const study = arms[runs[run].arm].study;
     const kept = runs.filter((each, number) => arms[each.arm].study === study && field(number, 0)).length;
     const all = runs.filter((each) => arms[each.arm].study === study).length;
+    if (lost.includes(run)) return `No answers: this network's numbers were no longer finite at the end: it diverged at epoch ${runs[run].epochs}.`;
     if (off.includes(study)) return `No images: study ${study} was trained with keep_predictions: false; keep_predictions: true keeps answers and images.`;
     if (!field(run, 0)) return `No images: no answers on training examples are recorded of this run (of ${kept} of the ${all} runs of study ${study} they are); keep_predictions: true keeps them.`;
     if (!field(run, 1)) return "No images: where seeds see different images, keep_predictions: true keeps those of a study's first seed alone, and this run saw none of them.";
@@ -68,7 +69,7 @@ const readAnswers = async () => {
       imageOf(its.sheet, its.place, 42), element("small", {}, given), element("small", {}, says));
     }));
     moveByArrows(box);
-    return [element("p", {}, `${found.length} of the ${of}: those answered wrongly at the end first (dashed), then those learned last; `
+    return [element("p", {}, `${found.length} of the ${of}: those answered wrongly at the end first (dashed), then those learned last${field(run, 3) ? ", as far as the page has room" : ""}; `
       + "with the label it was given, the true one if that is another, and what the network says at the end with the probability of the given label."), box];
   };
 };

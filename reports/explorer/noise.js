@@ -50,7 +50,7 @@ const startNoise = async () => {
     wallBox.replaceChildren();
     detail.replaceChildren();
     at("noise-wall-words").textContent = its
-      ? `${its.learned.filter((epoch) => epoch !== null).length} of ${its.given.length} redrawn labels were learned by the network of seed ${its.seed}; the earliest learned come first, those never learned last.`
+      ? `${its.learned.filter((epoch) => epoch !== null).length} of ${its.given.length} redrawn labels were learned by the network of seed ${its.seed}; the earliest learned come first, those never learned last.${lost(its)}`
       : its === null && level().noise ? "No answers with images are kept at this level." : "No label was redrawn at this level.";
     if (!its) return;
     const order = [...its.learned.keys()].sort((a, b) => (its.learned[a] ?? Infinity) - (its.learned[b] ?? Infinity) || a - b);
@@ -66,6 +66,8 @@ const startNoise = async () => {
     showExample(order[0]);
   };
 
+  const lost = (its) => its.diverged === null ? ""
+    : ` This network's numbers were no longer finite at the end: it diverged at epoch ${its.diverged}.`;
   const when = (its, number) => its.learned[number] === null ? "never learned" : `learned at epoch ${its.learned[number]}`;
   const trueOf = (its, number) => explorer.images[its.sheet].true[its.place[number]];
 
@@ -73,7 +75,7 @@ const startNoise = async () => {
     const its = level().wall, moments = its.epochs.length, wide = 220, high = 70;
     const history = histories[Number(slider.value)].subarray(number * moments, (number + 1) * moments);
     const x = (epoch) => (epoch / last) * (wide - 4) + 2, y = (shade) => high - 4 - (shade / SHADES) * (high - 8);
-    const points = Array.from(history, (shade, index) => `${x(its.epochs[index])},${y(shade)}`);
+    const points = Array.from(history, (shade, index) => shade > SHADES ? null : `${x(its.epochs[index])},${y(shade)}`).filter(Boolean);
     detail.replaceChildren(imageOf(its.sheet, its.place[number], 84), element("div", {},
       element("p", {}, `Given label ${its.given[number]}, true label ${trueOf(its, number)}; ${when(its, number)}. `
         + "Below: the probability of the given label, from 0 to 1, by epoch."),
@@ -103,4 +105,4 @@ const startNoise = async () => {
   slider.value = Math.min(levels.length - 1, Number(state.get("noise") ?? levels.length - 1));
   show();
 };
-if (explorer.noise) startNoise();
+if (explorer.noise) started.push(startNoise());

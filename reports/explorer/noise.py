@@ -97,6 +97,7 @@ def _wall(records: Records, runs: pd.DataFrame, sprites: Sprites) -> dict[str, A
                 return {
                     "run": row["run"],
                     "seed": int(row["seed"]),
+                    "diverged": int(row["epochs"]) if answers.lost else None,
                     "sheet": sheet,
                     **_of_network(answers, images, partial(sprites.add, sheet)),
                 }
@@ -113,7 +114,8 @@ def _of_network(
     moments = np.unique(
         np.linspace(0, len(epochs) - 1, min(MOST_MOMENTS, len(epochs))).round().astype(int)
     )
-    shades = np.rint(answers.probability[moments][:, redrawn] * SHADES).astype(np.uint8)
+    shades = np.rint(answers.probability[moments][:, redrawn] * SHADES)
+    shades = np.nan_to_num(shades, nan=SHADES + 1).astype(np.uint8)  # which the page leaves out
     return {
         "place": [add(images[number], true[number]) for number in redrawn],
         "given": given[redrawn].tolist(),

@@ -6,12 +6,13 @@ const explorer = JSON.parse(document.getElementById("explorer-data").textContent
 // The state is in the address, so that a view can be sent. Plain anchors have no "=".
 const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
 const listeners = [];
+const started = [];  // a promise of each view that takes time to show
 
-/** Changes the state and tells every view; a value of null removes its key. */
+/** Changes the state and tells every view; a value of null removes its key. The last key is the one last changed. */
 const setState = (changes) => {
   for (const [key, value] of Object.entries(changes)) {
-    if (value === null || value === undefined || value === "") state.delete(key);
-    else state.set(key, String(value));
+    state.delete(key);
+    if (value !== null && value !== undefined && value !== "") state.set(key, String(value));
   }
   history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
   for (const listener of listeners) listener(changes);

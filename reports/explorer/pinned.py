@@ -18,9 +18,10 @@ from reports.read import Records
 from study.records.predictions import tables_by_run
 
 SHOWN = 20  # images of a run
-MOST_BYTES = 40_000  # of images, compressed; of more, those are shown that most runs ask for
+MOST_BYTES = 40_000  # of images, compressed
+HEAD = 4  # fields of a run before those of its images
 EMPTY = 2**16 - 1  # stands where a run has fewer images
-STEPS = 50  # from a probability of 0 to 1
+STEPS = 100  # from a probability of 0 to 1
 
 
 class _Candidates(NamedTuple):
@@ -46,12 +47,13 @@ def all_answers(records: Records, runs: Collection[str], sprites: Sprites) -> di
     -------
     answers
         ``shown``, how many images a run has at most; ``steps``, from a probability of 0 to 1;
-        ``off``, the studies that keep no answers; and ``values``, 16-bit numbers packed as
-        [field, run]. A run's fields are how many of its answers are kept, how many of these have
-        an image, and the number of its picture; then, of each image shown, its place, the label
-        trained on, what the network says at the end, each 0 where it is as the one before, the
-        first as the true label, and else one more than the label; and the probability of the label
-        trained on.
+        ``off``, the studies that keep no answers; ``lost``, the places in ``runs`` of networks
+        whose numbers were no longer finite at the end, of which nothing is shown; and ``values``,
+        16-bit numbers packed as [field, run]. A run's fields are how many of its answers are kept,
+        how many of these have an image, the number of its picture, and whether an image was skipped
+        because the page has no room for it; then, of each image shown, its place, the label trained
+        on, what the network says at the end, each 0 where it is as the one before, the first as the
+        true label, and else one more than the label; and the probability of the label trained on.
     """
     rows = records.runs.set_index("run", drop=False).loc[list(runs)].to_dict("index")
     found = dict(_read(records, runs))
@@ -65,6 +67,7 @@ def all_answers(records: Records, runs: Collection[str], sprites: Sprites) -> di
         "steps": STEPS,
         "empty": EMPTY,
         "off": _off(records),
+        "lost": [place for place, run in enumerate(rows) if run in found and found[run].lost],
         "values": packed_bytes(planes.tobytes()),
     }
 
@@ -101,6 +104,8 @@ def _with_images(
         if pictures is not None and rows[run]["data.inputs"] == "original":
             known.update(zip(_names(rows[run], answers[run]), pictures, strict=True))
     for run, its in answers.items():
+        if its.lost:
+            continue
         found: list[NDArray[np.uint8] | None]
         if (pictures := own[run]) is not None:
             found = list(pictures)
@@ -123,7 +128,10 @@ def _names(row: Mapping[Any, Any], answers: Answers) -> list[tuple[Any, ...]]:
 
 
 def _fill(sprites: Sprites, candidates: Collection[_Candidates]) -> None:
-    """Add what most runs would show first, as far as there is room."""
+    """Add what runs would show first, as far as there is room: all first images, then all second.
+
+    Of images of one rank, those come first that most runs ask for.
+    """
     asked: Counter[tuple[int, bytes, int]] = Counter()
     rank: dict[tuple[int, bytes, int], int] = {}
     for each in candidates:
@@ -132,7 +140,7 @@ def _fill(sprites: Sprites, candidates: Collection[_Candidates]) -> None:
             asked[image] += 1
             rank[image] = min(at, rank.get(image, at))
     size = 0
-    for sheet, content, true in sorted(asked, key=lambda image: (-asked[image], rank[image])):
+    for sheet, content, true in sorted(asked, key=lambda image: (rank[image], -asked[image])):
         pixels = np.frombuffer(content, np.uint8)
         size += len(zlib.compress(levels_of(pixels).tobytes()))
         if size > MOST_BYTES:
@@ -144,18 +152,23 @@ def _packed(
     answers: Answers | None, candidates: _Candidates | None, sprites: Sprites
 ) -> NDArray[np.int64]:
     """Return one run's fields of `all_answers`."""
-    head, fields = np.zeros(3, np.int64), np.full((4, SHOWN), EMPTY)
+    head, fields = np.zeros(HEAD, np.int64), np.full((4, SHOWN), EMPTY)
     fields[1:] = 0
     head[0] = 0 if answers is None else len(answers.example)
     if answers is None or candidates is None:
         return np.concatenate([head, fields.ravel()])
     given, true = answers.given, answers.true
-    head[1:] = len(candidates.number), candidates.sheet
+    places = [
+        sprites.place(candidates.sheet, pixels, true[number])
+        for number, pixels in zip(candidates.number, candidates.pixels, strict=True)
+    ]
     shown = [
         (place, number)
-        for number, pixels in zip(candidates.number, candidates.pixels, strict=True)
-        if (place := sprites.place(candidates.sheet, pixels, true[number])) is not None
+        for place, number in zip(places, candidates.number, strict=True)
+        if place is not None
     ][:SHOWN]
+    skipped = None in places[:SHOWN]
+    head[1:] = len(candidates.number), candidates.sheet, skipped
     for column, (place, at) in enumerate(shown):
         label, said = given[at], answers.said[-1, at]
         fields[:, column] = (

@@ -116,6 +116,39 @@ def arms(page: Any, results: Path, by: str) -> None:
     assert "hide" not in page.evaluate("location.href")
 
 
+def arms_shown(page: Any) -> list[bool]:
+    boxes = page.locator("#curves-arms input").all()
+    return [box.is_checked() for box in boxes]
+
+
+@works("#curves-none")
+def no_arm(page: Any, results: Path, by: str) -> None:
+    near(page, by)
+    press(page, "#curves-none", by)
+    assert arms_shown(page) == [False] * 4
+    assert "hide=0.1.2.3" in page.evaluate("location.href")
+    assert "at epoch" not in page.locator("#curves-live").text_content()  # it is no longer drawn
+    press(page, "#curves-arms input", by, " ")
+    assert "hide=1.2.3" in page.evaluate("location.href")
+    page.click("#curves-table summary")
+    page.wait_for_selector("#curves-table tbody tr")
+    its = set(page.locator("#curves-table tbody td:nth-child(1)").all_text_contents())
+    runs = study.load(results).runs
+    arms = runs[runs["run"].isin(its)].groupby(["data.label_noise", "model.backward"])
+    assert (len(its), arms.ngroups) == (6, 1)
+
+
+@works("#curves-all")
+def every_arm(page: Any, results: Path, by: str) -> None:
+    press(page, "#curves-none", by)
+    press(page, "#curves-all", by)
+    assert arms_shown(page) == [True] * 4
+    assert "hide" not in page.evaluate("location.href")
+    page.click("#curves-table summary")
+    page.wait_for_selector("#curves-table tbody tr")
+    assert page.locator("#curves-table tbody tr").count() == len(study.load(results).runs)
+
+
 @works("#curves-pin")
 def pinned_run(page: Any, results: Path, by: str) -> None:
     choose(page, "#curves-pin", by, 1)

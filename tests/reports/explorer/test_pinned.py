@@ -14,10 +14,20 @@ import pytest
 from numpy.typing import NDArray
 
 import study
-from reports.explorer.pinned import EMPTY, SHOWN, STEPS, all_answers
+from reports.explorer import pinned
+from reports.explorer.pinned import EMPTY, HEAD, SHOWN, STEPS, all_answers
 from reports.explorer.sprites import Sprites
 from reports.read import read
+from study.fit import main as fit
 from study.records.predictions import load_predictions
+
+DESTROYED = """
+name: destroyed
+seeds: 1
+data: {dataset: digits, train_examples: 200, inputs: random_pixels}
+model: {hidden: [16]}
+trainer: {max_epochs: 2}
+"""
 
 
 def unpacked(found: dict[str, Any], number: int) -> NDArray[np.uint16]:
@@ -34,7 +44,7 @@ def last_answers(results: Path, run: str) -> pd.DataFrame:
 
 def shown(fields: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Return a run's images, [image, field]."""
-    its = fields[3:].reshape(4, SHOWN).T
+    its = fields[HEAD:].reshape(4, SHOWN).T
     return its[its[:, 0] != EMPTY]
 
 
@@ -77,3 +87,24 @@ def test_a_study_that_keeps_no_answers_is_named(results: Path) -> None:
     fields = unpacked(found, len(records.runs))
     assert (fields[:, 1] == 0).all()  # without images there is nothing to show
     assert all(len(shown(its)) == 0 for its in fields)
+
+
+def test_where_room_is_short_every_run_keeps_its_first_images(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other run asks for the images of destroyed inputs."""
+    (tmp_path / "destroyed.yaml").write_text(DESTROYED)
+    out = tmp_path / "destroyed"
+    assert fit(["--config", str(tmp_path / "destroyed.yaml"), "--out", str(out)]) == 0
+    records = read([results, out])
+    ids = list(records.runs["run"])
+    whole = unpacked(all_answers(records, ids, Sprites()), len(ids))
+    assert (whole[:, 3] == 0).all()  # nothing was skipped
+    monkeypatch.setattr(pinned, "MOST_BYTES", 5_000)
+    fewer = unpacked(all_answers(records, ids, Sprites()), len(ids))
+    at = ids.index(study.load(out).runs["run"].iloc[0])
+    assert len(shown(whole[at])) == SHOWN
+    assert 3 <= len(shown(fewer[at])) < SHOWN
+    assert fewer[at, 3] == 1
+    for full, its in zip(whole, fewer, strict=True):
+        np.testing.assert_array_equal(shown(its)[:3, 1:], shown(full)[:3, 1:])

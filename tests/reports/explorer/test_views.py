@@ -7,12 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import study
+from reports.explorer.packing import packed_numbers, unpacked_numbers
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs 'browser'")
 pytestmark = pytest.mark.slow
+# Keeps what is drawn beside the vertical axis, which alone is aligned to the right, at its height.
+WRITTEN = """
+window.written = new Map();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+  if (this.textAlign === "right") window.written.set(Math.round(y), text);
+  return write.call(this, text, x, y, ...more);
+};
+"""
 
 
 @pytest.fixture
@@ -20,8 +31,9 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     yield from opened(browser, report, "")
 
 
-def opened(browser: Any, report: Path, state: str) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+def opened(browser: Any, report: Path, state: str, script: str = "", **size: int) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900, **size})
+    page.add_init_script(script)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto((report / "index.html").as_uri() + state)
@@ -174,3 +186,68 @@ def test_the_pinned_line_lies_on_its_own_after_the_window_changed(page: Any) -> 
       return over.getContext("2d").getImageData(0, 0, over.width, over.height).data.some(Boolean);
     }"""
     assert page.evaluate(ink)
+
+
+@pytest.mark.parametrize("log", [1, 0])
+def test_each_tick_of_small_numbers_says_its_own(
+    browser: Any, report: Path, tmp_path: Path, log: int
+) -> None:
+    """Three decimals would call all of them 0."""
+    text = (report / "index.html").read_text(encoding="utf-8")
+    found = re.search(r'"values": "([^"]+)"\}, "images"|"curves": .*?"values": "([^"]+)"', text)
+    assert found is not None
+    packed = found[1] or found[2]
+    small = np.clip(unpacked_numbers(packed).astype(float) * 2e-4, 1e-6, None)
+    (tmp_path / "index.html").write_text(text.replace(packed, packed_numbers(small)))
+    for page in opened(browser, tmp_path, f"#log={log}", WRITTEN):
+        ticks = [each for each in page.evaluate("[...window.written.values()]") if each]
+        assert len(ticks) > 2
+        assert len(set(ticks)) == len(ticks)
+        numbers = [float(each.replace("−", "-")) for each in ticks]
+        assert all(numbers) or not log
+        assert 0 < max(numbers) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("state", "view"),
+    [("metric=accuracy&noise=1", "noise"), ("noise=1&claim=a&margin=0.1", "margin"),
+     ("noise=1&seed=0", "curves")],
+)  # fmt: skip
+def test_an_address_opens_at_the_view_of_its_last_key(
+    browser: Any, report: Path, state: str, view: str
+) -> None:
+    for page in opened(browser, report, f"#{state}"):
+        top = f"document.getElementById('{view}-title').getBoundingClientRect().top"
+        page.wait_for_function(f"Math.abs({top}) < 2 && scrollY > 0")
+
+
+def test_an_address_without_a_view_opens_at_the_top(page: Any) -> None:
+    page.evaluate("Promise.all(started)")
+    assert page.evaluate("scrollY") == 0
+
+
+def test_the_last_key_is_the_one_last_changed(page: Any) -> None:
+    page.select_option("#curves-metric", "accuracy")
+    page.select_option("#curves-part", "test")
+    page.select_option("#curves-metric", "squared_error")
+    assert page.url.endswith("#part=test&metric=squared_error")
+
+
+def test_on_a_phone_an_examples_history_stays_in_sight(browser: Any, report: Path) -> None:
+    for page in opened(browser, report, "#noise=1", width=390, height=844):
+        tile = page.locator("#noise-wall .tile").first
+        tile.evaluate(
+            "each => window.scrollTo(0, each.getBoundingClientRect().top + scrollY - 200)"
+        )
+        tile.click()
+        detail = page.locator("#noise-detail")
+        wall = page.locator("#noise-wall").bounding_box()
+        assert wall["y"] + wall["height"] > 844  # without it the history would lie below
+        box = detail.bounding_box()
+        assert box["y"] > 200
+        assert box["y"] + box["height"] <= 845
+        assert box["height"] < 250
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert detail.evaluate(f"each => getComputedStyle(each).backgroundColor === {paper}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert axe.Axe().run(page).violations_count == 0
