@@ -236,7 +236,11 @@ class Slurm:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"job {job} is not requeued: {self.tasks(job)}\n{self.logs()}")
             time.sleep(0.1)
-        self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
+        try:
+            self.command("scontrol", "update", f"JobId={job}", "StartTime=now")
+        except RuntimeError as error:
+            if "no longer pending" not in str(error):  # Slurm itself has started it meanwhile
+                raise
 
     def cancel(self, *argv: str) -> None:
         """Cancel or signal jobs with ``scancel``'s options."""
