@@ -56,7 +56,7 @@ const startCurves = async () => {
 
   // uPlot writes three decimals at most, so that 0.0001 would read 0; null is a tick without a number.
   const ticks = (u, splits) => splits.map((value) =>
-    value === null ? "" : scaleBox.checked ? shortNumber(value).replace(".00", "") : String(value));
+    value === null ? "" : scaleBox.checked ? shortNumber(value).replace(".00e", "e") : String(value));
 
   const draw = () => {
     plot?.destroy();
@@ -70,7 +70,7 @@ const startCurves = async () => {
       width: plotBox.clientWidth, height: 360, legend: { show: false },
       cursor: { points: { one: true, show: false }, drag: { x: true, y: false }, focus: { prox: -1 } },
       scales: { x: { time: false, range: () => range() }, y: scaleBox.checked ? { distr: 3 } : {} },
-      axes: [{ ...axis, label: "epoch" }, { ...axis, label: name, size: 64, values: ticks }],
+      axes: [{ ...axis, label: "epoch" }, { ...axis, label: name, size: 76, values: ticks }],
       series: [{}, ...lines.map((run) => ({
         stroke: armColour(data.runs[run].arm), dash: data.arms[data.runs[run].arm].dash, alpha, width: 1.2, spanGaps: true, points: { show: false } }))],
       hooks: {
