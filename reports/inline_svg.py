@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from reports.style import DARK_PAPER, dark
+from reports.style import DARK_PAPER, PAPER, dark
 
 SCALE = 1.6  # a page is read from further away than paper
 PATH = re.compile(r'\bd="[^"]*"')
@@ -44,4 +44,4 @@ def inline_svg(svg: str, name: str, alt: str) -> str:
 
 
 def _by_mode(colour: str) -> str:
-    return f"light-dark({colour}, {DARK_PAPER if colour == '#ffffff' else dark(colour)})"
+    return f"light-dark({colour}, {DARK_PAPER if colour == PAPER else dark(colour)})"

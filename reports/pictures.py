@@ -22,7 +22,7 @@ def picture(verdict: Verdict) -> Markup:
     if not effects:
         return Markup("")
     ends = [each for each in verdict.interval if math.isfinite(each)]
-    low, high = _extent([*effects, *claim.margins, *ends])
+    low, high = extent([*effects, *claim.margins, *ends])
     scale = (low, high)
     marks = [_asked(verdict, scale), *(_margin(each, scale) for each in claim.margins)]
     marks += _arms(verdict)
@@ -59,10 +59,17 @@ def _labels(verdict: Verdict, effects: list[float], scale: tuple[float, float]) 
     ]
 
 
-def _extent(values: Iterable[float]) -> tuple[float, float]:
+def extent(values: Iterable[float], share: float = 0.12) -> tuple[float, float]:
+    """Return the ends of a scale that shows some values, with a share of it as room at each side.
+
+    Examples
+    --------
+    >>> extent([0, 1], share=0.5), extent([2], share=0.5), extent([0], share=0.5)
+    ((-0.5, 1.5), (1.0, 3.0), (-0.5, 0.5))
+    """
     values = list(values)
     low, high = min(values), max(values)
-    room = 0.12 * (high - low or abs(low) or 1.0)
+    room = share * (high - low or abs(low) or 1.0)
     return low - room, high + room
 
 
@@ -94,7 +101,7 @@ def _arms(verdict: Verdict) -> list[str]:
     values = [value for _, column in sides for value in column if math.isfinite(value)]
     if verdict.claim.statistic.of_runs or not values:
         return []
-    scale = _extent(values)
+    scale = extent(values)
     heights = {"a": ARMS, "b": ARMS - 8}
     return [
         f'<circle class="arm {name}" cx="{_x(value, scale)}" cy="{heights[name]}" r="3"/>'

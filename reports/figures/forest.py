@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from reports import wording
 from reports.figures import Figure
+from reports.pictures import extent
 from reports.style import COLOURS, small_text
 from reports.verdicts import (
     INCONCLUSIVE,
@@ -102,7 +103,7 @@ def _strip(ax: Axes, row: Mapping[Any, Any], place: int, size: float) -> None:
     """Draw a claim's strip: what was asked, the margins with their values, intervals and mean."""
     asked, first, second = row["asked"], row["margin"], row["second_margin"]
     ends = [row[key] for key in ("low", "high", "unadjusted_low", "unadjusted_high", "effect")]
-    scale = _extent([first, second, *(end for end in ends if math.isfinite(end))])
+    scale = extent([first, second, *(end for end in ends if math.isfinite(end))], share=0.3)
 
     def at(value: float) -> float:
         return min(max((value - scale[0]) / (scale[1] - scale[0]), 0.0), 1.0)
@@ -137,13 +138,6 @@ def _strip(ax: Axes, row: Mapping[Any, Any], place: int, size: float) -> None:
             markeredgecolor="white",
             markeredgewidth=0.4,
         )
-
-
-def _extent(values: Iterable[float]) -> tuple[float, float]:
-    values = list(values)
-    low, high = min(values), max(values)
-    room = 0.3 * (high - low or abs(low) or 1.0)
-    return low - room, high + room
 
 
 def _legend(verdicts: set[str]) -> list[Line2D | Patch]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from explorer import controls_of_curves, controls_of_margins, controls_of_page
+from explorer.browsing import opened
 from explorer.controls import BOTH, SPY, TABLE, UNREACHABLE, missing
 
 from reports.__main__ import main
@@ -44,21 +45,7 @@ def made(results: Path, report: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def page(browser: Any, made: Path) -> Iterator[Any]:
-    yield from opened(browser, made)
-
-
-def opened(browser: Any, path: Path) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.add_init_script(SPY)
-    page.goto(path.as_uri())
-    page.wait_for_selector("#curves-plot canvas")
-    page.wait_for_selector("#noise-wall button")
-    page.wait_for_selector("#curves-pinned p")
-    yield page
-    assert faults == []
-    page.close()
+    yield from opened(browser, made, script=SPY)
 
 
 @pytest.mark.parametrize("by", BOTH)
@@ -90,5 +77,5 @@ def test_a_control_that_the_table_lacks_is_found(page: Any) -> None:
 
 
 def test_the_example_has_no_other_control(browser: Any) -> None:
-    for page in opened(browser, EXAMPLE):
+    for page in opened(browser, EXAMPLE, script=SPY):
         assert missing(page) == []

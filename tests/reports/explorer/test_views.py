@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from explorer.browsing import opened
 
 import study
 from reports.explorer.packing import packed_numbers, unpacked_numbers
@@ -28,20 +29,7 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
 
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Any]:
-    yield from opened(browser, report, "")
-
-
-def opened(browser: Any, report: Path, state: str, script: str = "", **size: int) -> Iterator[Any]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900, **size})
-    page.add_init_script(script)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto((report / "index.html").as_uri() + state)
-    page.wait_for_selector("#curves-plot canvas")
-    page.wait_for_selector("#noise-wall button")
-    yield page
-    assert faults == []
-    page.close()
+    yield from opened(browser, report / "index.html")
 
 
 def live(page: Any) -> tuple[str, float, int]:
@@ -158,7 +146,9 @@ def test_a_margin_is_moved_and_its_seeds_are_judged_again(page: Any, results: Pa
 
 def test_a_view_can_be_sent_by_its_address(browser: Any, report: Path, results: Path) -> None:
     run = str(study.load(results).runs["run"].iloc[3])
-    for page in opened(browser, report, f"#run={run}&metric=accuracy&part=test&noise=1"):
+    for page in opened(
+        browser, report / "index.html", f"#run={run}&metric=accuracy&part=test&noise=1"
+    ):
         assert run in page.locator("#curves-pinned").text_content()
         assert page.locator("#curves-metric").input_value() == "accuracy"
         assert page.locator("#noise-level").input_value() == "1"
@@ -199,7 +189,7 @@ def test_each_tick_of_small_numbers_says_its_own(
     packed = found[1] or found[2]
     small = np.clip(unpacked_numbers(packed).astype(float) * 2e-3, 1e-6, None)
     (tmp_path / "index.html").write_text(text.replace(packed, packed_numbers(small)))
-    for page in opened(browser, tmp_path, f"#log={log}", WRITTEN):
+    for page in opened(browser, tmp_path / "index.html", f"#log={log}", WRITTEN):
         ticks = {y: text for y, text in page.evaluate("[...window.written]") if text}
         assert len(ticks) > 2
         numbers = [float(each.replace("−", "-")) for each in ticks.values()]
@@ -216,7 +206,7 @@ def test_each_tick_of_small_numbers_says_its_own(
 def test_an_address_opens_at_the_view_of_its_last_key(
     browser: Any, report: Path, state: str, view: str
 ) -> None:
-    for page in opened(browser, report, f"#{state}"):
+    for page in opened(browser, report / "index.html", f"#{state}"):
         top = f"document.getElementById('{view}-title').getBoundingClientRect().top"
         page.wait_for_function(f"Math.abs({top}) < 2 && scrollY > 0")
 
@@ -234,7 +224,7 @@ def test_the_last_key_is_the_one_last_changed(page: Any) -> None:
 
 
 def test_on_a_phone_an_examples_history_stays_in_sight(browser: Any, report: Path) -> None:
-    for page in opened(browser, report, "#noise=1", width=390, height=844):
+    for page in opened(browser, report / "index.html", "#noise=1", width=390, height=844):
         tile = page.locator("#noise-wall .tile").first
         tile.evaluate(
             "each => window.scrollTo(0, each.getBoundingClientRect().top + scrollY - 200)"
